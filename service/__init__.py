@@ -1,0 +1,1 @@
+"""The service: a chest X-ray in, a calibrated, explained answer out."""

@@ -1,0 +1,65 @@
+"""Encoded bytes to a grey radiograph. Its first bytes say what a file is; names and headers lie."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from service.errors import UndecodableImage, UnsupportedType
+from service.imaging import raster
+from service.imaging.radiograph import Limits, Radiograph
+
+Decoder: TypeAlias = Callable[[bytes, Limits, int | None], Radiograph]
+
+# first bytes -> format; a file format's decoder stands in DECODERS
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG", "PNG"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+)
+
+DECODERS: dict[str, Decoder] = {
+    "JPEG": raster.decode_jpeg,
+    "PNG": raster.decode_png,
+    "BMP": raster.decode_bmp,
+    "TIFF": raster.decode_tiff,
+    "WEBP": raster.decode_webp,
+}
+
+
+def recognise(data: bytes) -> str | None:
+    """The format that the first bytes announce: a key of ``DECODERS``, or None."""
+    for signature, name in _SIGNATURES:
+        if data.startswith(signature):
+            return name
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return None
+
+
+def decode(data: bytes, limits: Limits, at_least: int | None = None) -> Radiograph:
+    """Decode one encoded image.
+
+    Args:
+        data: the whole file.
+        limits: what may be decoded at all.
+        at_least: where given, the decoder may return a smaller picture as long as neither side
+            falls below this many pixels (JPEG scales while decoding, which is much faster). The
+            radiograph's ``width`` and ``height`` stay those of the original.
+
+    Raises:
+        UndecodableImage: empty, truncated or corrupt.
+        UnsupportedType: no known image type, or one that is refused.
+        TooLarge: more pixels than the limits allow.
+        NotAChestXray: too few pixels to show a chest, or a file that says it shows something else.
+    """
+    if not data:
+        raise UndecodableImage("The upload is empty. Send the bytes of one image.")
+    name = recognise(data)
+    if name is None:
+        raise UnsupportedType(
+            f"The first bytes belong to no known image type. Send {', '.join(DECODERS)}."
+        )
+    return DECODERS[name](data, limits, at_least)

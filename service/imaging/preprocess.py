@@ -1,0 +1,55 @@
+"""Pixels to model input: one resize, nothing else. All scaling of values is in the model file."""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from service.imaging.radiograph import Notice, Pixels, Radiograph
+
+Resampling: TypeAlias = Literal["bilinear", "bicubic", "box", "lanczos"]
+
+_FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "box": Image.Resampling.BOX,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+# Decoders that scale while decoding stop at this multiple of the input size: the resize that
+# follows then still averages, so the result hardly depends on the decoder's own filter.
+DECODE_MARGIN = 2
+
+
+def to_model_input(
+    pixels: Pixels, height: int, width: int, resampling: Resampling = "bilinear"
+) -> Pixels:
+    """Squash a grey image to the model's size.
+
+    The aspect is not kept: the model was trained on squashed images, and padding would tell it the
+    original shape. Reducing averages over the whole source area (no aliasing).
+
+    Args:
+        pixels: uint8 ``[h, w]``.
+        height: rows of the model's input.
+        width: columns of the model's input.
+        resampling: Pillow's filter.
+
+    Returns:
+        uint8 ``[height, width, 1]``.
+    """
+    if pixels.shape != (height, width):
+        resized = Image.fromarray(pixels).resize((width, height), _FILTERS[resampling])
+        pixels = np.asarray(resized)
+    return pixels[..., np.newaxis]
+
+
+def size_notices(radiograph: Radiograph, height: int, width: int) -> tuple[Notice, ...]:
+    """What a reader should know about the size of the original."""
+    if radiograph.width >= width and radiograph.height >= height:
+        return ()
+    sentence = (
+        f"The image has {radiograph.width} x {radiograph.height} pixels and was enlarged to the "
+        f"model's {width} x {height}. Send the original if there is a larger one."
+    )
+    return (Notice("upscaled", sentence),)

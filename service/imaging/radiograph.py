@@ -1,0 +1,50 @@
+"""What every decoder returns, whatever the file format was."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the reader of an answer should know: a stable code and a sentence."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a decoder may be asked to do.
+
+    Attributes:
+        max_pixels: the largest width x height that is decoded; checked before decoding.
+    """
+
+    max_pixels: int = 64_000_000
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """A decoded X-ray.
+
+    Attributes:
+        pixels: uint8 ``[height, width]``, 0 black (air) .. 255 white (bone). May be smaller than
+            the original where the decoder could scale while decoding.
+        format: ``JPEG``, ``PNG``, ``DICOM``, ...
+        width: columns of the original, after its orientation was applied.
+        height: rows of the original, after its orientation was applied.
+        bit_depth: significant bits a sample in the file.
+        notices: what the decoder had to assume.
+    """
+
+    pixels: Pixels
+    format: str
+    width: int
+    height: int
+    bit_depth: int
+    notices: tuple[Notice, ...] = ()

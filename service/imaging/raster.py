@@ -1,0 +1,173 @@
+"""JPEG, PNG, BMP, TIFF and WebP, decoded by Pillow."""
+
+import struct
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from service.errors import NotAChestXray, TooLarge, UndecodableImage, UnsupportedType
+from service.imaging.radiograph import Limits, Notice, Pixels, Radiograph
+
+# Pillow warns and raises at limits of its own; ours are checked here, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+SMALLEST_SIDE = 32
+
+# What Pillow's decoders raise on bytes that are not what they claim to be.
+_DECODER_FAILURES = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    struct.error,
+)
+
+# A real progressive JPEG has about ten scans. Each costs a pass over all coefficients, so a small
+# file with thousands of them would hold a core for minutes.
+_MOST_JPEG_SCANS = 64
+
+_SIGNIFICANT_BITS = (8, 10, 12, 14, 16)
+_PNG_BIT_DEPTH_OFFSET = 24
+_TIFF_BITS_PER_SAMPLE = 258
+_TIFF_PHOTOMETRIC = 262
+_TIFF_WHITE_IS_ZERO = 0
+_FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap rows and columns
+
+
+def decode_jpeg(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
+    """Baseline and progressive JPEG, 8 bits. Colour files are read as their luminance."""
+    if data.count(b"\xff\xda") > _MOST_JPEG_SCANS:
+        raise UndecodableImage("The JPEG has far more scans than any real image. Save it again.")
+    return _decode(data, "JPEG", limits, at_least)
+
+
+def decode_png(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
+    """Grey, colour or palette PNG of 1 to 16 bits, with or without alpha."""
+    return _decode(data, "PNG", limits, at_least)
+
+
+def decode_bmp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
+    """Windows bitmaps."""
+    return _decode(data, "BMP", limits, at_least)
+
+
+def decode_tiff(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
+    """TIFF with integer samples of 1 to 16 bits, either photometric direction, first page."""
+    return _decode(data, "TIFF", limits, at_least)
+
+
+def decode_webp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
+    """Lossy and lossless WebP, first frame."""
+    return _decode(data, "WEBP", limits, at_least)
+
+
+def check_size(width: int, height: int, limits: Limits) -> None:
+    """Refuse a picture by its announced size, before it is decoded.
+
+    Raises:
+        TooLarge: more pixels than the limit.
+        NotAChestXray: a side below ``SMALLEST_SIDE`` pixels.
+    """
+    if width * height > limits.max_pixels:
+        raise TooLarge(
+            f"{width} x {height} pixels are more than the {limits.max_pixels / 1e6:g} megapixels "
+            "that are accepted. Send a smaller copy."
+        )
+    if min(width, height) < SMALLEST_SIDE:
+        raise NotAChestXray(
+            f"{width} x {height} pixels are too few to show a chest. Send the original image."
+        )
+
+
+def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Radiograph:
+    try:
+        with Image.open(BytesIO(data), formats=[name]) as image:
+            width, height = image.size
+            check_size(width, height, limits)
+            # Pillow announces TIFF sizes as they will be after turning, the others as stored
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            turned = name != "TIFF" and orientation >= _FIRST_SIDEWAYS
+            bit_depth = _bit_depth(image, data, name)
+            notices = _notices(image)
+            if at_least is not None:
+                # only JPEG does anything here; it also skips the colour planes
+                image.draft("L", _reduced(width, height, at_least))
+            image.load()
+            # turning makes a plain image that has lost the file's tags
+            inverted = _counts_from_white(image)
+            pixels, more = _grey(ImageOps.exif_transpose(image), inverted)
+    except _DECODER_FAILURES as error:
+        raise UndecodableImage(
+            f"The {name} image is truncated or corrupt. Send the complete, original file."
+        ) from error
+    if turned:
+        width, height = height, width
+    return Radiograph(pixels, name, width, height, bit_depth, notices + more)
+
+
+def _reduced(width: int, height: int, at_least: int) -> tuple[int, int]:
+    """The smallest size of the same shape with both sides >= ``at_least``, or the size itself."""
+    scale = min(width, height) / at_least
+    return (width, height) if scale <= 1 else (int(width / scale), int(height / scale))
+
+
+def _bit_depth(image: Image.Image, data: bytes, name: str) -> int:
+    if name == "PNG":
+        return data[_PNG_BIT_DEPTH_OFFSET]
+    if name == "TIFF":
+        return int(max(image.tag_v2.get(_TIFF_BITS_PER_SAMPLE, (1,))))  # type: ignore[attr-defined]
+    return 1 if image.mode == "1" else 8
+
+
+def _notices(image: Image.Image) -> tuple[Notice, ...]:
+    frames = getattr(image, "n_frames", 1)
+    if frames == 1:
+        return ()
+    return (Notice("first_frame", f"The file holds {frames} images; only the first was read."),)
+
+
+def _grey(image: Image.Image, inverted: bool) -> tuple[Pixels, tuple[Notice, ...]]:
+    """Any Pillow mode to uint8 grey; transparent parts become black, as outside the field."""
+    if image.mode in ("I", "F"):
+        raise UnsupportedType(
+            "32-bit samples have no agreed range. Send 8 or 16 bits a sample, or the DICOM file."
+        )
+    if image.mode.startswith("I;16"):
+        return _to_8_bits(np.asarray(image).astype(np.uint16, copy=False), inverted)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    return np.asarray(image.convert("L")), ()
+
+
+def _counts_from_white(image: Image.Image) -> bool:
+    """Pillow turns 8-bit TIFF samples that count from white, but leaves 16-bit ones as they are."""
+    tags = getattr(image, "tag_v2", {})
+    return image.mode.startswith("I;16") and tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
+
+
+def _to_8_bits(samples: NDArray[np.uint16], inverted: bool) -> tuple[Pixels, tuple[Notice, ...]]:
+    """16-bit samples to 8 bits by the range they use: 8, 10, 12, 14 or 16 bits.
+
+    Detectors give 10 to 14 bits and many tools store those unscaled in 16; dividing by 65535 would
+    turn such an image nearly black. The range is a power of two, not the brightest pixel, so that
+    a copy with other contrast stays another image.
+    """
+    brightest = int(samples.max())
+    bits = next(bits for bits in _SIGNIFICANT_BITS if brightest < 1 << bits)
+    scaled = np.rint(samples * np.float32(255 / ((1 << bits) - 1))).astype(np.uint8)
+    if inverted:
+        scaled = 255 - scaled
+    if bits == 16:
+        return scaled, ()
+    sentence = (
+        f"The 16-bit samples use no more than {bits} bits, so {bits} bits were taken as white."
+    )
+    return scaled, (Notice("assumed_bit_depth", sentence),)

@@ -1,0 +1,158 @@
+"""The one path from bytes to an answer; the only place where a probability becomes a decision."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from service.contract import OperatingPoint
+from service.errors import NoEvidence, NotAChestXray
+from service.imaging.decode import decode
+from service.imaging.overlay import overlay
+from service.imaging.preprocess import DECODE_MARGIN, size_notices, to_model_input
+from service.imaging.radiograph import Limits, Notice, Radiograph
+from service.model import Model, ModelOutput
+
+# pictures with evidence are drawn at least this large where the original allows it
+_PICTURE_SIDE = 1024
+
+
+@dataclass(frozen=True)
+class InputCheck:
+    """How the input check ended; all None where the model has none."""
+
+    accepted: bool | None
+    distance: float | None
+    limit: float | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer.
+
+    Attributes:
+        decision: ``pneumonia``, ``normal`` or ``uncertain``.
+        probability: of pneumonia, 0..1: the sum over the labels that mean it.
+        probabilities: label -> calibrated probability, summing to 1.
+        subtype: the likeliest pneumonia label where ``probability`` reaches the threshold and there
+            are several, else None.
+        operating_point: which rule decided.
+        input_check: whether the image is one the model can judge.
+        radiograph: what was decoded.
+        decode_seconds: decoding and resizing.
+        inference_seconds: the graph.
+        notices: what a reader should know.
+    """
+
+    decision: str
+    probability: float
+    probabilities: dict[str, float]
+    subtype: str | None
+    operating_point: OperatingPoint
+    input_check: InputCheck
+    radiograph: Radiograph
+    decode_seconds: float
+    inference_seconds: float
+    notices: tuple[Notice, ...]
+
+
+class Predictor:
+    """Answers for encoded images, one at a time, on the calling thread; safe to share."""
+
+    def __init__(self, model: Model, limits: Limits | None = None, refuse: bool = True) -> None:
+        """Wire a model.
+
+        Args:
+            model: what computes.
+            limits: what may be decoded.
+            refuse: whether a failed input check raises (else the answer is flagged).
+        """
+        self.model = model
+        self._limits = limits or Limits()
+        self._refuse = refuse
+
+    def predict(self, data: bytes, operating_point: str = "balanced") -> Prediction:
+        """Answer for one encoded image.
+
+        Raises:
+            InvalidRequest: the model has no such operating point.
+            UndecodableImage, UnsupportedType, TooLarge: see :func:`service.imaging.decode.decode`.
+            NotAChestXray: the input check failed and refusal is on.
+        """
+        return self._predict(data, operating_point)[0]
+
+    def explain(self, data: bytes, operating_point: str = "balanced", alpha: float = 0.5) -> bytes:
+        """Draw the evidence of the pneumonia labels over the image.
+
+        The map is the sum of the uncalibrated logits' maps over the pneumonia labels, each first
+        taken relative to the mean over the other labels' maps; positive parts are coloured. For one
+        label this is exact (the map's mean plus a bias is the logit); for the sum of several it is
+        a summary, since probabilities do not add up in logits.
+
+        Args:
+            data: one encoded image.
+            operating_point: as for :meth:`predict`; it decides nothing here but must exist.
+            alpha: opacity of the evidence, 0..1.
+
+        Returns:
+            PNG, RGB.
+
+        Raises:
+            NoEvidence: the model file has no map.
+            PneumoniaError: as :meth:`predict`.
+        """
+        _, output = self._predict(data, operating_point)
+        if output.evidence is None:
+            raise NoEvidence("This model has no evidence map. Use one whose network has it.")
+        picture = decode(data, self._limits, _PICTURE_SIDE).pixels
+        ours = list(self.model.contract.pneumonia_columns)
+        maps = output.evidence[0]
+        others = np.delete(maps, ours, axis=0).mean(axis=0)
+        return overlay(picture, (maps[ours] - others).sum(axis=0), alpha)
+
+    def _predict(self, data: bytes, point_name: str) -> tuple[Prediction, ModelOutput]:
+        contract = self.model.contract
+        point = contract.operating_point(point_name)
+        spec = contract.input
+        start = time.perf_counter()
+        radiograph = decode(data, self._limits, DECODE_MARGIN * max(spec.height, spec.width))
+        image = to_model_input(radiograph.pixels, spec.height, spec.width, spec.resampling)
+        decoded = time.perf_counter()
+        output = self.model.run(image[np.newaxis])
+        done = time.perf_counter()
+        check, doubts = self._check(output)
+        probabilities = [float(value) for value in output.probabilities[0]]
+        probability = min(1.0, sum(probabilities[column] for column in contract.pneumonia_columns))
+        subtype = None
+        if probability >= point.threshold and len(contract.pneumonia_columns) > 1:
+            subtype = contract.labels[
+                max(contract.pneumonia_columns, key=probabilities.__getitem__)
+            ]
+        prediction = Prediction(
+            decision=point.decide(probability),
+            probability=probability,
+            probabilities=dict(zip(contract.labels, probabilities, strict=True)),
+            subtype=subtype,
+            operating_point=point,
+            input_check=check,
+            radiograph=replace(radiograph, pixels=image[..., 0]),
+            decode_seconds=decoded - start,
+            inference_seconds=done - decoded,
+            notices=radiograph.notices + size_notices(radiograph, spec.height, spec.width) + doubts,
+        )
+        return prediction, output
+
+    def _check(self, output: ModelOutput) -> tuple[InputCheck, tuple[Notice, ...]]:
+        limit = self.model.contract.input_check_limit
+        if limit is None or output.distance is None:
+            return InputCheck(None, None, None), ()
+        distance = float(output.distance[0])
+        if distance <= limit:
+            return InputCheck(True, distance, limit), ()
+        sentence = (
+            "The image is too unlike the chest X-rays this model was made for and cannot be "
+            "judged. Send one upright frontal chest X-ray, not inverted, with nothing around it."
+        )
+        if self._refuse:
+            raise NotAChestXray(sentence, distance, limit)
+        return InputCheck(False, distance, limit), (Notice("not_a_chest_xray", sentence),)

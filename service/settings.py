@@ -1,0 +1,104 @@
+"""All settings, from the environment, each with its meaning and its bounds."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "pneumonia.onnx"
+
+
+class Settings(BaseSettings):
+    """Settings of the service; ``PNEUMONIA_`` and the upper-case name set one.
+
+    Raises:
+        pydantic.ValidationError: a value is out of its bounds or of the wrong kind.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PNEUMONIA_", frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on; the container image sets 0.0.0.0."""
+
+    port: int = Field(default=8000, ge=0, le=65535)
+    """TCP port; 0 takes any free one."""
+
+    model: Path = DEFAULT_MODEL
+    """The model file to serve."""
+
+    model_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Where given, a model file with another SHA-256 stops the service at start."""
+
+    input_check: Literal["refuse", "flag"] = "refuse"
+    """What happens to an image that fails the model's input check: a 422, or an answer with
+    ``input_check.accepted`` false and a warning."""
+
+    max_bytes: int = Field(default=32 * 2**20, ge=2**10, le=2**31)
+    """Largest file, in bytes; a batch may hold ``max_batch`` such files."""
+
+    max_pixels: int = Field(default=64_000_000, ge=2**10, le=2**30)
+    """Largest image, width x height, checked before decoding."""
+
+    max_batch: int = Field(default=32, ge=1, le=1024)
+    """Most files in one batch request."""
+
+    workers: int = Field(default_factory=lambda: usable_cores(), ge=1, le=256)
+    """Images worked on at the same time, each on one core. By default the cores that affinity and
+    the container's quota leave."""
+
+    max_wait_seconds: float = Field(default=0.7, gt=0, le=600)
+    """Longest expected wait in the queue; a request that would wait longer is shed with 429."""
+
+    deadline_seconds: float = Field(default=20, gt=0, le=3600)
+    """Longest time from arrival of a complete upload to its answer, then 504."""
+
+    body_seconds: float = Field(default=60, gt=0, le=3600)
+    """Longest time an upload may take to arrive, then 408."""
+
+    drain_seconds: float = Field(default=20, ge=0, le=3600)
+    """Longest time accepted work may take to finish after SIGTERM."""
+
+    drain_delay_seconds: float = Field(default=0, ge=0, le=600)
+    """How long readiness answers 503 before the port closes on SIGTERM, so that a load balancer
+    can notice."""
+
+    api_key_sha256: Annotated[tuple[str, ...], NoDecode] = ()
+    """SHA-256 digests (hexadecimal, comma separated) of the keys that may use the service; empty:
+    no key is asked for."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins (comma separated) whose pages may call the service; empty: none but its own."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is logged."""
+
+
+def usable_cores() -> int:
+    """How many cores this process may really use, at least 1.
+
+    ``os.cpu_count`` and ONNX Runtime's own default see the whole machine; a container's affinity
+    and CPU quota (cgroup v2 ``cpu.max``, v1 ``cpu.cfs_quota_us``) are what it is given. A quota of
+    1.5 cores counts as one: two busy threads would be throttled in turn.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quota = cgroup_quota()
+    return max(1, int(min(cores or 1, quota or cores or 1)))
+
+
+def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """The CPU quota in cores that a cgroup file system states, None where there is none."""
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (root / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if quota in ("max", "-1"):
+        return None
+    return int(quota) / int(period)
