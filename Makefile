@@ -1,0 +1,81 @@
+# The project's commands; `make` alone lists them. README.md has the plain commands behind them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# looked up only when a virtual environment has to be made
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+	--generate-hashes --custom-compile-command "make requirements"
+
+.PHONY: help serve test check format train model requirements bench-startup bench-memory docs clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+serve: $(VENV)/.serving ## start the service, by default on http://127.0.0.1:8000
+	@exec $(BIN)/pneumonia serve
+
+test: $(VENV)/.development ## run every test; ARGS="-k admission" runs some
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.development ## format, lint, types, generated tables
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m benchmarks.publish --check
+
+format: $(VENV)/.development ## format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
+	$(BIN)/pneumonia train $(ARGS)
+
+bench-startup: $(VENV)/.serving ## measure start to ready
+	$(BIN)/python -m benchmarks.startup $(ARGS)
+
+bench-memory: $(VENV)/.serving ## measure memory over 1,000 predictions
+	$(BIN)/python -m benchmarks.memory $(ARGS)
+
+docs: $(VENV)/.serving ## write the generated tables into README, docs and model card
+	$(BIN)/python -m benchmarks.publish
+
+# development comes first: the other two are parts of it and must pin the same versions
+requirements: $(VENV)/.development ## pin anew after pyproject.toml changed; UPGRADE=--upgrade for newer
+	$(COMPILE) $(UPGRADE) --extra development --output-file requirements/development.txt
+	$(COMPILE) --extra training --constraints requirements/development.txt \
+		--output-file requirements/training.txt
+	$(COMPILE) --constraints requirements/development.txt --output-file requirements/serving.txt
+
+clean: ## remove the virtual environment and all caches, but no data and no training run
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find service training export tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "This project needs Python 3.11 or newer, and none is on the \
+	PATH: install one, or name it with make PYTHON=/path/to/python." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is not Python 3.11 or newer: name one with make PYTHON=..." >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# the command: a checkout is used where it stands, nothing is built or copied
+$(BIN)/pneumonia: $(BIN)/python
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/$(BIN)/python" -P -m service "$$@"\n' \
+		"$(CURDIR)" "$(CURDIR)" > $@
+	@chmod +x $@
+
+# each stamp says that its requirements are installed, so that a second run starts at once
+$(VENV)/.serving: requirements/serving.txt | $(BIN)/pneumonia
+	$(PIP_INSTALL) -r $<
+	@touch $@
+
+$(VENV)/.training: requirements/training.txt | $(BIN)/pneumonia
+	$(PIP_INSTALL) -r $<
+	@touch $@ $(VENV)/.serving
+
+$(VENV)/.development: requirements/development.txt | $(BIN)/pneumonia
+	$(PIP_INSTALL) -r $<
+	@touch $@ $(VENV)/.training $(VENV)/.serving

@@ -1,0 +1,1 @@
+"""Commands that reproduce every performance figure, and the one that publishes them."""

@@ -1,0 +1,149 @@
+"""Fill the marked blocks of the documents from report files, or check that they are filled.
+
+    python -m benchmarks.publish [--check]
+
+A block is what stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`, each on a line of
+its own; `BLOCKS` says what writes it. Numbers in prose come from here and are never typed.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.report import ROOT, read_report
+from service.settings import Settings
+
+Writer = Callable[[], str]
+
+_BLOCK = re.compile(
+    r"^<!-- begin: (?P<name>\S+) -->\n(?P<text>.*?)^<!-- end: (?P=name) -->$",
+    re.MULTILINE | re.DOTALL,
+)
+_MARK = re.compile(r"^<!-- (begin|end): \S+ -->$", re.MULTILINE)
+
+
+class PublishError(Exception):
+    """A document or a report is not as it must be; the sentence says what to do."""
+
+
+def startup() -> str:
+    """Start to ready, one sentence."""
+    report = _report("startup", "make bench-startup")
+    return (
+        f"Start to ready: {report['median_seconds']:.2f} s, the median of "
+        f"{len(report['runs_seconds'])} starts ({report['low_seconds']:.2f} to "
+        f"{report['high_seconds']:.2f} s), {_place(report)}."
+    )
+
+
+def memory() -> str:
+    """Resident memory, one sentence."""
+    report = _report("memory", "make bench-memory")
+    return (
+        f"Resident memory: {report['after_megabytes']} MB after "
+        f"{report['predictions'] + report['refused']:,} requests with {report['images']} "
+        f"({report['ready_megabytes']} MB when ready, {report['peak_megabytes']} MB at the peak), "
+        f"{_place(report)}."
+    )
+
+
+def settings() -> str:
+    """The settings of the service, a table."""
+    rows = ["| variable | default | values | meaning |", "|---|---|---|---|"]
+    for name, entry in Settings.model_json_schema()["properties"].items():
+        meaning = " ".join(entry["description"].replace("``", "`").split())
+        rows.append(
+            f"| `PNEUMONIA_{name.upper()}` | {_default(entry)} | {_values(entry)} | {meaning} |"
+        )
+    return "\n".join(rows)
+
+
+BLOCKS: Mapping[str, Writer] = {"startup": startup, "memory": memory, "settings": settings}
+
+
+def documents(root: Path = ROOT) -> list[Path]:
+    """The documents that may hold blocks."""
+    named = [root / "README.md", root / "models" / "MODEL_CARD.md"]
+    return [path for path in named if path.exists()] + sorted((root / "docs").rglob("*.md"))
+
+
+def fill(text: str, blocks: Mapping[str, Writer] = BLOCKS) -> str:
+    """The document with each of its blocks written anew.
+
+    Raises:
+        PublishError: a block nobody writes, a mark without its partner, or a report that is
+            missing.
+    """
+
+    def written(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in blocks:
+            raise PublishError(f"no block is called {name}: there are {', '.join(blocks)}")
+        return f"<!-- begin: {name} -->\n{blocks[name]()}\n<!-- end: {name} -->"
+
+    filled, pairs = _BLOCK.subn(written, text)
+    if len(_MARK.findall(text)) != 2 * pairs:
+        raise PublishError("a begin or end mark stands without its partner")
+    return filled
+
+
+def main() -> int:
+    """Fill all blocks, or with ``--check`` name the documents whose blocks are not up to date."""
+    parser = argparse.ArgumentParser(description="Fill the marked blocks of the documents.")
+    parser.add_argument("--check", action="store_true", help="change nothing, fail when stale")
+    check: bool = parser.parse_args().check
+    stale = []
+    for path in documents():
+        text = path.read_text(encoding="utf-8")
+        try:
+            filled = fill(text)
+        except PublishError as error:
+            print(f"{path.relative_to(ROOT)}: {error}", file=sys.stderr)
+            return 1
+        if filled != text:
+            stale.append(str(path.relative_to(ROOT)))
+            if not check:
+                path.write_text(filled, encoding="utf-8")
+    if check and stale:
+        print(f"stale: {', '.join(stale)}; run `make docs`", file=sys.stderr)
+        return 1
+    print(f"{'up to date' if not stale else 'wrote ' + ', '.join(stale)}")
+    return 0
+
+
+def _report(name: str, command: str) -> dict[str, Any]:
+    try:
+        return read_report(name)
+    except FileNotFoundError:
+        raise PublishError(f"there is no report {name}.json: run `{command}`") from None
+
+
+def _place(report: dict[str, Any]) -> str:
+    place = report["measured_on"]
+    return (
+        f"on {place['cores']} cores ({place['processor']}) with ONNX Runtime {place['onnxruntime']}"
+    )
+
+
+def _default(entry: dict[str, Any]) -> str:
+    value = entry.get("default")
+    if value in (None, [], ()):
+        return ""
+    return f"`{str(value).removeprefix(f'{ROOT}/')}`"
+
+
+def _values(entry: dict[str, Any]) -> str:
+    if "enum" in entry:
+        return ", ".join(f"`{value}`" for value in entry["enum"])
+    low = entry.get("minimum", entry.get("exclusiveMinimum"))
+    if low is None:
+        return ""
+    above = "above " if "exclusiveMinimum" in entry else ""
+    return f"{above}{low} to {entry['maximum']}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,98 @@
+"""The real service as a process, as `make serve` starts it, for measuring from outside."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.report import ROOT
+
+_PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that takes requests.
+
+    Attributes:
+        port: on 127.0.0.1.
+        pid: of its one process.
+        seconds_to_ready: from the start of the process to the first 200 of ``/health``.
+    """
+
+    port: int
+    pid: int
+    seconds_to_ready: float
+
+
+@contextmanager
+def running_service(
+    model: Path | None = None, settings: dict[str, str] | None = None
+) -> Iterator[Service]:
+    """Start the service on a free port, wait until it is ready, stop it at the end.
+
+    Args:
+        model: the model file; by default the shipped one.
+        settings: further ``PNEUMONIA_`` variables.
+
+    Raises:
+        RuntimeError: it ended before it was ready (its own words are on stderr), or never was.
+    """
+    port = _free_port()
+    environment = {**os.environ, "PNEUMONIA_PORT": str(port), **(settings or {})}
+    if model is not None:
+        environment["PNEUMONIA_MODEL"] = str(model)
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "serve"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_ready(process, port)
+        yield Service(port, process.pid, time.perf_counter() - started)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+def health(port: int) -> int | None:
+    """The status of ``GET /health``, None while nothing listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status
+    except ConnectionError:
+        return None
+    finally:
+        connection.close()
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while health(port) != 200:
+        if process.poll() is not None:
+            raise RuntimeError(f"the service ended with status {process.returncode}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the service was not ready within {_PATIENCE_SECONDS} s")
+        time.sleep(0.005)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

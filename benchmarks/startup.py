@@ -1,0 +1,41 @@
+"""Start to ready: from the start of the process to the first 200 of `/health`.
+
+    python -m benchmarks.startup
+
+Imports, loading and checking the model, its golden outputs and the warm-up are all inside. The
+first run may read from a cold disk; all runs are in the report.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+
+from benchmarks.report import RESULTS, write_report
+from benchmarks.running import running_service
+
+
+def main() -> int:
+    """Measure and write ``startup.json``."""
+    parser = argparse.ArgumentParser(description="Measure start to ready.")
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--model", type=Path, help="by default the shipped one")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the report's folder")
+    arguments = parser.parse_args()
+    seconds = []
+    for number in range(arguments.runs):
+        with running_service(arguments.model) as service:
+            seconds.append(service.seconds_to_ready)
+        print(f"run {number + 1} of {arguments.runs}: {seconds[-1]:.2f} s")
+    figures = {
+        "runs_seconds": [round(value, 3) for value in seconds],
+        "median_seconds": round(statistics.median(seconds), 3),
+        "low_seconds": round(min(seconds), 3),
+        "high_seconds": round(max(seconds), 3),
+    }
+    path = write_report("startup", figures, arguments.out)
+    print(f"median {figures['median_seconds']} s; wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
