@@ -1,0 +1,33 @@
+# The service alone: ONNX Runtime, its model, no TensorFlow, no build tools, nothing to write.
+FROM python:3.13-slim-bookworm AS build
+WORKDIR /app
+COPY requirements/serving.txt requirements/
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \
+        --require-hashes -r requirements/serving.txt
+COPY service service
+# Bytecode is made here, once: a read-only root cannot keep any. It is trusted without a look at
+# the sources' times, which copying from stage to stage may change.
+RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib service
+
+FROM python:3.13-slim-bookworm
+LABEL org.opencontainers.image.title="pneumonia-detection" \
+      org.opencontainers.image.description="Reads chest X-rays for pneumonia over REST" \
+      org.opencontainers.image.licenses="MIT"
+ENV PATH=/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PNEUMONIA_HOST=0.0.0.0 \
+    PNEUMONIA_PORT=8000
+WORKDIR /app
+COPY --from=build /venv /venv
+COPY --from=build /app/service service
+COPY LICENSE ./
+COPY models/pneumonia.onnx models/MODEL_CARD.md models/
+# a number, so that an orchestrator can see that it is not root
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['PNEUMONIA_PORT']), timeout=2); c.request('GET', '/health'); sys.exit(c.getresponse().status != 200)"]
+ENTRYPOINT ["python", "-m", "service"]
+CMD ["serve"]
