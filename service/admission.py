@@ -81,6 +81,22 @@ class Admission:
             return 0.0
         return self._admitted_units * self._seconds_per_unit / self._workers
 
+    def check(self) -> None:
+        """Raise what :meth:`run` would raise now; so that an upload in vain need not be read.
+
+        Raises:
+            NotReady: the service is draining.
+            Overloaded: the expected wait is too long.
+        """
+        if not self._open:
+            raise NotReady("The service is shutting down. Ask another replica.")
+        wait = self.expected_wait()
+        if wait > self._max_wait:
+            raise Overloaded(
+                f"The work already accepted takes about {wait:.1f} s. Try again later.",
+                retry_after=max(1, math.ceil(wait)),
+            )
+
     async def run(self, job: Callable[[], T], units: float) -> Done[T]:
         """Run a job on a worker thread.
 
@@ -93,14 +109,7 @@ class Admission:
             Overloaded: the expected wait is too long.
             DeadlineExceeded: the job did not finish in time.
         """
-        if not self._open:
-            raise NotReady("The service is shutting down. Ask another replica.")
-        wait = self.expected_wait()
-        if wait > self._max_wait:
-            raise Overloaded(
-                f"The work already accepted takes about {wait:.1f} s. Try again later.",
-                retry_after=max(1, math.ceil(wait)),
-            )
+        self.check()
         start = perf_counter()
         self._admit(units)
         try:

@@ -28,6 +28,12 @@ class ModelFileError(PneumoniaError):
     code = "model_file"
 
 
+class StartError(PneumoniaError):
+    """The service cannot start: a setting is wrong, or the address cannot be listened on."""
+
+    code = "start"
+
+
 class InvalidRequest(PneumoniaError):
     """The request names something that does not exist or lacks what is needed."""
 
@@ -94,6 +100,12 @@ class Overloaded(PneumoniaError):
     def __init__(self, detail: str, retry_after: int) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+
+
+class RequestTimeout(PneumoniaError):
+    """The upload did not arrive in time."""
+
+    code = "request_timeout"
 
 
 class NotReady(PneumoniaError):

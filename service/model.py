@@ -38,6 +38,11 @@ class Model(Protocol):
     contract: Contract
     sha256: str
 
+    @property
+    def has_evidence(self) -> bool:
+        """Whether :meth:`run` gives the evidence map."""
+        ...
+
     def run(self, images: NDArray[np.uint8]) -> ModelOutput:
         """Run uint8 ``[N, height, width, 1]``."""
         ...
@@ -54,8 +59,12 @@ class OnnxModel:
         sha256: of the file, hexadecimal.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, expected_sha256: str | None = None) -> None:
         """Load and check a file.
+
+        Args:
+            path: the ONNX file.
+            expected_sha256: where given, no other file is accepted.
 
         Raises:
             ModelFileError: it cannot be read, is no ONNX, lacks or breaks its contract, or gives
@@ -66,6 +75,10 @@ class OnnxModel:
         except OSError as error:
             raise ModelFileError(f"cannot read the model file: {error.strerror}") from error
         self.sha256 = hashlib.sha256(content).hexdigest()
+        if expected_sha256 is not None and self.sha256 != expected_sha256:
+            raise ModelFileError(
+                f"the model file is not the pinned one: its SHA-256 is {self.sha256}"
+            )
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1

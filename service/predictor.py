@@ -1,20 +1,27 @@
 """The one path from bytes to an answer; the only place where a probability becomes a decision."""
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import Literal, TypeAlias
 
 import numpy as np
+from PIL import Image
 
-from service.contract import OperatingPoint
+from service.contract import OperatingPoint, golden_pattern
 from service.errors import NoEvidence, NotAChestXray
 from service.imaging.decode import decode
-from service.imaging.overlay import overlay
+from service.imaging.overlay import evidence_layer, overlay
 from service.imaging.preprocess import DECODE_MARGIN, size_notices, to_model_input
-from service.imaging.radiograph import Limits, Notice, Radiograph
+from service.imaging.radiograph import Limits, Notice, Pixels, Radiograph
 from service.model import Model, ModelOutput
 
-# pictures with evidence are drawn at least this large where the original allows it
-_PICTURE_SIDE = 1024
+Decision: TypeAlias = Literal["pneumonia", "normal", "uncertain"]
+Layer: TypeAlias = Literal["overlay", "evidence"]
+
+# pictures with evidence have no longer side than this: more shows nothing more of a coarse map
+PICTURE_SIDE = 1536
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Prediction:
         notices: what a reader should know.
     """
 
-    decision: str
+    decision: Decision
     probability: float
     probabilities: dict[str, float]
     subtype: str | None
@@ -81,7 +88,13 @@ class Predictor:
         """
         return self._predict(data, operating_point)[0]
 
-    def explain(self, data: bytes, operating_point: str = "balanced", alpha: float = 0.5) -> bytes:
+    def explain(
+        self,
+        data: bytes,
+        operating_point: str = "balanced",
+        alpha: float = 0.5,
+        layer: Layer = "overlay",
+    ) -> bytes:
         """Draw the evidence of the pneumonia labels over the image.
 
         The map is the sum of the uncalibrated logits' maps over the pneumonia labels, each first
@@ -93,9 +106,11 @@ class Predictor:
             data: one encoded image.
             operating_point: as for :meth:`predict`; it decides nothing here but must exist.
             alpha: opacity of the evidence, 0..1.
+            layer: ``overlay`` for the image with the evidence over it, ``evidence`` for the
+                evidence alone, at the same size.
 
         Returns:
-            PNG, RGB.
+            PNG, RGB for ``overlay``, RGBA for ``evidence``; no side above ``PICTURE_SIDE`` pixels.
 
         Raises:
             NoEvidence: the model file has no map.
@@ -104,11 +119,23 @@ class Predictor:
         _, output = self._predict(data, operating_point)
         if output.evidence is None:
             raise NoEvidence("This model has no evidence map. Use one whose network has it.")
-        picture = decode(data, self._limits, _PICTURE_SIDE).pixels
+        picture = _picture(decode(data, self._limits, PICTURE_SIDE).pixels)
+        height, width = picture.shape
         ours = list(self.model.contract.pneumonia_columns)
         maps = output.evidence[0]
         others = np.delete(maps, ours, axis=0).mean(axis=0)
-        return overlay(picture, (maps[ours] - others).sum(axis=0), alpha)
+        evidence = (maps[ours] - others).sum(axis=0)
+        if layer == "evidence":
+            return evidence_layer((height, width), evidence, alpha)
+        return overlay(picture, evidence, alpha)
+
+    def warm_up(self) -> None:
+        """Answer once for a made picture, so that the first caller does not pay for loading."""
+        spec = self.model.contract.input
+        stream = BytesIO()
+        Image.fromarray(golden_pattern(0, spec.height, spec.width)[..., 0]).save(stream, "JPEG")
+        with contextlib.suppress(NotAChestXray):
+            self.predict(stream.getvalue())
 
     def _predict(self, data: bytes, point_name: str) -> tuple[Prediction, ModelOutput]:
         contract = self.model.contract
@@ -156,3 +183,13 @@ class Predictor:
         if self._refuse:
             raise NotAChestXray(sentence, distance, limit)
         return InputCheck(False, distance, limit), (Notice("not_a_chest_xray", sentence),)
+
+
+def _picture(pixels: Pixels) -> Pixels:
+    """The image at a size to look at."""
+    height, width = pixels.shape
+    scale = max(height, width) / PICTURE_SIDE
+    if scale <= 1:
+        return pixels
+    size = (max(1, round(width / scale)), max(1, round(height / scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))

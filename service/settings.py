@@ -38,13 +38,18 @@ class Settings(BaseSettings):
     ``input_check.accepted`` false and a warning."""
 
     max_bytes: int = Field(default=32 * 2**20, ge=2**10, le=2**31)
-    """Largest file, in bytes; a batch may hold ``max_batch`` such files."""
+    """Largest file, in bytes; a batch may hold ``max_batch`` such files, as far as
+    ``max_upload_memory`` has room for them."""
 
     max_pixels: int = Field(default=64_000_000, ge=2**10, le=2**30)
     """Largest image, width x height, checked before decoding."""
 
     max_batch: int = Field(default=32, ge=1, le=1024)
     """Most files in one batch request."""
+
+    max_upload_memory: int = Field(default=512 * 2**20, ge=2**20, le=2**40)
+    """Most bytes of uploads held in memory at one time, all requests together; what would need more
+    is shed with 429."""
 
     workers: int = Field(default_factory=lambda: usable_cores(), ge=1, le=256)
     """Images worked on at the same time, each on one core. By default the cores that affinity and

@@ -1,4 +1,4 @@
-"""The evidence map over the picture."""
+"""The evidence map over the picture, or alone."""
 
 from io import BytesIO
 
@@ -9,8 +9,11 @@ from PIL import Image
 from service.imaging.radiograph import Pixels
 
 # black-body colours from transparent to bright: readable for the colour-blind, and never grey
-_STOPS = np.array([0.0, 0.35, 0.7, 1.0])
+_STOPS = (0.0, 0.35, 0.7, 1.0)
 _COLOURS = np.array([(60, 0, 90), (190, 30, 70), (250, 140, 20), (255, 240, 130)], float)
+_PALETTE = np.stack(
+    [np.interp(np.linspace(0, 1, 256), _STOPS, channel) for channel in _COLOURS.T], axis=-1
+).astype(np.uint8)
 
 
 def overlay(pixels: Pixels, evidence: NDArray[np.float32], alpha: float) -> bytes:
@@ -20,26 +23,45 @@ def overlay(pixels: Pixels, evidence: NDArray[np.float32], alpha: float) -> byte
         pixels: uint8 ``[height, width]``.
         evidence: float32 ``[h, w]`` in logits; positive speaks for, negative against. Scaled by its
             own largest value, so colours compare places in one picture, not pictures.
-        alpha: opacity at the strongest place, 0..1.
+        alpha: opacity at the strongest place, 0..1; 0 gives the plain picture.
 
     Returns:
         PNG, RGB, ``height`` x ``width``.
     """
-    height, width = pixels.shape
+    strength = _strength(evidence, *pixels.shape)
+    opacity = Image.fromarray(strength).point([round(alpha * level) for level in range(256)])
+    grey = Image.fromarray(pixels).convert("RGB")
+    return _png(Image.composite(Image.fromarray(_PALETTE[strength]), grey, opacity))
+
+
+def evidence_layer(size: tuple[int, int], evidence: NDArray[np.float32], alpha: float) -> bytes:
+    """The colours of :func:`overlay` alone, to be laid over the picture elsewhere.
+
+    Args:
+        size: rows and columns of the picture.
+        evidence: as for :func:`overlay`.
+        alpha: opacity at the strongest place, 0..1.
+
+    Returns:
+        PNG, RGBA, of that size, transparent where nothing speaks for pneumonia.
+    """
+    strength = _strength(evidence, *size)
+    layer = Image.fromarray(_PALETTE[strength])
+    layer.putalpha(Image.fromarray(strength).point([round(alpha * level) for level in range(256)]))
+    return _png(layer)
+
+
+def _strength(evidence: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8]:
+    """How strongly each place speaks for pneumonia, 0..255, uint8 ``[height, width]``."""
     positive = np.maximum(evidence, 0)
     strongest = float(positive.max())
     if strongest > 0:
         positive = positive / strongest
-    smooth = Image.fromarray(positive.astype(np.float32)).resize(
-        (width, height), Image.Resampling.BICUBIC
-    )
-    strength = np.clip(np.asarray(smooth), 0, 1)
-    colour = np.stack(
-        [np.interp(strength, _STOPS, channel) for channel in _COLOURS.T], axis=-1
-    ).astype(np.float32)
-    opacity = (alpha * strength)[..., np.newaxis]
-    grey = pixels[..., np.newaxis].astype(np.float32)
-    blended = grey * (1 - opacity) + colour * opacity
+    levels = Image.fromarray(np.rint(positive * 255).astype(np.uint8))
+    return np.asarray(levels.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _png(image: Image.Image) -> bytes:
     stream = BytesIO()
-    Image.fromarray(np.rint(blended).astype(np.uint8)).save(stream, "PNG", compress_level=1)
+    image.save(stream, "PNG", compress_level=1)
     return stream.getvalue()

@@ -1,0 +1,59 @@
+"""The application: everything is wired here, and nothing else happens here."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+
+from service import __version__
+from service.errors import PneumoniaError
+from service.linger import Linger
+from service.middleware import Observe
+from service.problems import answer_error
+from service.routes import explain, operations, pages, predict
+from service.runtime import Runtime
+from service.settings import Settings
+
+_DESCRIPTION = """Reads chest X-rays for pneumonia. Not a medical device.
+
+Errors are `application/problem+json` with a stable `code`."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application; its runtime is ``app.state.runtime``."""
+    runtime = Runtime(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with runtime.running():
+            yield
+
+    app = FastAPI(
+        title="Pneumonia Detection",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.runtime = runtime
+    for router in (predict.router, explain.router, operations.router, pages.make_router()):
+        app.include_router(router)
+    for kind in (PneumoniaError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer_error)
+    # the last one added is the outermost
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+    app.add_middleware(Observe, metrics=runtime.metrics)
+    app.add_middleware(Linger)
+    return app

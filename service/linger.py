@@ -1,0 +1,69 @@
+"""Answers that go out before the whole body came in, so that the client gets to read them.
+
+Closing a connection that still receives makes the kernel reset it, and the reset can overtake the
+answer: a client that was refused for the size of its upload would only see a broken pipe. Reading
+on for a while, keeping nothing, and closing then, is what web servers call a lingering close.
+"""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LINGER_SECONDS = 5.0
+
+
+class Linger:
+    """Middleware that closes politely after an answer to an unfinished request."""
+
+    def __init__(self, app: ASGIApp, seconds: float = LINGER_SECONDS) -> None:
+        """Wrap an application.
+
+        Args:
+            app: what answers.
+            seconds: how long the rest of a body is read and thrown away.
+        """
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or not _has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        begun = ended = False
+
+        async def watched_receive() -> Message:
+            nonlocal begun, ended
+            begun = True
+            message = await receive()
+            ended = ended or not message.get("more_body", False)
+            return message
+
+        async def polite_send(message: Message) -> None:
+            if ended:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
+            elif message.get("more_body", False):
+                await send(message)
+            else:
+                await send({**message, "more_body": True})
+                # a client that waits for "100 Continue" has sent nothing and will not
+                if begun or (b"expect", b"100-continue") not in scope["headers"]:
+                    await self._discard(watched_receive)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        await self._app(scope, watched_receive, polite_send)
+
+    async def _discard(self, receive: Receive) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                while (await receive()).get("more_body", False):
+                    pass
+        except TimeoutError:
+            return
+
+
+def _has_body(scope: Scope) -> bool:
+    names = {name for name, _ in scope["headers"]}
+    return b"content-length" in names or b"transfer-encoding" in names

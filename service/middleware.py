@@ -1,0 +1,104 @@
+"""What every request gets: an id, headers, a count, a log line, and an answer whatever happens."""
+
+import asyncio
+import logging
+import time
+from typing import Literal
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.metrics import Metrics
+from service.problems import make_problem, problem_response
+from service.trace import Trace, start_trace
+
+_logger = logging.getLogger("service.access")
+
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+# nginx's number for a client that went away before its answer; it is counted, never sent
+_CLIENT_GONE = 499
+
+_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
+}
+
+
+class Observe:
+    """Outermost middleware of ours; plain ASGI, so that bodies stream through untouched."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        trace = start_trace(scope)
+        begun = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": _with_defaults(message["headers"], trace)}
+            await send(message)
+
+        async def fail(code: Literal["internal", "not_ready"], detail: str) -> None:
+            trace.code = code
+            problem = make_problem(code, detail, trace.request_id)
+            await problem_response(problem)(scope, receive, send_with_headers)
+
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            status = _CLIENT_GONE
+        except asyncio.CancelledError:
+            # Only the server cancels a request, when the time to drain is over. This is the outer
+            # end of the request's task, so answering is the last thing it does.
+            if status:
+                raise
+            await fail("not_ready", "The service shut down before the answer was there.")
+        except Exception:
+            _logger.exception(
+                "unexpected error", extra={"fields": {"request_id": trace.request_id}}
+            )
+            if status:
+                raise
+            await fail("internal", "Something went wrong here; the logs say what.")
+        finally:
+            self._metrics.in_flight.dec()
+            self._record(scope, trace, status, time.perf_counter() - begun)
+
+    def _record(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        self._metrics.requests.labels(route, method, str(status)).inc()
+        if trace.code:
+            self._metrics.count_refusal(trace.code, trace.distance)
+        fields = {
+            "request_id": trace.request_id,
+            "method": method,
+            "route": route,
+            "status": status,
+            "duration_ms": round(seconds * 1e3, 3),
+        }
+        if trace.code:
+            fields["code"] = trace.code
+        if trace.decision:
+            fields["decision"] = trace.decision
+        _logger.info("request", extra={"fields": fields})
+
+
+def _with_defaults(headers: list[tuple[bytes, bytes]], trace: Trace) -> list[tuple[bytes, bytes]]:
+    present = {name.lower() for name, _ in headers}
+    missing = [(name, value) for name, value in _HEADERS.items() if name not in present]
+    return [*headers, *missing, (b"x-request-id", trace.request_id.encode())]

@@ -1,0 +1,147 @@
+"""Errors as ``application/problem+json`` (RFC 9457). The one table from error to HTTP is here."""
+
+from http import HTTPStatus
+from typing import Literal, TypeAlias, get_args
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import errors
+from service.trace import trace_of
+
+MEDIA_TYPE = "application/problem+json"
+
+Code: TypeAlias = Literal[
+    "undecodable_image",
+    "unauthorized",
+    "not_found",
+    "method_not_allowed",
+    "request_timeout",
+    "too_large",
+    "unsupported_type",
+    "not_a_chest_xray",
+    "invalid_request",
+    "overloaded",
+    "internal",
+    "no_evidence",
+    "not_ready",
+    "deadline_exceeded",
+]
+CODES: tuple[Code, ...] = get_args(Code)
+
+# Each code: its HTTP status and the title, which is the same for every occurrence.
+TABLE: dict[Code, tuple[int, str]] = {
+    "undecodable_image": (400, "The image cannot be decoded"),
+    "unauthorized": (401, "A key is needed"),
+    "not_found": (404, "There is nothing here"),
+    "method_not_allowed": (405, "This method is not for this address"),
+    "request_timeout": (408, "The upload took too long"),
+    "too_large": (413, "The image is too large"),
+    "unsupported_type": (415, "The file type is not supported"),
+    "not_a_chest_xray": (422, "This is not a chest X-ray the model can judge"),
+    "invalid_request": (422, "The request does not fit"),
+    "overloaded": (429, "Too much work at once"),
+    "internal": (500, "Something went wrong here"),
+    "no_evidence": (501, "The model has no evidence map"),
+    "not_ready": (503, "The service takes no requests now"),
+    "deadline_exceeded": (504, "The answer took too long"),
+}
+
+# Which code each error of ours is answered with; an error that is not here is a 500.
+_ERRORS: dict[type[errors.PneumoniaError], Code] = {
+    errors.UndecodableImage: "undecodable_image",
+    errors.Unauthorized: "unauthorized",
+    errors.RequestTimeout: "request_timeout",
+    errors.TooLarge: "too_large",
+    errors.UnsupportedType: "unsupported_type",
+    errors.NotAChestXray: "not_a_chest_xray",
+    errors.InvalidRequest: "invalid_request",
+    errors.Overloaded: "overloaded",
+    errors.NoEvidence: "no_evidence",
+    errors.NotReady: "not_ready",
+    errors.DeadlineExceeded: "deadline_exceeded",
+}
+
+# What the framework raises by status.
+_STATUSES: dict[int, Code] = {404: "not_found", 405: "method_not_allowed"}
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 describes it, with a stable code."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(description="A name for this kind of problem; it cannot be fetched.")
+    title: str = Field(description="What kind of problem it is, the same every time.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened this time, and what to do.")
+    code: Code = Field(description="Stable name of the kind of problem; programs compare this.")
+    request_id: str = Field(description="Find this request in the logs by it.")
+    retry_after: int | None = Field(default=None, description="Seconds after which to try again.")
+    distance: float | None = Field(
+        default=None, description="How far the image lies from chest X-rays the model knows."
+    )
+    limit: float | None = Field(default=None, description="The largest distance that is judged.")
+
+
+def make_problem(code: Code, detail: str, request_id: str) -> Problem:
+    """A problem of a kind, with its status and title from the table."""
+    status, title = TABLE[code]
+    return Problem(
+        type=f"urn:pneumonia-detection:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id,
+    )
+
+
+def problem_of(error: errors.PneumoniaError, request_id: str) -> Problem:
+    """The problem that an error of ours is answered with."""
+    problem = make_problem(_ERRORS[type(error)], error.detail, request_id)
+    if isinstance(error, errors.NotAChestXray):
+        return problem.model_copy(update={"distance": error.distance, "limit": error.limit})
+    if isinstance(error, errors.Overloaded):
+        return problem.model_copy(update={"retry_after": error.retry_after})
+    return problem
+
+
+def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    """The answer that carries a problem, with the headers its kind asks for."""
+    headers = dict(headers or {})
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    if problem.code == "unauthorized":
+        headers["WWW-Authenticate"] = 'Bearer realm="pneumonia"'
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        problem.status,
+        headers=headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """Exception handler for every error that is foreseen."""
+    trace = trace_of(request.scope)
+    problem, headers = _translate(error, trace.request_id)
+    trace.code, trace.distance = problem.code, problem.distance
+    return problem_response(problem, headers)
+
+
+def _translate(error: Exception, request_id: str) -> tuple[Problem, dict[str, str]]:
+    if isinstance(error, errors.PneumoniaError):
+        return problem_of(error, request_id), {}
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        place = " ".join(str(part) for part in first["loc"])
+        return make_problem("invalid_request", f"{place}: {first['msg']}.", request_id), {}
+    if isinstance(error, HTTPException) and error.status_code in _STATUSES:
+        code = _STATUSES[error.status_code]
+        detail = HTTPStatus(error.status_code).description + "."
+        return make_problem(code, detail, request_id), dict(error.headers or {})
+    raise error

@@ -1,0 +1,1 @@
+"""HTTP only: each module translates for one resource and delegates."""

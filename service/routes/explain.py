@@ -1,0 +1,77 @@
+"""``POST /explain``."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.disconnect import unless_gone
+from service.predictor import Layer
+from service.routes.common import (
+    KEYED,
+    READING,
+    OperatingPointName,
+    RunningParts,
+    problems,
+    upload,
+)
+from service.workload import expected_units
+
+router = APIRouter(dependencies=KEYED, tags=["predict"])
+
+# the image is read a second time at a size to look at, and drawn
+_DRAWING_UNITS = 3.0
+
+
+class PngResponse(Response):
+    """A PNG image."""
+
+    media_type = "image/png"
+
+
+@router.post(
+    "/explain",
+    openapi_extra=upload("file"),
+    response_class=PngResponse,
+    responses={
+        200: {"description": "A PNG image.", "content": {"image/png": {}}},
+        **problems(*READING, "no_evidence"),
+    },
+)
+async def explain(
+    request: Request,
+    runtime: RunningParts,
+    operating_point: OperatingPointName = "balanced",
+    alpha: Annotated[
+        float | None,
+        Query(
+            ge=0,
+            le=1,
+            allow_inf_nan=False,
+            description="Opacity of the evidence; by default 0.5 over the image and 1 alone.",
+        ),
+    ] = None,
+    layer: Annotated[
+        Layer,
+        Query(description="`overlay`: the X-ray with the evidence; `evidence`: that alone, RGBA."),
+    ] = "overlay",
+) -> PngResponse:
+    """Draw where the evidence for pneumonia lies. It is evidence, not the outline of a lesion.
+
+    Opacity 0 gives the plain X-ray, also for formats a browser cannot show.
+    """
+    predictor = runtime.predictor
+    predictor.model.contract.operating_point(operating_point)
+    runtime.admission.check()
+    opacity = alpha if alpha is not None else 0.5 if layer == "overlay" else 1.0
+    with runtime.memory.hold() as hold:
+        data = await runtime.reader.read_one(request, hold)
+        done = await unless_gone(
+            request.receive,
+            runtime.admission.run(
+                lambda: predictor.explain(data, operating_point, opacity, layer),
+                _DRAWING_UNITS + 2 * expected_units(data),
+            ),
+        )
+    return PngResponse(done.value)

@@ -1,0 +1,123 @@
+"""``POST /predict`` and ``POST /predict/batch``."""
+
+import asyncio
+from collections.abc import Iterator
+from time import perf_counter
+
+from fastapi import APIRouter
+from starlette.requests import Request
+
+from service.disconnect import unless_gone
+from service.errors import PneumoniaError
+from service.predictor import Predictor
+from service.problems import problem_of
+from service.routes.common import (
+    KEYED,
+    READING,
+    OperatingPointName,
+    RunningParts,
+    problems,
+    upload,
+)
+from service.runtime import Runtime
+from service.schemas import BatchAnswer, BatchItem, ModelAnswer, PredictionAnswer, describe
+from service.trace import trace_of
+from service.workload import expected_units
+
+router = APIRouter(dependencies=KEYED, tags=["predict"])
+
+
+@router.post("/predict", openapi_extra=upload("file"), responses=problems(*READING))
+async def predict(
+    request: Request, runtime: RunningParts, operating_point: OperatingPointName = "balanced"
+) -> PredictionAnswer:
+    """Judge one chest X-ray: pneumonia or not, how sure, which kind.
+
+    Send it as the form field `file`, or its bytes alone as the body.
+    """
+    predictor = runtime.predictor
+    predictor.model.contract.operating_point(operating_point)
+    runtime.admission.check()
+    trace = trace_of(request.scope)
+    with runtime.memory.hold() as hold:
+        data = await runtime.reader.read_one(request, hold)
+        answer = await unless_gone(
+            request.receive,
+            _predict(runtime, predictor, data, operating_point, trace.request_id),
+        )
+    trace.decision = answer.decision
+    return answer
+
+
+@router.post(
+    "/predict/batch",
+    openapi_extra=upload("files", many=True),
+    responses=problems(*READING),
+    response_model_exclude_none=False,
+)
+async def predict_batch(
+    request: Request, runtime: RunningParts, operating_point: OperatingPointName = "balanced"
+) -> BatchAnswer:
+    """Judge several chest X-rays; each gets a prediction or a problem of its own.
+
+    Send each as one form field `files`. The results are in the order of the upload.
+    """
+    predictor = runtime.predictor
+    predictor.model.contract.operating_point(operating_point)
+    runtime.admission.check()
+    request_id = trace_of(request.scope).request_id
+    with runtime.memory.hold() as hold:
+        files = await runtime.reader.read_many(request, hold)
+        results = await unless_gone(
+            request.receive, _predict_all(runtime, predictor, files, operating_point, request_id)
+        )
+    return BatchAnswer(request_id=request_id, results=results)
+
+
+async def _predict(
+    runtime: Runtime, predictor: Predictor, data: bytes, operating_point: str, request_id: str
+) -> PredictionAnswer:
+    start = perf_counter()
+    done = await runtime.admission.run(
+        lambda: predictor.predict(data, operating_point), expected_units(data)
+    )
+    total = perf_counter() - start
+    runtime.metrics.count_prediction(done.value, done.queue_seconds, total)
+    model = predictor.model
+    name, version = model.contract.name, model.contract.version
+    return describe(
+        done.value,
+        ModelAnswer(name=name, version=version, sha256=model.sha256),
+        request_id,
+        done.queue_seconds,
+        total,
+    )
+
+
+async def _predict_all(
+    runtime: Runtime,
+    predictor: Predictor,
+    files: list[bytes | PneumoniaError],
+    operating_point: str,
+    request_id: str,
+) -> list[BatchItem]:
+    """As many at a time as there are workers, so that a batch does not shed itself."""
+    results: list[BatchItem] = []
+    waiting = iter(enumerate(files))
+
+    async def take_turns(waiting: Iterator[tuple[int, bytes | PneumoniaError]]) -> None:
+        for index, file in waiting:
+            try:
+                if isinstance(file, PneumoniaError):
+                    raise file
+                prediction = await _predict(runtime, predictor, file, operating_point, request_id)
+                results.append(BatchItem(index=index, prediction=prediction))
+            except PneumoniaError as error:
+                problem = problem_of(error, request_id)
+                runtime.metrics.count_refusal(problem.code, problem.distance)
+                results.append(BatchItem(index=index, problem=problem))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(runtime.settings.workers):
+            group.create_task(take_turns(waiting))
+    return sorted(results, key=lambda item: item.index)

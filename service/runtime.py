@@ -1,0 +1,130 @@
+"""What runs: the model, the admission, and whether requests are taken."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from service.admission import Admission
+from service.errors import ModelFileError, NotReady, PneumoniaError
+from service.imaging.radiograph import Limits
+from service.metrics import Metrics
+from service.model import OnnxModel
+from service.predictor import Predictor
+from service.settings import Settings
+from service.uploads import UploadMemory, UploadReader
+
+
+class Runtime:
+    """The parts of one running service and its way from starting over ready to drained.
+
+    Attributes:
+        settings: what it was made with.
+        metrics: what it counts.
+        reader: how it reads uploads.
+        memory: what it may hold of them.
+        failure: why the model could not be loaded, once that is known.
+        finished: whether all accepted work was done when the service stopped.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.reader = UploadReader(settings.max_bytes, settings.max_batch, settings.body_seconds)
+        self.memory = UploadMemory(settings.max_upload_memory)
+        self.failure: PneumoniaError | None = None
+        self.finished = True
+        self._admission: Admission | None = None
+        self._predictor: Predictor | None = None
+        self._drained_from: float | None = None
+        self.metrics.ready.set_function(lambda: float(self.ready))
+        self.metrics.queued_jobs.set_function(
+            lambda: self._admission.queued if self._admission else 0
+        )
+        self.metrics.queued_work.set_function(
+            lambda: self._admission.expected_wait() if self._admission else 0
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether a load balancer should send requests here."""
+        return self._predictor is not None and self._drained_from is None
+
+    def check_ready(self) -> None:
+        """Raise unless :attr:`ready`.
+
+        Raises:
+            NotReady: which of starting and ending it is.
+        """
+        if self._drained_from is not None:
+            raise NotReady("The service is shutting down.")
+        if self._predictor is None:
+            raise NotReady("The model is being loaded.")
+
+    @property
+    def closing(self) -> bool:
+        """Whether new requests are refused because the service is about to end."""
+        if self._drained_from is None:
+            return False
+        return time.monotonic() >= self._drained_from + self.settings.drain_delay_seconds
+
+    @property
+    def predictor(self) -> Predictor:
+        """What answers.
+
+        Raises:
+            NotReady: the model is not loaded yet, or the service is about to end.
+        """
+        if self.closing:
+            raise NotReady("The service is shutting down. Ask another replica.")
+        if self._predictor is None:
+            raise NotReady("The model is being loaded. Try again in a few seconds.")
+        return self._predictor
+
+    @property
+    def admission(self) -> Admission:
+        """Who may run when; there is one as soon as the predictor is there."""
+        if self._admission is None:
+            raise NotReady("The service is not running.")
+        return self._admission
+
+    def drain(self) -> None:
+        """Tell load balancers to go; requests are still taken for ``drain_delay_seconds``."""
+        if self._drained_from is None:
+            self._drained_from = time.monotonic()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Load the model in the background; at the end wait for the work that was accepted."""
+        settings = self.settings
+        self._admission = Admission(
+            settings.workers, settings.max_wait_seconds, settings.deadline_seconds
+        )
+        loading = asyncio.create_task(self._load())
+        try:
+            yield
+        finally:
+            self.drain()
+            loading.cancel()
+            await asyncio.wait({loading})
+            self.finished = await self._admission.close(settings.drain_seconds)
+            self._predictor = None
+
+    async def _load(self) -> None:
+        try:
+            predictor = await asyncio.to_thread(self._make_predictor)
+        except ModelFileError as error:
+            self.failure = error
+            return
+        model = predictor.model
+        self.metrics.describe_model(model.contract, model.sha256)
+        self._predictor = predictor
+
+    def _make_predictor(self) -> Predictor:
+        settings = self.settings
+        model = OnnxModel(settings.model, settings.model_sha256)
+        predictor = Predictor(
+            model, Limits(max_pixels=settings.max_pixels), refuse=settings.input_check == "refuse"
+        )
+        predictor.warm_up()
+        return predictor

@@ -1,0 +1,86 @@
+"""The process around the application: its socket, its signals, its end."""
+
+import logging
+import math
+import signal
+import socket
+from types import FrameType
+
+import uvicorn
+
+from service.app import create_app
+from service.errors import StartError
+from service.runtime import Runtime
+from service.settings import Settings
+
+_logger = logging.getLogger("service.server")
+
+# beyond the time to drain, for answering what could not be finished
+_LAST_WORDS_SECONDS = 1
+
+
+def serve(settings: Settings) -> bool:
+    """Listen and serve until a signal comes.
+
+    Returns:
+        Whether all accepted work was finished.
+
+    Raises:
+        ModelFileError: the model cannot be served.
+        StartError: the address cannot be listened on.
+    """
+    app = create_app(settings)
+    runtime: Runtime = app.state.runtime
+    listener = listen(settings.host, settings.port)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + _LAST_WORDS_SECONDS,
+    )
+    host, port = listener.getsockname()[:2]
+    _logger.info("listening", extra={"fields": {"host": host, "port": port}})
+    with listener:
+        _Server(config, runtime).run([listener])
+    if runtime.failure:
+        raise runtime.failure
+    _logger.info("stopped", extra={"fields": {"finished": runtime.finished}})
+    return runtime.finished
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; connections wait in it until the server takes them.
+
+    Raises:
+        StartError: the address is in use, not ours, or no address.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise StartError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, but a signal first lowers readiness, and a signal is no failure."""
+
+    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+        super().__init__(config)
+        self._runtime = runtime
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Begin to drain; a second interrupt from the keyboard ends at once."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self._runtime.drain()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether it is time to close the port."""
+        if self._runtime.closing or self._runtime.failure:
+            self.should_exit = True
+        return await super().on_tick(counter)

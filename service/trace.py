@@ -1,0 +1,46 @@
+"""What is known about one request while it is answered, for its log line and its answers."""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+_SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_KEY = "trace"
+
+
+@dataclass
+class Trace:
+    """Notes that the layers of one request leave for each other.
+
+    Attributes:
+        request_id: the client's own where it is sane, else made here.
+        code: of the problem it was answered with.
+        distance: of an image that was refused for it.
+        decision: that was answered.
+    """
+
+    request_id: str
+    code: str | None = None
+    distance: float | None = None
+    decision: str | None = None
+
+
+def new_request_id() -> str:
+    """An id that no other request has."""
+    return secrets.token_hex(16)
+
+
+def start_trace(scope: Scope) -> Trace:
+    """Begin the notes of a request and leave them in its scope."""
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    trace = Trace(given.decode("ascii") if _SANE.fullmatch(given) else new_request_id())
+    scope.setdefault("state", {})[_KEY] = trace
+    return trace
+
+
+def trace_of(scope: Scope) -> Trace:
+    """The notes of the request with this scope."""
+    trace: Trace = scope["state"][_KEY]
+    return trace
