@@ -1,0 +1,56 @@
+"""What all tests share: markers by folder, a tiny model file, and services that run on it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from service.app import create_app
+from service.settings import Settings
+from tests.client import AppClient, running
+from tests.tiny_model import write_tiny_model
+
+ServiceFactory: TypeAlias = Callable[..., AppClient]
+
+_FOLDERS = ("unit", "integration", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the folder it lies in."""
+    for item in items:
+        for name in _FOLDERS:
+            if name in item.path.relative_to(Path(__file__).parent).parts:
+                item.add_marker(name)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file with evidence map and input check; see :mod:`tests.tiny_model`."""
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    write_tiny_model(path)
+    return path
+
+
+@pytest.fixture
+def start_service(tiny_model: Path) -> Iterator[ServiceFactory]:
+    """Starts the application in this process, by default on the tiny model, and waits until ready.
+
+    Keyword arguments are settings.
+    """
+    with ExitStack() as stack:
+
+        def start(**settings: Any) -> AppClient:
+            app = create_app(Settings(**{"model": tiny_model, "workers": 2, **settings}))
+            client = stack.enter_context(running(app))
+            client.wait_until_ready()
+            return client
+
+        yield start
+
+
+@pytest.fixture
+def client(start_service: ServiceFactory) -> AppClient:
+    """A client of a service on the tiny model with the default settings."""
+    return start_service()

@@ -1,0 +1,102 @@
+"""``POST /predict``."""
+
+import pytest
+
+from tests.client import AppClient
+from tests.conftest import ServiceFactory
+from tests.pictures import picture
+
+
+def test_answers_every_field(client: AppClient) -> None:
+    response = client.post("/predict", files={"file": picture(grey=170)})
+    assert response.status_code == 200
+    answer = response.json()
+    assert set(answer) == {
+        "request_id",
+        "decision",
+        "probability",
+        "probabilities",
+        "subtype",
+        "operating_point",
+        "input_check",
+        "image",
+        "model",
+        "timings_ms",
+        "warnings",
+    }
+    assert answer["request_id"] == response.headers["x-request-id"]
+    assert answer["decision"] == "pneumonia"
+    probabilities = answer["probabilities"]
+    assert answer["probability"] == pytest.approx(
+        probabilities["bacterial"] + probabilities["viral"], abs=1e-6
+    )
+    assert answer["subtype"] == max(("bacterial", "viral"), key=probabilities.__getitem__)
+    assert answer["operating_point"] == {
+        "name": "balanced",
+        "threshold": 0.5,
+        "sensitivity": 0.9,
+        "specificity": 0.8,
+    }
+    assert answer["input_check"]["accepted"] is True
+    assert answer["image"] == {"format": "JPEG", "width": 320, "height": 256, "bit_depth": 8}
+    assert answer["model"]["name"] == "tiny"
+    assert set(answer["timings_ms"]) == {"decode", "queue", "inference", "total"}
+    assert answer["timings_ms"]["total"] >= answer["timings_ms"]["decode"]
+    assert answer["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["image/jpeg", "image/anything", "application/octet-stream", "application/dicom", None]
+)
+def test_raw_body_is_answered_like_the_form(client: AppClient, kind: str | None) -> None:
+    data = picture()
+    headers = {"content-type": kind} if kind else {}
+    raw = client.post("/predict", content=data, headers=headers)
+    form = client.post("/predict", files={"file": data})
+    assert raw.status_code == form.status_code == 200
+    assert raw.json()["probabilities"] == form.json()["probabilities"]
+
+
+def test_dark_image_is_normal_and_has_no_subtype(client: AppClient) -> None:
+    answer = client.post("/predict", files={"file": picture(grey=70)}).json()
+    assert answer["decision"] == "normal"
+    assert answer["subtype"] is None
+
+
+def test_operating_points_decide_differently(client: AppClient) -> None:
+    files = {"file": picture(grey=110)}
+    decisions = {
+        name: client.post("/predict", params={"operating_point": name}, files=files).json()[
+            "decision"
+        ]
+        for name in ("balanced", "screening", "careful")
+    }
+    assert decisions == {"balanced": "normal", "screening": "pneumonia", "careful": "uncertain"}
+
+
+def test_unknown_operating_point_names_those_there_are(client: AppClient) -> None:
+    response = client.post(
+        "/predict", params={"operating_point": "best"}, files={"file": picture()}
+    )
+    assert response.status_code == 422
+    assert response.json()["code"] == "invalid_request"
+    assert "balanced, screening, careful" in response.json()["detail"]
+
+
+def test_small_image_is_answered_with_a_warning(client: AppClient) -> None:
+    answer = client.post("/predict", files={"file": picture(size=(40, 50))}).json()
+    assert [warning["code"] for warning in answer["warnings"]] == ["upscaled"]
+
+
+def test_refused_image_says_how_far_off_it_is(client: AppClient) -> None:
+    response = client.post("/predict", files={"file": picture(grey=255)})
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (422, "not_a_chest_xray")
+    assert problem["distance"] > problem["limit"] == 0.45
+
+
+def test_refusal_can_be_turned_into_a_flag(start_service: ServiceFactory) -> None:
+    client = start_service(input_check="flag")
+    answer = client.post("/predict", files={"file": picture(grey=255)}).json()
+    assert answer["input_check"]["accepted"] is False
+    assert "not_a_chest_xray" in [warning["code"] for warning in answer["warnings"]]
