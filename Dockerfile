@@ -4,7 +4,8 @@ WORKDIR /app
 COPY requirements/serving.txt requirements/
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \
-        --require-hashes -r requirements/serving.txt
+        --require-hashes -r requirements/serving.txt \
+    && find /venv -type d -name tests -prune -exec rm -rf {} +
 COPY service service
 # Bytecode is made here, once: a read-only root cannot keep any. It is trusted without a look at
 # the sources' times, which copying from stage to stage may change.

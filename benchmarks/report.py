@@ -2,10 +2,9 @@
 
 import json
 import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import onnxruntime
 
 from service.settings import usable_cores
 
@@ -41,7 +40,7 @@ def measured_on() -> dict[str, str | int]:
         "cores": usable_cores(),
         "processor": " ".join([platform.machine(), *_instruction_sets()]),
         "python": platform.python_version(),
-        "onnxruntime": onnxruntime.__version__,
+        "onnxruntime": version("onnxruntime"),
     }
 
 
