@@ -45,7 +45,7 @@ def running_service(
     Raises:
         RuntimeError: it ended before it was ready (its own words are on stderr), or never was.
     """
-    port = _free_port()
+    port = free_port()
     environment = {**os.environ, "PNEUMONIA_PORT": str(port), **(settings or {})}
     if model is not None:
         environment["PNEUMONIA_MODEL"] = str(model)
@@ -91,7 +91,8 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
         time.sleep(0.005)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,120 @@
+"""The deployment files: each valid by its own tool, and all of one mind."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests import needs
+
+ROOT = Path(__file__).parent.parent.parent
+DEPLOY = ROOT / "deploy"
+DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """What Compose itself makes of the file."""
+    program = needs.program("docker-compose")
+    result = subprocess.run([program, "config"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    services: dict[str, Any] = yaml.safe_load(result.stdout)["services"]
+    return services
+
+
+def test_the_service_is_confined(compose: dict[str, Any]) -> None:
+    service = compose["pneumonia"]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"] and service["healthcheck"] and service["tmpfs"] == ["/tmp"]  # noqa: S108
+
+
+def test_only_this_machine_reaches_the_published_ports(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose.values() for port in service["ports"]]
+    assert len(ports) == 3
+    assert all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+def test_every_image_that_is_fetched_has_a_version(compose: dict[str, Any]) -> None:
+    fetched = [service["image"] for service in compose.values() if "build" not in service]
+    assert fetched
+    assert all(image.rpartition(":")[2][:1] in "v0123456789" and ":" in image for image in fetched)
+
+
+def test_every_file_that_is_mounted_exists(compose: dict[str, Any]) -> None:
+    volumes = [volume for service in compose.values() for volume in service.get("volumes", [])]
+    sources = [str(volume).partition(":")[0] for volume in volumes]
+    paths = [Path(source) for source in sources if "/" in source]
+    assert len(paths) == 3
+    assert all(path.is_dir() for path in paths)
+
+
+def test_prometheus_takes_its_configuration_and_rules() -> None:
+    program = needs.program("promtool", "prometheus")
+    config = DEPLOY / "prometheus" / "prometheus.yml"
+    subprocess.run([program, "check", "config", config], check=True, capture_output=True)
+
+
+def test_every_alert_is_raised_by_its_trouble_and_by_nothing_else() -> None:
+    program = needs.program("promtool", "prometheus")
+    tests = DEPLOY / "prometheus" / "alerts_test.yml"
+    result = subprocess.run([program, "test", "rules", tests], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text(encoding="utf-8"))
+    alerts = {rule["alert"] for group in rules["groups"] for rule in group["rules"]}
+    tested = {
+        entry["alertname"]
+        for test in yaml.safe_load(tests.read_text(encoding="utf-8"))["tests"]
+        for entry in test["alert_rule_test"]
+        if entry.get("exp_alerts")
+    }
+    assert tested == alerts
+    documented = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert [alert for alert in sorted(alerts) if f"`{alert}`" not in documented] == []
+
+
+def test_grafana_finds_the_source_and_the_dashboards(compose: dict[str, Any]) -> None:
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    [source] = _read(provisioning / "datasources" / "prometheus.yml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    [provider] = _read(provisioning / "dashboards" / "dashboards.yml")["providers"]
+    folder = provider["options"]["path"]
+    grafana = compose["grafana"]
+    assert any(f"{DASHBOARDS[0].parent}:{folder}" in volume for volume in grafana["volumes"])
+    home = grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home in [f"{folder}/{path.name}" for path in DASHBOARDS]
+    for path in DASHBOARDS:
+        dashboard = json.loads(path.read_text(encoding="utf-8"))
+        sources = [panel["datasource"] for panel in dashboard["panels"]]
+        sources += [
+            target["datasource"] for panel in dashboard["panels"] for target in panel["targets"]
+        ]
+        assert {entry["uid"] for entry in sources} == {source["uid"]}
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_panels_have_names_of_their_own_and_do_not_overlap(path: Path) -> None:
+    panels = json.loads(path.read_text(encoding="utf-8"))["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert len({panel["title"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        place = panel["gridPos"]
+        width = 24 if panel.get("repeat") else place["w"]  # a repeated panel fills its row
+        cells = {
+            (place["x"] + column, place["y"] + row)
+            for column in range(width)
+            for row in range(place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert max(column for column, _ in cells) < 24
+        taken |= cells
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return content
