@@ -1,6 +1,7 @@
 """Bounded admission: what is let in, what waits, what is shed, and what is never forgotten."""
 
 import asyncio
+import contextlib
 import math
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,8 @@ T = TypeVar("T")
 
 # how fast the estimate of seconds a unit of work follows what is measured
 _LEARNING_RATE = 0.05
+
+_TOO_LATE = "The service shut down before the turn of this request came. Ask another replica."
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Admission:
         self._idle = asyncio.Event()
         self._idle.set()
         self._open = True
+        self._ended = False
 
     @property
     def queued(self) -> int:
@@ -117,6 +121,9 @@ class Admission:
         except BaseException:
             self._forget(units)
             raise
+        if self._ended:  # our turn came, and the end came before we could take it
+            self._forget(units)
+            raise NotReady(_TOO_LATE)
         # from here on the worker is ours, and only the end of the thread gives it back
         begun = perf_counter()
         future = asyncio.get_running_loop().run_in_executor(self._pool, job)
@@ -137,17 +144,16 @@ class Admission:
             Whether all admitted work ended in time.
         """
         self._open = False
-        try:
-            await asyncio.wait_for(self._idle.wait(), patience)
-        except TimeoutError:
-            for turn in self._waiting:
-                if not turn.done():
-                    turn.set_exception(NotReady("The service shut down before its turn came."))
-            self._waiting.clear()
-            return False
-        finally:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-        return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._idle.wait()
+        self._ended = True
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_exception(NotReady(_TOO_LATE))
+        self._waiting.clear()
+        self._pool.shutdown(wait=False)
+        return self._idle.is_set()
 
     async def _worker(self, start: float) -> None:
         if self._free:
@@ -168,12 +174,12 @@ class Admission:
             raise
 
     def _finish(self, ended: "asyncio.Future[T]", units: float, begun: float) -> None:
-        measured = (perf_counter() - begun) / units
-        self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
+        # a job that failed may have stopped early: it says nothing about the time a unit takes
+        if ended.exception() is None:
+            measured = (perf_counter() - begun) / units
+            self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
         self._forget(units)
         self._release()
-        if not ended.cancelled():
-            ended.exception()  # seen here, in case the caller has gone
 
     def _release(self) -> None:
         while self._waiting:

@@ -42,13 +42,16 @@ class Observe:
             return
         trace = start_trace(scope)
         begun = time.perf_counter()
+        answered: float | None = None
         status = 0
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message = {**message, "headers": _with_defaults(message["headers"], trace)}
+            elif not message.get("more_body", False):
+                answered = time.perf_counter()  # sending may take as long as the client likes
             await send(message)
 
         async def fail(code: Literal["internal", "not_ready"], detail: str) -> None:
@@ -76,7 +79,7 @@ class Observe:
             await fail("internal", "Something went wrong here; the logs say what.")
         finally:
             self._metrics.in_flight.dec()
-            self._record(scope, trace, status, time.perf_counter() - begun)
+            self._record(scope, trace, status, (answered or time.perf_counter()) - begun)
 
     def _record(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")

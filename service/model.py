@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from service.contract import Contract, golden_pattern, pattern_hash
 from service.errors import ModelFileError
 
-# How far a processor may stray from the exported outputs before it is not trusted. Float32 kernels
-# differ by about 1e-6, int8 ones with other rounding by some 1e-3; saturation shows as 1e-1.
+# How far a processor may stray from the exported outputs before it is not trusted: probabilities by
+# this much, a distance by this part of itself. Float32 kernels differ by about 1e-6, int8 ones with
+# other rounding by some 1e-3; saturation shows as 1e-1.
 GOLDEN_TOLERANCE = 0.01
 
 
@@ -126,12 +127,27 @@ class OnnxModel:
             pattern = golden_pattern(golden.pattern, spec.height, spec.width)
             if pattern_hash(pattern) != golden.sha256:
                 raise ModelFileError(f"golden pattern {golden.pattern} is not the exported one")
-            output = self.run(pattern[np.newaxis])
-            if output.probabilities.shape != (1, len(self.contract.labels)):
-                raise ModelFileError("the graph gives another number of classes than its labels")
+            try:
+                output = self.run(pattern[np.newaxis])
+            except Exception as error:  # as above
+                raise ModelFileError("the model file's graph fails when it runs") from error
+            self._check_shapes(output)
             off = float(np.abs(output.probabilities[0] - golden.probabilities).max())
+            if output.distance is not None and golden.distance is not None:
+                apart = abs(float(output.distance[0]) - golden.distance)
+                off = max(off, apart / max(1.0, golden.distance))
             if not off <= GOLDEN_TOLERANCE:
                 raise ModelFileError(
                     f"this machine computes something else than the exporting one: golden pattern "
                     f"{golden.pattern} is off by {off:.3g} (at most {GOLDEN_TOLERANCE})"
                 )
+
+    def _check_shapes(self, output: ModelOutput) -> None:
+        classes = len(self.contract.labels)
+        if output.probabilities.shape != (1, classes):
+            raise ModelFileError("the graph gives another number of classes than its labels")
+        evidence, distance = output.evidence, output.distance
+        if evidence is not None and (evidence.ndim != 4 or evidence.shape[:2] != (1, classes)):
+            raise ModelFileError("the graph's evidence is not one map for each label")
+        if distance is not None and distance.shape != (1,):
+            raise ModelFileError("the graph's distance is not one number for each image")

@@ -45,7 +45,7 @@ class Prediction:
             are several, else None.
         operating_point: which rule decided.
         input_check: whether the image is one the model can judge.
-        radiograph: what was decoded.
+        radiograph: what was decoded; its pixels are those the model saw.
         decode_seconds: decoding and resizing.
         inference_seconds: the graph.
         notices: what a reader should know.
@@ -86,7 +86,34 @@ class Predictor:
             UndecodableImage, UnsupportedType, TooLarge: see :func:`service.imaging.decode.decode`.
             NotAChestXray: the input check failed and refusal is on.
         """
-        return self._predict(data, operating_point)[0]
+        contract = self.model.contract
+        point = contract.operating_point(operating_point)
+        start = time.perf_counter()
+        radiograph, image = self._read(data)
+        decoded = time.perf_counter()
+        output = self.model.run(image[np.newaxis])
+        done = time.perf_counter()
+        check, doubts = self._check(output)
+        probabilities = [float(value) for value in output.probabilities[0]]
+        probability = min(1.0, sum(probabilities[column] for column in contract.pneumonia_columns))
+        subtype = None
+        if probability >= point.threshold and len(contract.pneumonia_columns) > 1:
+            subtype = contract.labels[
+                max(contract.pneumonia_columns, key=probabilities.__getitem__)
+            ]
+        height, width, _ = image.shape
+        return Prediction(
+            decision=point.decide(probability),
+            probability=probability,
+            probabilities=dict(zip(contract.labels, probabilities, strict=True)),
+            subtype=subtype,
+            operating_point=point,
+            input_check=check,
+            radiograph=replace(radiograph, pixels=image[..., 0]),
+            decode_seconds=decoded - start,
+            inference_seconds=done - decoded,
+            notices=radiograph.notices + size_notices(radiograph, height, width) + doubts,
+        )
 
     def explain(
         self,
@@ -116,12 +143,19 @@ class Predictor:
             NoEvidence: the model file has no map.
             PneumoniaError: as :meth:`predict`.
         """
-        _, output = self._predict(data, operating_point)
+        contract = self.model.contract
+        contract.operating_point(operating_point)
+        radiograph, image = self._read(data)
+        output = self.model.run(image[np.newaxis])
         if output.evidence is None:
             raise NoEvidence("This model has no evidence map. Use one whose network has it.")
-        picture = _picture(decode(data, self._limits, PICTURE_SIDE).pixels)
+        self._check(output)
+        if radiograph.pixels.shape != (radiograph.height, radiograph.width):
+            # the decoder made it as small as the model needs it, which is less than eyes like
+            radiograph = decode(data, self._limits, PICTURE_SIDE)
+        picture = _picture(radiograph.pixels)
         height, width = picture.shape
-        ours = list(self.model.contract.pneumonia_columns)
+        ours = list(contract.pneumonia_columns)
         maps = output.evidence[0]
         others = np.delete(maps, ours, axis=0).mean(axis=0)
         evidence = (maps[ours] - others).sum(axis=0)
@@ -137,37 +171,13 @@ class Predictor:
         with contextlib.suppress(NotAChestXray):
             self.predict(stream.getvalue())
 
-    def _predict(self, data: bytes, point_name: str) -> tuple[Prediction, ModelOutput]:
-        contract = self.model.contract
-        point = contract.operating_point(point_name)
-        spec = contract.input
-        start = time.perf_counter()
+    def _read(self, data: bytes) -> tuple[Radiograph, Pixels]:
+        """The decoded image, and the model's input made of it."""
+        spec = self.model.contract.input
         radiograph = decode(data, self._limits, DECODE_MARGIN * max(spec.height, spec.width))
-        image = to_model_input(radiograph.pixels, spec.height, spec.width, spec.resampling)
-        decoded = time.perf_counter()
-        output = self.model.run(image[np.newaxis])
-        done = time.perf_counter()
-        check, doubts = self._check(output)
-        probabilities = [float(value) for value in output.probabilities[0]]
-        probability = min(1.0, sum(probabilities[column] for column in contract.pneumonia_columns))
-        subtype = None
-        if probability >= point.threshold and len(contract.pneumonia_columns) > 1:
-            subtype = contract.labels[
-                max(contract.pneumonia_columns, key=probabilities.__getitem__)
-            ]
-        prediction = Prediction(
-            decision=point.decide(probability),
-            probability=probability,
-            probabilities=dict(zip(contract.labels, probabilities, strict=True)),
-            subtype=subtype,
-            operating_point=point,
-            input_check=check,
-            radiograph=replace(radiograph, pixels=image[..., 0]),
-            decode_seconds=decoded - start,
-            inference_seconds=done - decoded,
-            notices=radiograph.notices + size_notices(radiograph, spec.height, spec.width) + doubts,
+        return radiograph, to_model_input(
+            radiograph.pixels, spec.height, spec.width, spec.resampling
         )
-        return prediction, output
 
     def _check(self, output: ModelOutput) -> tuple[InputCheck, tuple[Notice, ...]]:
         limit = self.model.contract.input_check_limit

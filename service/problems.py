@@ -16,6 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 
 Code: TypeAlias = Literal[
     "undecodable_image",
+    "bad_request",
     "unauthorized",
     "not_found",
     "method_not_allowed",
@@ -35,6 +36,7 @@ CODES: tuple[Code, ...] = get_args(Code)
 # Each code: its HTTP status and the title, which is the same for every occurrence.
 TABLE: dict[Code, tuple[int, str]] = {
     "undecodable_image": (400, "The image cannot be decoded"),
+    "bad_request": (400, "This is not HTTP as it should be"),
     "unauthorized": (401, "A key is needed"),
     "not_found": (404, "There is nothing here"),
     "method_not_allowed": (405, "This method is not for this address"),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from service.admission import Admission
-from service.errors import ModelFileError, NotReady, PneumoniaError
+from service.errors import NotReady
 from service.imaging.radiograph import Limits
 from service.metrics import Metrics
 from service.model import OnnxModel
@@ -23,7 +23,6 @@ class Runtime:
         metrics: what it counts.
         reader: how it reads uploads.
         memory: what it may hold of them.
-        failure: why the model could not be loaded, once that is known.
         finished: whether all accepted work was done when the service stopped.
     """
 
@@ -32,10 +31,10 @@ class Runtime:
         self.metrics = Metrics()
         self.reader = UploadReader(settings.max_bytes, settings.max_batch, settings.body_seconds)
         self.memory = UploadMemory(settings.max_upload_memory)
-        self.failure: PneumoniaError | None = None
         self.finished = True
         self._admission: Admission | None = None
         self._predictor: Predictor | None = None
+        self._loading: asyncio.Task[Predictor] | None = None
         self._drained_from: float | None = None
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queued_jobs.set_function(
@@ -44,6 +43,14 @@ class Runtime:
         self.metrics.queued_work.set_function(
             lambda: self._admission.expected_wait() if self._admission else 0
         )
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the model could not be loaded; None as long as nothing is wrong."""
+        loading = self._loading
+        if loading is None or not loading.done() or loading.cancelled():
+            return None
+        return loading.exception()
 
     @property
     def ready(self) -> bool:
@@ -100,27 +107,24 @@ class Runtime:
         self._admission = Admission(
             settings.workers, settings.max_wait_seconds, settings.deadline_seconds
         )
-        loading = asyncio.create_task(self._load())
+        self._loading = asyncio.create_task(asyncio.to_thread(self._load))
+        self._loading.add_done_callback(self._loaded)
         try:
             yield
         finally:
-            self.drain()
-            loading.cancel()
-            await asyncio.wait({loading})
-            self.finished = await self._admission.close(settings.drain_seconds)
             self._predictor = None
+            self.drain()
+            self._loading.cancel()
+            await asyncio.wait({self._loading})
+            self.finished = await self._admission.close(max(0.0, self._time_to_drain()))
 
-    async def _load(self) -> None:
-        try:
-            predictor = await asyncio.to_thread(self._make_predictor)
-        except ModelFileError as error:
-            self.failure = error
-            return
-        model = predictor.model
-        self.metrics.describe_model(model.contract, model.sha256)
-        self._predictor = predictor
+    def _time_to_drain(self) -> float:
+        """Seconds left for accepted work."""
+        settings = self.settings
+        until = (self._drained_from or 0) + settings.drain_delay_seconds + settings.drain_seconds
+        return until - time.monotonic()
 
-    def _make_predictor(self) -> Predictor:
+    def _load(self) -> Predictor:
         settings = self.settings
         model = OnnxModel(settings.model, settings.model_sha256)
         predictor = Predictor(
@@ -128,3 +132,10 @@ class Runtime:
         )
         predictor.warm_up()
         return predictor
+
+    def _loaded(self, loading: "asyncio.Task[Predictor]") -> None:
+        if loading.cancelled() or loading.exception():
+            return
+        self._predictor = loading.result()
+        model = self._predictor.model
+        self.metrics.describe_model(model.contract, model.sha256)

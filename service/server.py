@@ -10,6 +10,7 @@ import uvicorn
 
 from service.app import create_app
 from service.errors import StartError
+from service.protocol import BoundedProtocol
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -34,7 +35,7 @@ def serve(settings: Settings) -> bool:
     listener = listen(settings.host, settings.port)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

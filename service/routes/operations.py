@@ -10,6 +10,8 @@ from service.schemas import Health, ModelDescription
 router = APIRouter(tags=["operations"])
 
 
+@router.head("/health", include_in_schema=False)
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health", responses=problems("not_ready"))
 @router.get("/health/ready", responses=problems("not_ready"))
 async def ready(runtime: RunningParts) -> Health:
@@ -18,6 +20,7 @@ async def ready(runtime: RunningParts) -> Health:
     return Health()
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live")
 async def live() -> Health:
     """Whether the process answers at all."""

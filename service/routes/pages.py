@@ -26,6 +26,8 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 
+_METHODS = ["GET", "HEAD"]
+
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; "
@@ -82,19 +84,19 @@ def make_router() -> APIRouter:
     pages = Pages()
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/")
+    @router.api_route("/", methods=_METHODS)
     async def page(request: Request) -> Response:
         return pages.answer(request, "index.html")
 
-    @router.get("/docs")
+    @router.api_route("/docs", methods=_METHODS)
     async def swagger(request: Request) -> Response:
         return pages.answer(request, "docs/swagger.html")
 
-    @router.get("/redoc")
+    @router.api_route("/redoc", methods=_METHODS)
     async def redoc(request: Request) -> Response:
         return pages.answer(request, "docs/redoc.html")
 
-    @router.get("/static/{name:path}")
+    @router.api_route("/static/{name:path}", methods=_METHODS)
     async def static(request: Request, name: str) -> Response:
         return pages.answer(request, name)
 
