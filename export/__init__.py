@@ -1,0 +1,1 @@
+"""Export: a training run in, one ONNX file that carries its whole contract out."""

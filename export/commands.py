@@ -1,0 +1,131 @@
+"""`pneumonia export`."""
+
+import argparse
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from service.contract import Contract, Golden, InputSpec, golden_pattern, pattern_hash
+from service.errors import PneumoniaError
+
+_POPULATION = (
+    "Children aged 1 to 5 with frontal chest X-rays at one centre in Guangzhou, China; where the "
+    "training data name a second source, also adults of it"
+)
+_GOLDEN_PATTERNS = 3
+
+
+class RunError(PneumoniaError):
+    """A folder that holds no finished run."""
+
+    code = "run"
+
+
+def export_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `pneumonia export`."""
+    parser.add_argument("run", type=Path, help="folder that `pneumonia train` wrote")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
+    parser.add_argument("--name", help="name in the contract (default: the file's name)")
+    parser.add_argument("--model-version", default="1.0.0", help="version in the contract")
+    parser.add_argument("--population", default=_POPULATION, help="who the training images show")
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Turn a run into a model file.
+
+    Raises:
+        RunError: the folder holds no finished run.
+        ParityError: the file would compute something else than the network.
+    """
+    configuration_file = arguments.run / "configuration.json"
+    missing = [
+        name
+        for name in ("configuration.json", "model.keras", "validation.npz")
+        if not (arguments.run / name).is_file()
+    ]
+    if missing:
+        raise RunError(
+            f"{arguments.run} holds no finished run ({', '.join(missing)} missing). "
+            "Finish it with `pneumonia train --resume`."
+        )
+    import keras
+    import onnxruntime as ort
+
+    from export.calibration import Pool, fit_temperature, operating_points, probability_histogram
+    from export.parity import check_parity
+    from export.to_onnx import build_graph
+    from training.data import LABELS, PNEUMONIA_LABELS
+    from training.validation import Validation
+
+    configuration = json.loads(configuration_file.read_text())
+    validation = Validation.load(arguments.run / "validation.npz")
+    model = keras.models.load_model(arguments.run / "model.keras", compile=False)
+    size = model.input_shape[1]
+    pool = Pool.of(validation, configuration["sources"][0])
+    temperature = fit_temperature(pool)
+    graph = build_graph(model, temperature)
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    images = _at_size(validation.images, size)
+    parity = check_parity(session, model, images, temperature)
+    described = (
+        f"{configuration['validation_images']} validation images of "
+        f"{configuration['validation_patients']} patients held out of training, those of "
+        f"{configuration['sources'][0]}, clean and under {len(validation.shifts) - 1} named shifts"
+    )
+    contract = Contract(
+        name=arguments.name or arguments.out.stem,
+        version=arguments.model_version,
+        created=datetime.now(UTC).replace(microsecond=0),
+        labels=LABELS,
+        pneumonia_labels=PNEUMONIA_LABELS,
+        input=InputSpec(height=size, width=size),
+        temperature=temperature,
+        operating_points=operating_points(pool, temperature, described),
+        population=arguments.population,
+        training_data=(
+            f"{configuration['training_images']} images of {configuration['training_patients']} "
+            f"patients from {' and '.join(configuration['sources'])}, fingerprint "
+            f"{configuration['training_fingerprint'][:16]}"
+        ),
+        reference_histograms={"probability": probability_histogram(pool, temperature)},
+        metrics={},
+        parity=parity,
+        libraries={
+            **configuration["versions"],
+            **{name: version(name) for name in ("onnx", "onnxruntime", "tf2onnx")},
+        },
+        golden=tuple(_golden(session, number, size) for number in range(_GOLDEN_PATTERNS)),
+    )
+    for key, value in contract.to_metadata().items():
+        graph.metadata_props.add(key=key, value=value)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_bytes(graph.SerializeToString())
+    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
+    print(f"temperature {temperature:.3f}, parity {parity}")
+    for point in contract.operating_points:
+        print(
+            f"{point.name}: threshold {point.threshold:.4f}, sensitivity "
+            f"{point.sensitivity.value:.4f}, specificity {point.specificity.value:.4f}"
+        )
+    return 0
+
+
+def _at_size(images: np.ndarray, size: int) -> np.ndarray:
+    from service.imaging.preprocess import to_model_input
+
+    return np.stack([to_model_input(image[..., 0], size, size) for image in images])
+
+
+def _golden(session, number: int, size: int) -> Golden:  # type: ignore[no-untyped-def]
+    pattern = golden_pattern(number, size, size)
+    outputs = [output.name for output in session.get_outputs()]
+    values = dict(zip(outputs, session.run(outputs, {"image": pattern[np.newaxis]}), strict=True))
+    return Golden(
+        pattern=number,
+        sha256=pattern_hash(pattern),
+        probabilities=tuple(float(value) for value in values["probabilities"][0]),
+        distance=float(values["distance"][0]) if "distance" in values else None,
+    )

@@ -1,0 +1,98 @@
+"""A Keras network as one ONNX graph: uint8 pixels in, calibrated probabilities and evidence out."""
+
+import keras
+import numpy as np
+import onnx
+import tensorflow as tf
+import tf2onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from training.architectures import has_evidence
+
+OPSET = 18
+_LARGE = 1024  # weights with more values than this are stored in half precision
+
+
+def build_graph(model: keras.Model, temperature: float) -> onnx.ModelProto:
+    """Convert a network.
+
+    Input ``image`` is uint8 ``[N, size, size, 1]``. Outputs are ``probabilities``, float32
+    ``[N, C]``, the softmax of the logits over ``temperature``, and, where the last layer is linear
+    in the pooled ``features``, ``evidence``, float32 ``[N, C, h, w]``: that linear layer applied at
+    every place before pooling. Its spatial mean plus the layer's bias is the logit, exactly
+    (class activation map, Zhou et al. 2016, arXiv:1512.04150).
+
+    Large weights are stored as float16 and cast on loading, which halves the file; what that
+    changes is part of the measured parity.
+    """
+    size = model.input_shape[1]
+    signature = (tf.TensorSpec((None, size, size, 1), tf.uint8, name="image"),)
+    names = ["probabilities"]
+    if has_evidence(model):
+        names.append("evidence")
+        compute = _with_evidence(model, temperature)
+    else:
+        compute = _without_evidence(model, temperature)
+    graph, _ = tf2onnx.convert.from_function(
+        tf.function(compute, input_signature=signature), signature, opset=OPSET
+    )
+    for output, name in zip(list(graph.graph.output), names, strict=True):
+        _rename(graph, output.name, name)
+    graph.graph.name = model.name
+    _store_half(graph)
+    onnx.checker.check_model(graph, full_check=True)
+    converted: onnx.ModelProto = graph
+    return converted
+
+
+def keras_probabilities(
+    model: keras.Model, images: NDArray[np.uint8], temperature: float
+) -> NDArray[np.float32]:
+    """What the exported graph should give, computed by Keras; float32 ``[N, C]``."""
+    logits = model(images.astype(np.float32), training=False)
+    return np.asarray(keras.ops.softmax(logits / temperature), np.float32)
+
+
+def _with_evidence(model: keras.Model, temperature: float):  # type: ignore[no-untyped-def]
+    body = keras.Model(model.input, model.get_layer("features").output)
+    kernel, bias = (tf.constant(value) for value in model.get_layer("classifier").get_weights())
+
+    def compute(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        features = body(tf.cast(image, tf.float32), training=False)
+        evidence = tf.nn.conv2d(features, kernel[tf.newaxis, tf.newaxis], 1, "VALID")
+        logits = tf.reduce_mean(evidence, axis=[1, 2]) + bias
+        return tf.nn.softmax(logits / temperature), tf.transpose(evidence, [0, 3, 1, 2])
+
+    return compute
+
+
+def _without_evidence(model: keras.Model, temperature: float):  # type: ignore[no-untyped-def]
+    def compute(image: tf.Tensor) -> tuple[tf.Tensor]:
+        logits = model(tf.cast(image, tf.float32), training=False)
+        return (tf.nn.softmax(logits / temperature),)
+
+    return compute
+
+
+def _rename(graph: onnx.ModelProto, old: str, new: str) -> None:
+    for node in graph.graph.node:
+        node.output[:] = [new if name == old else name for name in node.output]
+        node.input[:] = [new if name == old else name for name in node.input]
+    for output in graph.graph.output:
+        if output.name == old:
+            output.name = new
+
+
+def _store_half(graph: onnx.ModelProto) -> None:
+    casts = []
+    for weight in graph.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size <= _LARGE:
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.graph.node]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)

@@ -1,0 +1,191 @@
+"""`pneumonia data`, `train` and `evaluate`."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from training.data import LABELS, Dataset, find_samples, load, split
+
+
+def data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `pneumonia data`."""
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("data"))
+
+
+def data(arguments: argparse.Namespace) -> int:
+    """Check a data set and say what is in it."""
+    images = load(find_samples(arguments.folder, ("train", "val", "test")))
+    _report_skipped(images)
+    print(f"{len(images)} images of {len(np.unique(images.groups))} patients")
+    for column, label in enumerate(LABELS):
+        print(f"  {label}: {int((images.targets[:, column] > 0.5).sum())}")
+    print(f"  pneumonia of unknown kind: {int((~images.has_subtype).sum())}")
+    print(f"fingerprint {images.fingerprint()}")
+    return 0
+
+
+def train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `pneumonia train`."""
+    from training.architectures import ARCHITECTURES
+    from training.train import Phase, Recipe
+
+    default = Recipe()
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("data"),
+        help="{train,val}/{NORMAL,PNEUMONIA}; a part named test is never read",
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/latest"), help="the run's folder")
+    parser.add_argument("--arch", choices=sorted(ARCHITECTURES), default=default.architecture)
+    parser.add_argument(
+        "--also",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="another data set to train on; may be given several times",
+    )
+    parser.add_argument(
+        "--also-times", type=int, default=1, metavar="N", help="how often its images count"
+    )
+    parser.add_argument(
+        "--phase",
+        type=Phase.parse,
+        action="append",
+        metavar="SIZE:FROZEN:EPOCHS:RATE",
+        help="a stretch of training; may be given several times (default: 160:3:8:0.001)",
+    )
+    parser.add_argument("--folds", type=int, default=6, help="one fold of so many validates")
+    parser.add_argument("--fold", type=int, default=0, help="which one, from 0")
+    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument(
+        "--area",
+        type=float,
+        default=default.augmentation.area[0],
+        metavar="SHARE",
+        help="smallest part of an image's area that a crop keeps",
+    )
+    parser.add_argument(
+        "--frozen-norms",
+        action="store_true",
+        help="keep batch normalisations as pretrained; twice as fast on a processor",
+    )
+    parser.add_argument("--label-smoothing", type=float, default=default.label_smoothing)
+    parser.add_argument(
+        "--average",
+        type=float,
+        default=default.average,
+        help="momentum of the averaged weights, 0 for none",
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="use only N images, drawn by seed")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--preview", type=Path, metavar="PNG", help="only draw a sheet of augmented images"
+    )
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train a network."""
+    from training.augment import Augmentation, preview
+    from training.train import Recipe, train
+    from training.validation import record
+
+    folders = [arguments.folder, *arguments.also]
+    samples = [sample for folder in folders for sample in find_samples(folder)]
+    images = load(samples)
+    _report_skipped(images)
+    if arguments.limit:
+        chosen = np.random.default_rng(arguments.seed).permutation(len(images))[: arguments.limit]
+        images = images.take(np.sort(chosen))
+    ranges = Augmentation(area=(arguments.area, 1.0))
+    if arguments.preview:
+        Image.fromarray(preview(images, ranges, arguments.seed)).save(arguments.preview)
+        return 0
+    recipe = Recipe(
+        architecture=arguments.arch,
+        phases=tuple(arguments.phase or Recipe.phases),
+        seed=arguments.seed,
+        augmentation=ranges,
+        frozen_norms=arguments.frozen_norms,
+        label_smoothing=arguments.label_smoothing,
+        average=arguments.average,
+    )
+    # the split does not follow the seed of the run, so that seeds can be compared
+    training, validation = split(images, arguments.folds, arguments.fold, seed=0)
+    main = [sample.source == arguments.folder.name for sample in training.samples]
+    times = np.where(main, 1, arguments.also_times)
+    training = training.take(np.repeat(np.arange(len(training)), times))
+    notes = {
+        "sources": [folder.name for folder in folders],
+        "also_times": arguments.also_times,
+        "folds": arguments.folds,
+        "fold": arguments.fold,
+        "limit": arguments.limit,
+        "skipped_files": len(images.skipped),
+    }
+    model = train(recipe, training, validation, arguments.out, notes, arguments.resume)
+    record(model, validation, arguments.out)
+    print(f"The trained network is {arguments.out}/model.keras")
+    return 0
+
+
+def _report_skipped(images: Dataset) -> None:
+    for line in images.skipped:
+        print(f"skipped {line}")
+
+
+def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `pneumonia evaluate`."""
+    parser.add_argument("model", type=Path, help="a .keras or an .onnx file")
+    parser.add_argument("folder", type=Path, help="{test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA}")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the report")
+    parser.add_argument(
+        "--part",
+        choices=("train", "val", "test"),
+        default="test",
+        help="which part of a divided data set is scored (default: test)",
+    )
+    parser.add_argument(
+        "--only",
+        type=Path,
+        metavar="FILE",
+        help="score only the images this file lists, such as a run's validation.txt",
+    )
+    parser.add_argument("--operating-point", default="balanced", help="of an .onnx file")
+    parser.add_argument(
+        "--shifts", action="store_true", help="score every named shift as well (shifts.json)"
+    )
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Score a model file and write a report."""
+    from training.data import DataError
+    from training.evaluate import evaluate
+    from training.report import write_report, write_shifts
+    from training.shifts import SHIFTS
+
+    parts = (arguments.part,) if arguments.only is None else ("train", "val", "test")
+    samples = find_samples(arguments.folder, parts)
+    if arguments.only is not None:
+        names = set(arguments.only.read_text().split("\n"))
+        samples = [one for one in samples if f"{one.source}/{one.path.name}" in names]
+        if not samples:
+            raise DataError(f"{arguments.only} lists no image of {arguments.folder}.")
+    evaluation = evaluate(arguments.model, samples, arguments.operating_point)
+    write_report(evaluation, arguments.out)
+    for name in ("auroc", "accuracy", "sensitivity", "specificity", "ece"):
+        if name in evaluation.figures:
+            rate = evaluation.figures[name]
+            print(f"{name} {rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})")
+    if arguments.shifts:
+        shifted = {
+            shift.name: evaluate(arguments.model, samples, arguments.operating_point, shift)
+            for shift in SHIFTS
+        }
+        write_shifts({"clean": evaluation, **shifted}, arguments.out)
+    print(f"The report is {arguments.out}/report.md")
+    return 0

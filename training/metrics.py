@@ -1,0 +1,177 @@
+"""What is measured of a classifier, with intervals that respect patients."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from service.contract import Rate
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+ECE_BINS = 15
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Answers and truth for the same images, in one order.
+
+    Attributes:
+        probabilities: float64 ``[N, C]``, the first label being normal.
+        truth: int ``[N]``, the true label's column; -1 where it is pneumonia of unknown kind.
+        patients: int ``[N]``, equal for images of one patient.
+        threshold: pneumonia at or above it.
+    """
+
+    probabilities: Floats
+    truth: NDArray[np.int64]
+    patients: NDArray[np.int64]
+    threshold: float
+
+    @property
+    def probability(self) -> Floats:
+        """Of pneumonia, float64 ``[N]``."""
+        return 1 - self.probabilities[:, 0]
+
+    @property
+    def ill(self) -> Booleans:
+        """Whose reference says pneumonia, bool ``[N]``."""
+        return np.not_equal(self.truth, 0)
+
+    @property
+    def called(self) -> Booleans:
+        """Whose probability reaches the threshold, bool ``[N]``."""
+        # in float32, as the graph and the service have it, so that an equal value counts as reached
+        return self.probability.astype(np.float32) >= np.float32(self.threshold)
+
+    def take(self, rows: NDArray[np.int64]) -> "Scores":
+        """The rows with these indices."""
+        return Scores(
+            self.probabilities[rows], self.truth[rows], self.patients[rows], self.threshold
+        )
+
+
+def expected_calibration_error(probability: Floats, ill: Booleans, bins: int = ECE_BINS) -> float:
+    """Mean gap between stated probability and observed share, over equally wide bins, 0..1."""
+    place = np.minimum((probability * bins).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    stated = np.bincount(place, probability, bins)
+    observed = np.bincount(place, ill.astype(float), bins)
+    return float(np.abs(stated - observed).sum() / counts.sum())
+
+
+def measure(scores: Scores) -> dict[str, float]:
+    """All figures of one set of answers; NaN where a figure is undefined (a class is missing)."""
+    ill, called, probability = scores.ill, scores.called, scores.probability
+    hits, alarms = (called & ill).sum(), (called & ~ill).sum()
+    misses, clears = (~called & ill).sum(), (~called & ~ill).sum()
+    known = scores.truth >= 0
+    bacterial_or_viral = scores.truth >= 1
+    return {
+        "accuracy": _share(hits + clears, len(ill)),
+        "sensitivity": _share(hits, hits + misses),
+        "specificity": _share(clears, clears + alarms),
+        "precision": _share(hits, hits + alarms),
+        "negative_predictive_value": _share(clears, clears + misses),
+        "f1": _share(2 * hits, 2 * hits + alarms + misses),
+        "auroc": _auroc(ill, probability),
+        "average_precision": (
+            float(average_precision_score(ill, probability)) if ill.any() else float("nan")
+        ),
+        "brier": float(np.mean((probability - ill) ** 2)),
+        "ece": expected_calibration_error(probability, ill),
+        "three_class_accuracy": _share(
+            (scores.probabilities.argmax(axis=1) == scores.truth)[known].sum(), known.sum()
+        ),
+        "bacterial_or_viral_auroc": _auroc(
+            scores.truth[bacterial_or_viral] == 2,
+            scores.probabilities[bacterial_or_viral, 2]
+            / np.maximum(scores.probabilities[bacterial_or_viral, 1:].sum(axis=1), 1e-12),
+        ),
+    }
+
+
+def measure_with_intervals(scores: Scores, seed: int = 0) -> dict[str, Rate]:
+    """Every figure with its 95 % interval by bootstrap over patients.
+
+    Patients are drawn with replacement, each with all of its images (percentile bootstrap, Efron
+    1979), because images of one patient are not independent. Undefined figures are left out.
+    """
+    rows_of = _rows_by_patient(scores.patients)
+    generator = np.random.default_rng(seed)
+    drawn: list[dict[str, float]] = []
+    for _ in range(RESAMPLES):
+        chosen = generator.integers(0, len(rows_of), len(rows_of))
+        drawn.append(measure(scores.take(np.concatenate([rows_of[number] for number in chosen]))))
+    return {
+        name: _with_interval(value, [one[name] for one in drawn])
+        for name, value in measure(scores).items()
+        if not np.isnan(value)
+    }
+
+
+def interval(
+    figure: Callable[[NDArray[np.int64]], float], patients: NDArray[np.int64], seed: int = 0
+) -> Rate:
+    """One figure of row indices with its 95 % interval by bootstrap over patients."""
+    rows_of = _rows_by_patient(patients)
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(RESAMPLES):
+        chosen = generator.integers(0, len(rows_of), len(rows_of))
+        values.append(figure(np.concatenate([rows_of[number] for number in chosen])))
+    return _with_interval(figure(np.arange(len(patients))), values)
+
+
+def per_class(scores: Scores, labels: tuple[str, ...]) -> dict[str, Mapping[str, float]]:
+    """Sensitivity, precision and one-against-rest AUROC of each label, where the kind is known."""
+    known = scores.truth >= 0
+    truth, probabilities = scores.truth[known], scores.probabilities[known]
+    answer = probabilities.argmax(axis=1)
+    return {
+        label: {
+            "images": float((truth == column).sum()),
+            "sensitivity": _share(
+                ((answer == column) & (truth == column)).sum(), (truth == column).sum()
+            ),
+            "precision": _share(
+                ((answer == column) & (truth == column)).sum(), (answer == column).sum()
+            ),
+            "auroc": _auroc(truth == column, probabilities[:, column]),
+        }
+        for column, label in enumerate(labels)
+    }
+
+
+def confusion(scores: Scores, classes: int) -> list[list[int]]:
+    """Counts by true label (rows) and likeliest label (columns), where the kind is known."""
+    known = scores.truth >= 0
+    table = np.zeros((classes, classes), int)
+    np.add.at(table, (scores.truth[known], scores.probabilities[known].argmax(axis=1)), 1)
+    rows: list[list[int]] = table.tolist()
+    return rows
+
+
+def _rows_by_patient(patients: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    order = np.argsort(patients, kind="stable")
+    borders = np.flatnonzero(np.diff(patients[order])) + 1
+    return list(np.split(order, borders))
+
+
+def _with_interval(value: float, drawn: list[float]) -> Rate:
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return Rate(value=value, low=float(low), high=float(high))
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def _auroc(positive: Booleans, score: Floats) -> float:
+    if not len(positive) or positive.all() or not positive.any():
+        return float("nan")
+    return float(roc_auc_score(positive, score))
