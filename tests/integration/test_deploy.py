@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.settings import Settings
 from tests import needs
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,6 +32,16 @@ def test_the_service_is_confined(compose: dict[str, Any]) -> None:
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["mem_limit"] and service["healthcheck"] and service["tmpfs"] == ["/tmp"]  # noqa: S108
+
+
+def test_the_service_takes_the_settings_it_is_given(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = compose["pneumonia"]["environment"]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    changed = Settings().model_dump(exclude_unset=True)
+    assert {f"PNEUMONIA_{name.upper()}" for name in changed} == set(environment)
 
 
 def test_only_this_machine_reaches_the_published_ports(compose: dict[str, Any]) -> None:
