@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "pneumonia.onnx"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Settings(BaseSettings):
@@ -30,7 +32,7 @@ class Settings(BaseSettings):
     model: Path = DEFAULT_MODEL
     """The model file to serve."""
 
-    model_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    model_sha256: Sha256 | None = None
     """Where given, a model file with another SHA-256 stops the service at start."""
 
     input_check: Literal["refuse", "flag"] = "refuse"
@@ -71,7 +73,7 @@ class Settings(BaseSettings):
     """How long readiness answers 503 before the port closes on SIGTERM, so that a load balancer
     can notice."""
 
-    api_key_sha256: Annotated[tuple[str, ...], NoDecode] = ()
+    api_key_sha256: Annotated[tuple[Sha256, ...], NoDecode] = ()
     """SHA-256 digests (hexadecimal, comma separated) of the keys that may use the service; empty:
     no key is asked for."""
 
@@ -80,6 +82,14 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that is logged."""
+
+    @field_validator("api_key_sha256", "cors_origins", mode="before")
+    @classmethod
+    def _split_list(cls, value: object) -> object:
+        """A list, as an environment variable holds it: comma separated, empty for none."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
 
 
 def usable_cores() -> int:
