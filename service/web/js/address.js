@@ -1,0 +1,17 @@
+/** The reader's choices, kept in the page's address and nowhere else. */
+
+const DEFAULTS = { theme: "dark", lang: null, point: "balanced" };
+
+/** @returns {{theme: string, lang: string|null, point: string}} */
+export function readChoices() {
+  const query = new URLSearchParams(location.search);
+  const entries = Object.entries(DEFAULTS).map(([name, value]) => [name, query.get(name) ?? value]);
+  return Object.fromEntries(entries);
+}
+
+export function writeChoice(name, value) {
+  const url = new URL(location.href);
+  if (value === DEFAULTS[name]) url.searchParams.delete(name);
+  else url.searchParams.set(name, value);
+  history.replaceState(null, "", url);
+}

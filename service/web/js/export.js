@@ -1,0 +1,60 @@
+/** The table as a file: CSV for a spreadsheet, JSON with everything the service said. */
+
+import { decide } from "./decide.js";
+import { make } from "./dom.js";
+
+/** One flat record a case, numbers unrounded, names stable whatever the page's language. */
+export function toRecord(item, contract, pointName) {
+  const { answer, problem } = item;
+  const reading = answer && decide(answer, contract, pointName);
+  const probabilities = contract.labels.map((label) => [`probability_${label}`, answer?.probabilities[label] ?? null]);
+  return {
+    file: item.name,
+    state: item.state,
+    decision: reading?.decision ?? null,
+    probability: answer?.probability ?? null,
+    subtype: reading?.subtype ?? null,
+    ...Object.fromEntries(probabilities),
+    operating_point: pointName,
+    threshold: reading?.point.threshold ?? null,
+    input_accepted: answer?.input_check.accepted ?? null,
+    input_distance: answer?.input_check.distance ?? problem?.distance ?? null,
+    input_limit: answer?.input_check.limit ?? problem?.limit ?? null,
+    warnings: (answer?.warnings ?? []).map((warning) => warning.code).join(" "),
+    problem: problem?.code ?? null,
+    width: answer?.image.width ?? null,
+    height: answer?.image.height ?? null,
+    format: answer?.image.format ?? null,
+    model: answer?.model.name ?? null,
+    model_version: answer?.model.version ?? null,
+    model_sha256: answer?.model.sha256 ?? null,
+    request_id: answer?.request_id ?? problem?.requestId ?? null,
+  };
+}
+
+/** RFC 4180, with a byte order mark, without which spreadsheets misread accents. */
+export function toCsv(records) {
+  const names = Object.keys(records[0] ?? {});
+  const lines = [names, ...records.map((record) => names.map((name) => record[name]))];
+  return `\ufeff${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
+}
+
+export function toJson(records, contract) {
+  const model = { name: contract.name, version: contract.version };
+  return `${JSON.stringify({ not_a_medical_device: true, model, cases: records }, null, 2)}\n`;
+}
+
+function cell(value) {
+  if (value === null) return "";
+  if (typeof value === "number") return String(value);
+  // a spreadsheet would run a file name that looks like a formula
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Hand a text to the reader as a file. */
+export function save(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

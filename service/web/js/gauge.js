@@ -1,0 +1,51 @@
+/** Probabilities as bars. */
+
+import { make } from "./dom.js";
+
+/** The probability of pneumonia against the threshold and the uncertain band. */
+export function gauge(probability, decision, point, texts) {
+  const { threshold, uncertain_low: low, uncertain_high: high } = point;
+  const hasBand = low !== null && high > low;
+  const words = { probability: texts.percent(probability), threshold: texts.percent(threshold) };
+  const label = hasBand
+    ? texts.say("gauge.label_band", { ...words, low: texts.percent(low), high: texts.percent(high) })
+    : texts.say("gauge.label", words);
+  const fill = make("div", { class: "gauge-fill", "data-decision": decision });
+  fill.style.width = share(probability);
+  const mark = make("div", { class: "gauge-mark" });
+  mark.style.left = share(threshold);
+  const track = make("div", { class: "gauge-track" }, fill);
+  if (hasBand) {
+    const band = make("div", { class: "gauge-band" });
+    band.style.left = share(low);
+    band.style.width = share(high - low);
+    track.append(band);
+  }
+  track.append(mark);
+  const caption = make("span", {}, texts.say("gauge.threshold", words));
+  const key = make("div", { class: "gauge-key", "aria-hidden": "true" }, make("i", { class: "key-mark" }), caption);
+  if (hasBand) {
+    key.append(
+      make("i", { class: "key-band" }),
+      make("span", {}, texts.say("gauge.band", { low: texts.percent(low), high: texts.percent(high) })),
+    );
+  }
+  return make("div", { class: "gauge" }, make("div", { role: "img", "aria-label": label }, track), key);
+}
+
+/** One short bar a label. */
+export function classBars(probabilities, labels, texts) {
+  const rows = labels.flatMap((label) => {
+    const fill = make("div", { class: "bar-fill" });
+    fill.style.width = share(probabilities[label]);
+    return [
+      make("dt", {}, texts.name("label", label)),
+      make("dd", {}, make("div", { class: "bar", "aria-hidden": "true" }, fill), make("span", {}, texts.percent(probabilities[label]))),
+    ];
+  });
+  return make("dl", { class: "bars" }, ...rows);
+}
+
+function share(fraction) {
+  return `${(fraction * 100).toFixed(2)}%`;
+}

@@ -1,0 +1,37 @@
+/** The choices at the top: operating point, theme, language. */
+
+import { find, icon, make } from "./dom.js";
+import { LANGUAGES } from "./texts.js";
+
+/** @param {(language: string) => void} choose */
+export function openLanguages(current, choose) {
+  const select = find("language");
+  const options = Object.entries(LANGUAGES).map(([tag, name]) => make("option", { value: tag, lang: tag }, name));
+  select.replaceChildren(...options);
+  select.value = current;
+  select.addEventListener("change", () => choose(select.value));
+}
+
+export function drawTheme(theme, texts) {
+  const light = theme === "light";
+  document.documentElement.dataset.theme = light ? "light" : "dark";
+  const button = find("theme");
+  button.dataset.label = light ? "theme.dark" : "theme.light";
+  button.replaceChildren(icon(light ? "moon" : "sun"));
+  texts.apply(button.parentElement);
+}
+
+/** One radio button an operating point. */
+export function drawPoints(points, chosen, texts, choose) {
+  const root = find("points");
+  const focused = root.contains(document.activeElement);
+  const options = points.map(({ name }) => {
+    const radio = make("input", { type: "radio", name: "point", value: name, on: { change: () => choose(name) } });
+    radio.checked = name === chosen;
+    const why = texts.has(`point.${name}.why`) ? texts.say(`point.${name}.why`) : null;
+    return make("label", { title: why }, radio, make("span", {}, texts.name("point", name)));
+  });
+  root.replaceChildren(root.querySelector("legend"), ...options);
+  root.hidden = false;
+  if (focused) root.querySelector(":checked").focus();
+}

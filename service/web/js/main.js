@@ -1,0 +1,287 @@
+/** Wires the page: the parts know nothing of each other, this file knows them all. */
+
+import { readChoices, writeChoice } from "./address.js";
+import { Announcer } from "./announcer.js";
+import { Api, Problem } from "./api.js";
+import { cardParts, problemParts } from "./card.js";
+import { canRetry, Cases, isOpen } from "./cases.js";
+import { decide } from "./decide.js";
+import { askForKey, openKeys, openModelCard } from "./dialogs.js";
+import { find, icon, make } from "./dom.js";
+import { save, toCsv, toJson, toRecord } from "./export.js";
+import { drawPoints, drawTheme, openLanguages } from "./header.js";
+import { openIntake } from "./intake.js";
+import { PictureShelf } from "./pictures.js";
+import { printCases } from "./print.js";
+import { Queue } from "./queue.js";
+import { Shortcuts } from "./shortcuts.js";
+import { Table } from "./table.js";
+import { LANGUAGES, preferredLanguage, Texts } from "./texts.js";
+import { Viewer } from "./viewer.js";
+
+const FILTERS = ["all", "pneumonia", "uncertain", "normal", "failed", "open"];
+
+const choices = readChoices();
+const texts = new Texts();
+const api = new Api((wrong) => askForKey(wrong, texts));
+const cases = new Cases();
+const shelf = new PictureShelf(api);
+let description = null;
+
+const page = () => ({ texts, contract: description.contract, point: choices.point, cases });
+const queue = new Queue(cases, (file, signal, onWait) => api.predict(file, choices.point, signal, onWait));
+const act = {
+  select: (item) => cases.select(item),
+  cancel: (item) => queue.cancel(item),
+  retry: (item) => queue.retry([item]),
+  remove: (item) => {
+    shelf.forget(item);
+    cases.remove(item);
+  },
+};
+const table = new Table(find("rows"), page, act);
+const viewer = new Viewer(find("viewer"), shelf, texts);
+const announcer = new Announcer(page);
+
+function readingOf(item) {
+  return item?.answer ? decide(item.answer, description.contract, choices.point) : null;
+}
+
+/** Files that come before the model is known wait here. */
+let early = [];
+
+function take(files) {
+  if (!description) {
+    early.push(...files);
+    return;
+  }
+  const added = cases.add(files);
+  if (added.length) cases.select(added[0]);
+  queue.run();
+}
+
+// --- drawing -------------------------------------------------------------------------------------
+
+let scheduled = false;
+
+/** Draw once a frame, however much has changed. */
+function draw() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    if (description) drawNow();
+  });
+}
+
+function drawNow() {
+  const { all, selected } = cases;
+  if (!all.length) document.body.dataset.view = "empty";
+  else if (document.body.dataset.view === "empty") document.body.dataset.view = "read";
+  table.draw();
+  drawProgress();
+  drawCard(selected);
+  viewer.show(selected, readingOf(selected)?.decision ?? null);
+}
+
+function drawProgress() {
+  const { all } = cases;
+  const open = all.filter(isOpen).length;
+  const failed = all.filter(canRetry).length;
+  const closed = all.length - open;
+  find("count").textContent = texts.say("list.count", { count: all.length });
+  find("progress").hidden = open === 0;
+  find("progress-bar").value = all.length ? closed / all.length : 0;
+  find("progress-text").textContent = texts.say("list.read", { read: closed, count: all.length });
+  find("retry-all").hidden = failed === 0 || open > 0;
+}
+
+function drawCard(item) {
+  const card = find("card");
+  const held = card.contains(document.activeElement);
+  const unfolded = card.querySelector("details")?.open ?? false;
+  card.replaceChildren(
+    ...(item
+      ? cardParts(item, page(), { cancel: () => act.cancel(item), retry: () => act.retry(item), remove: () => act.remove(item) })
+      : []),
+  );
+  if (unfolded && card.querySelector("details")) card.querySelector("details").open = true;
+  if (held) card.focus();
+}
+
+function drawWords() {
+  texts.apply();
+  const filter = find("filter-answer");
+  const chosen = filter.value || "all";
+  filter.replaceChildren(...FILTERS.map((name) => make("option", { value: name }, texts.say(`filter.${name}`))));
+  filter.value = chosen;
+  drawTheme(choices.theme, texts);
+  showPoints();
+  viewer.relabel();
+  draw();
+}
+
+// --- choices -------------------------------------------------------------------------------------
+
+function showPoints() {
+  if (description) drawPoints(description.contract.operating_points, choices.point, texts, choosePoint);
+}
+
+function choosePoint(name) {
+  choices.point = name;
+  writeChoice("point", name);
+  showPoints();
+  draw();
+  announcer.say(texts.say("say.point", { point: texts.name("point", name) }));
+}
+
+async function chooseLanguage(language) {
+  await texts.load(language);
+  writeChoice("lang", language);
+  drawWords();
+}
+
+function chooseTheme() {
+  choices.theme = choices.theme === "light" ? "dark" : "light";
+  writeChoice("theme", choices.theme);
+  drawTheme(choices.theme, texts);
+}
+
+function chooseView() {
+  if (!cases.all.length) return;
+  const wide = document.body.dataset.view !== "table";
+  document.body.dataset.view = wide ? "table" : "read";
+  find("view").setAttribute("aria-pressed", String(wide));
+}
+
+function nextPoint() {
+  const names = description.contract.operating_points.map((point) => point.name);
+  choosePoint(names[(names.indexOf(choices.point) + 1) % names.length]);
+}
+
+// --- actions -------------------------------------------------------------------------------------
+
+function filter(changes) {
+  table.filter(changes);
+  draw();
+}
+
+function records() {
+  return table.shown.map((row) => toRecord(row.item, description.contract, choices.point));
+}
+
+async function printShown() {
+  const button = find("print");
+  button.disabled = true;
+  try {
+    const items = table.shown.map((row) => row.item).filter((item) => !isOpen(item));
+    await printCases(items, { ...page(), opacity: viewer.view.opacity }, shelf);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function takeExample() {
+  const answer = await fetch("static/example.jpg");
+  take([new File([await answer.blob()], "example.jpg", { type: "image/jpeg" })]);
+}
+
+function step(direction) {
+  const next = cases.selected && table.neighbour(cases.selected, direction);
+  if (next) cases.select(next);
+}
+
+function clearAll() {
+  queue.cancelAll();
+  for (const item of cases.all) shelf.forget(item);
+  cases.clear();
+  find("main").focus();
+}
+
+function listen(intake) {
+  const { view } = viewer;
+  const on = (id, action) => find(id).addEventListener("click", action);
+  const openKeysDialog = () => openKeys(shortcuts, texts);
+  const openModel = () => description && openModelCard(description, texts);
+  on("open-model", openModel);
+  on("open-keys", openKeysDialog);
+  on("theme", chooseTheme);
+  on("view", chooseView);
+  on("example", takeExample);
+  on("cancel-all", () => queue.cancelAll());
+  on("retry-all", () => queue.retry(cases.all.filter(canRetry)));
+  on("clear", clearAll);
+  on("print", printShown);
+  on("save-csv", () => save("pneumonia.csv", "text/csv", toCsv(records())));
+  on("save-json", () => save("pneumonia.json", "application/json", toJson(records(), description.contract)));
+  find("filter").addEventListener("input", (event) => filter({ words: event.target.value.trim() }));
+  find("filter-answer").addEventListener("change", (event) => filter({ answer: event.target.value }));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "p" || !(event.ctrlKey || event.metaKey) || !cases.all.length) return;
+    // the sheets need their pictures first
+    event.preventDefault();
+    printShown();
+  });
+  cases.addEventListener("change", draw);
+  cases.addEventListener("change", (event) => event.detail && announcer.changed(event.detail));
+  cases.addEventListener("select", draw);
+  const shortcuts = new Shortcuts({
+    choose: intake.pick,
+    next: () => step(1),
+    previous: () => step(-1),
+    filter: () => find("filter").focus(),
+    view: chooseView,
+    evidence: () => viewer.toggleEvidence(),
+    fainter: () => view.change({ opacity: view.opacity - 0.1, evidence: true }),
+    stronger: () => view.change({ opacity: view.opacity + 0.1, evidence: true }),
+    zoom_in: () => view.zoomAt(1.25),
+    zoom_out: () => view.zoomAt(0.8),
+    fit: () => view.whole(),
+    window: () => view.change({ tool: view.tool === "window" ? "pan" : "window" }),
+    invert: () => view.change({ inverted: !view.inverted }),
+    split: () => view.change({ split: !view.split }),
+    reset: () => view.reset(),
+    point: () => description && nextPoint(),
+    model: openModel,
+    keys: openKeysDialog,
+  });
+}
+
+/** Ask for the model until the service has one; say what is the matter meanwhile. */
+async function learnModel() {
+  const notice = find("notice");
+  for (;;) {
+    try {
+      description = await api.model(undefined, () => {
+        notice.textContent = texts.say("service.starting");
+        notice.hidden = false;
+      });
+      notice.hidden = true;
+      return;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      const again = make("button", { type: "button", class: "compact" }, icon("retry"), texts.say("case.retry"));
+      notice.replaceChildren(...problemParts(error, texts).slice(0, 1), again);
+      notice.hidden = false;
+      await new Promise((resolve) => again.addEventListener("click", resolve, { once: true }));
+    }
+  }
+}
+
+async function start() {
+  await texts.load(choices.lang in LANGUAGES ? choices.lang : preferredLanguage());
+  openLanguages(texts.language, chooseLanguage);
+  listen(openIntake(take));
+  drawWords();
+  await learnModel();
+  const { operating_points: points, population } = description.contract;
+  if (!points.some((point) => point.name === choices.point)) choices.point = "balanced";
+  find("population").textContent = population;
+  shelf.hasEvidence = description.has_evidence;
+  showPoints();
+  document.body.dataset.ready = "true";
+  take(early);
+  early = [];
+}
+
+start();

@@ -1,0 +1,67 @@
+/** Paper: one page a case. */
+
+import { answerParts, problemParts } from "./card.js";
+import { find, make } from "./dom.js";
+
+/**
+ * Lay out the sheets, wait until their pictures can be drawn, and open the browser's print window.
+ * @param {import("./cases.js").Case[]} items
+ * @param {{texts: object, contract: object, point: string, opacity: number}} page
+ * @param {import("./pictures.js").PictureShelf} shelf
+ */
+export async function printCases(items, page, shelf) {
+  const done = await laySheets(items, page, shelf);
+  addEventListener("afterprint", done, { once: true });
+  print();
+}
+
+/** @returns {Promise<() => void>} takes the sheets away again */
+async function laySheets(items, page, shelf) {
+  const urls = [];
+  const sheets = [];
+  // one after the other: the pictures of a hundred cases at once would be more than a service takes
+  for (const item of items) sheets.push(await sheet(item, page, shelf, urls));
+  const root = find("sheets");
+  root.replaceChildren(...sheets);
+  await Promise.allSettled([...root.querySelectorAll("img")].map((image) => image.decode()));
+  document.body.classList.add("has-sheets");
+  return () => {
+    document.body.classList.remove("has-sheets");
+    root.replaceChildren();
+    for (const url of urls) URL.revokeObjectURL(url);
+  };
+}
+
+async function sheet(item, page, shelf, urls) {
+  const { texts, contract } = page;
+  const now = new Intl.DateTimeFormat(texts.language, { dateStyle: "long", timeStyle: "short" }).format(new Date());
+  const body = item.answer ? answerParts(item, page) : item.problem ? problemParts(item.problem, texts) : [make("p", {}, texts.say(`state.${item.state}`))];
+  const films = [];
+  if (item.answer) {
+    const { plain, evidence } = await shelf.of(item);
+    const image = (blob, kind) => {
+      const url = URL.createObjectURL(blob);
+      urls.push(url);
+      return make("img", { class: kind, src: url, alt: "" });
+    };
+    if (plain) films.push(figure(texts.say("viewer.original"), image(plain, "xray")));
+    if (plain && evidence) {
+      const layer = image(evidence, "evidence");
+      layer.style.opacity = String(page.opacity);
+      films.push(figure(texts.say("viewer.with_evidence"), image(plain, "xray"), layer));
+    }
+  }
+  return make(
+    "article",
+    { class: "sheet" },
+    make("header", {}, make("strong", {}, "Pneumonia Detection"), make("span", {}, `${contract.name} ${contract.version}`), make("span", {}, now)),
+    make("h2", {}, item.name),
+    films.length > 0 && make("div", { class: "sheet-films" }, ...films),
+    make("div", { class: "sheet-answer" }, ...body),
+    make("footer", {}, make("strong", {}, texts.say("device.short")), " ", texts.say("device.long")),
+  );
+}
+
+function figure(caption, ...images) {
+  return make("figure", {}, make("div", { class: "sheet-film" }, ...images), make("figcaption", {}, caption));
+}

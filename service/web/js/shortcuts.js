@@ -1,0 +1,53 @@
+/** The keys that work anywhere on the page. */
+
+/** What a key does -> the keys as they are shown; `main.js` says what each name means. */
+export const SHORTCUTS = {
+  choose: ["O"],
+  next: ["J", "ArrowDown"],
+  previous: ["K", "ArrowUp"],
+  filter: ["/"],
+  view: ["L"],
+  remove: ["Delete"],
+  evidence: ["E"],
+  fainter: ["["],
+  stronger: ["]"],
+  zoom_in: ["+"],
+  zoom_out: ["-"],
+  fit: ["0"],
+  move: ["arrows"],
+  window: ["W"],
+  invert: ["I"],
+  split: ["S"],
+  reset: ["R"],
+  point: ["P"],
+  model: ["M"],
+  keys: ["?"],
+};
+
+// these belong to the list or the picture, which listen for themselves
+const LOCAL = new Set(["ArrowDown", "ArrowUp", "Delete", "arrows"]);
+
+export class Shortcuts {
+  /** Whether keys work without a modifier. */
+  on = true;
+
+  /** @param {Record<string, () => void>} actions by the names of SHORTCUTS */
+  constructor(actions) {
+    const byKey = new Map();
+    for (const [name, keys] of Object.entries(SHORTCUTS)) {
+      for (const key of keys) if (!LOCAL.has(key)) byKey.set(key.toLowerCase(), actions[name]);
+    }
+    document.addEventListener("keydown", (event) => {
+      if (!this.on || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isBusy(event.target)) return;
+      const action = byKey.get(event.key.toLowerCase());
+      if (!action) return;
+      event.preventDefault();
+      action();
+    });
+  }
+}
+
+/** Whether keys mean something else here: a text is typed, or a window is open. */
+function isBusy(target) {
+  return document.querySelector("dialog[open]") !== null || target.matches("input:not([type=range], [type=radio], [type=checkbox]), select, textarea");
+}

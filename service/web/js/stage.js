@@ -1,0 +1,150 @@
+/** One frame with a picture in it, and the hands on it: pointer, wheel, keys. */
+
+import { make } from "./dom.js";
+
+const WHEEL_STEP = 0.0016;
+const KEY_STEP = 40;
+
+export class Stage {
+  #view;
+  #plain = make("img", { class: "xray", alt: "", draggable: "false" });
+  #evidence = make("img", { class: "evidence", alt: "", draggable: "false" });
+  #film = make("div", { class: "film" }, this.#plain, this.#evidence);
+  #pointers = new Map();
+  caption = make("p", { class: "stage-caption" });
+
+  /** @param {import("./view.js").View} view shared by stages that move together */
+  constructor(view) {
+    this.#view = view;
+    this.element = make(
+      "div",
+      {
+        class: "stage",
+        tabindex: "0",
+        role: "application",
+        "data-label": "viewer.stage",
+        on: {
+          pointerdown: (event) => this.#press(event),
+          pointermove: (event) => this.#drag(event),
+          pointerup: (event) => this.#lift(event),
+          pointercancel: (event) => this.#lift(event),
+          wheel: (event) => this.#wheel(event),
+          dblclick: () => this.#view.whole(),
+          contextmenu: (event) => event.preventDefault(),
+          keydown: (event) => this.#key(event),
+        },
+      },
+      this.#film,
+      this.caption,
+    );
+    // CSSOM, not a stylesheet: a bare #reference there would be looked for in the stylesheet's file
+    this.#plain.style.filter = "url(#window-level)";
+    this.#plain.addEventListener("load", () => this.fit());
+    new ResizeObserver(() => this.fit()).observe(this.element);
+    view.addEventListener("change", () => this.#draw());
+  }
+
+  /** @param {string|null} plain address of the picture @param {string|null} evidence */
+  show(plain, evidence) {
+    set(this.#plain, plain);
+    set(this.#evidence, evidence);
+    this.#film.hidden = plain === null;
+    this.#draw();
+  }
+
+  set opacity(value) {
+    this.#evidence.style.opacity = String(value);
+  }
+
+  set words(words) {
+    this.#plain.alt = words;
+  }
+
+  /** Whether the picture could be drawn, once it is known. */
+  async drawn() {
+    try {
+      await this.#plain.decode();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  fit() {
+    const { naturalWidth: width, naturalHeight: height } = this.#plain;
+    const frame = this.element.getBoundingClientRect();
+    if (!width || !frame.width) return;
+    const scale = Math.min(frame.width / width, frame.height / height);
+    this.#film.style.width = `${width * scale}px`;
+    this.#film.style.height = `${height * scale}px`;
+    this.#view.fit({ width: width * scale, height: height * scale });
+  }
+
+  #draw() {
+    const { x, y, zoom } = this.#view;
+    this.#film.style.transform = `translate(-50%, -50%) translate(${x}px, ${y}px) scale(${zoom})`;
+    this.element.dataset.tool = this.#view.tool;
+  }
+
+  #fromCentre(event) {
+    const frame = this.element.getBoundingClientRect();
+    return [event.clientX - frame.left - frame.width / 2, event.clientY - frame.top - frame.height / 2];
+  }
+
+  #press(event) {
+    this.element.focus({ preventScroll: true });
+    this.element.setPointerCapture(event.pointerId);
+    this.#pointers.set(event.pointerId, event);
+  }
+
+  #drag(event) {
+    const before = this.#pointers.get(event.pointerId);
+    if (!before) return;
+    const [dx, dy] = [event.clientX - before.clientX, event.clientY - before.clientY];
+    const other = [...this.#pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
+    if (other) {
+      const ratio = distance(event, other) / Math.max(1, distance(before, other));
+      this.#view.zoomAt(ratio, ...this.#fromCentre(other));
+    } else if (this.#view.tool === "window" || before.button === 2) {
+      this.#view.window(dx, dy);
+    } else {
+      this.#view.pan(dx, dy);
+    }
+    // a move carries no button: keep the one that was pressed
+    this.#pointers.set(event.pointerId, {
+      pointerId: event.pointerId,
+      button: before.button,
+      clientX: event.clientX,
+      clientY: event.clientY,
+    });
+  }
+
+  #lift(event) {
+    this.#pointers.delete(event.pointerId);
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    this.#view.zoomAt(Math.exp(-event.deltaY * WHEEL_STEP), ...this.#fromCentre(event));
+  }
+
+  #key(event) {
+    const step = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [dx, dy] = step;
+    if (this.#view.tool === "window") this.#view.window(-dx * 5, -dy * 5);
+    else this.#view.pan(dx * KEY_STEP, dy * KEY_STEP);
+  }
+}
+
+function set(image, source) {
+  image.hidden = source === null;
+  if (source === null) image.removeAttribute("src");
+  else image.src = source;
+}
+
+function distance(one, other) {
+  return Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+}

@@ -1,0 +1,212 @@
+/** The list of cases as a table: sorted, filtered, walked through with the keys. */
+
+import { canRetry, isOpen } from "./cases.js";
+import { decide } from "./decide.js";
+import { icon, iconButton, make } from "./dom.js";
+
+const STATE_ORDER = ["done", "reading", "held", "waiting", "failed", "cancelled"];
+const DECISION_ORDER = ["pneumonia", "uncertain", "normal"];
+
+/** name -> what the column shows (words) and what it sorts by */
+const COLUMNS = {
+  file: { key: (row) => row.item.name, compare: (one, other) => one.localeCompare(other, undefined, { numeric: true }) },
+  decision: { key: (row) => (row.reading ? DECISION_ORDER.indexOf(row.reading.decision) : 3 + STATE_ORDER.indexOf(row.item.state)) },
+  probability: { key: (row) => row.item.answer?.probability ?? null },
+  subtype: { key: (row) => row.reading?.subtype ?? null },
+  warnings: { key: (row) => row.item.answer?.warnings.length ?? null },
+  size: { key: (row) => (row.item.answer ? row.item.answer.image.width * row.item.answer.image.height : null) },
+};
+
+export class Table {
+  #page;
+  #act;
+  #rows = new Map();
+  #sort = { column: null, down: false };
+  #filter = { words: "", answer: "all" };
+  #head;
+  #body;
+  #empty;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {() => {texts: object, contract: object, point: string, cases: import("./cases.js").Cases}} page
+   * @param {Record<"select"|"cancel"|"retry"|"remove", (item: object) => void>} act
+   */
+  constructor(root, page, act) {
+    this.#page = page;
+    this.#act = act;
+    this.#head = make("tr");
+    this.#body = make("tbody", { on: { click: (event) => this.#click(event), keydown: (event) => this.#key(event) } });
+    this.#empty = make("p", { class: "no-rows", hidden: true });
+    root.append(make("table", {}, make("thead", {}, this.#head), this.#body), this.#empty);
+  }
+
+  filter(changes) {
+    Object.assign(this.#filter, changes);
+  }
+
+  /** The cases that are shown, in their order. */
+  get shown() {
+    const { cases, contract, point } = this.#page();
+    const rows = cases.all
+      .map((item) => ({ item, reading: item.answer && decide(item.answer, contract, point) }))
+      .filter((row) => this.#passes(row));
+    return this.#sorted(rows);
+  }
+
+  /** The next shown case in a direction, +1 or -1. */
+  neighbour(item, direction) {
+    const items = this.shown.map((row) => row.item);
+    return items[items.indexOf(item) + direction] ?? null;
+  }
+
+  focus(item) {
+    this.#rows.get(item.id)?.querySelector(".pick").focus();
+  }
+
+  draw() {
+    this.#drawHead();
+    const { cases, texts } = this.#page();
+    const shown = this.shown;
+    const wanted = shown.map((row) => this.#row(row));
+    const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
+    // moving a row takes the focus from it: touch the order only where it changed
+    if (wanted.length !== this.#body.children.length || wanted.some((row, place) => row !== this.#body.children[place])) {
+      this.#body.replaceChildren(...wanted);
+      if (focused?.isConnected) focused.focus();
+    }
+    const alive = new Set(cases.all.map((item) => item.id));
+    for (const id of this.#rows.keys()) if (!alive.has(id)) this.#rows.delete(id);
+    this.#empty.hidden = shown.length > 0;
+    this.#empty.textContent = texts.say("list.none");
+  }
+
+  #passes({ item, reading }) {
+    const { words, answer } = this.#filter;
+    if (words && !item.name.toLowerCase().includes(words.toLowerCase())) return false;
+    if (answer === "all") return true;
+    if (answer === "open") return isOpen(item);
+    if (answer === "failed") return canRetry(item);
+    return reading?.decision === answer;
+  }
+
+  #sorted(rows) {
+    const { column, down } = this.#sort;
+    if (!column) return rows;
+    const { key, compare = (one, other) => (one < other ? -1 : one > other ? 1 : 0) } = COLUMNS[column];
+    const direction = down ? -1 : 1;
+    return rows.sort((one, other) => {
+      const [left, right] = [key(one), key(other)];
+      // what is not known yet stays at the end, whichever way
+      if (left === null || right === null) return (left === null) - (right === null);
+      return direction * compare(left, right);
+    });
+  }
+
+  #drawHead() {
+    const { texts } = this.#page();
+    const focused = this.#head.contains(document.activeElement) ? document.activeElement.dataset.column : null;
+    const cells = Object.keys(COLUMNS).map((column) => {
+      const active = this.#sort.column === column;
+      const button = make(
+        "button",
+        { type: "button", class: "sort", "data-column": column, on: { click: () => this.#sortBy(column) } },
+        texts.say(`column.${column}`),
+        active ? (this.#sort.down ? " ↓" : " ↑") : "",
+      );
+      const order = active ? (this.#sort.down ? "descending" : "ascending") : "none";
+      return make("th", { scope: "col", class: `col-${column}`, "aria-sort": order }, button);
+    });
+    const last = make("th", { scope: "col", class: "col-actions" }, make("span", { class: "hidden" }, texts.say("column.actions")));
+    this.#head.replaceChildren(...cells, last);
+    if (focused) this.#head.querySelector(`[data-column=${focused}]`).focus();
+  }
+
+  #sortBy(column) {
+    const { column: old, down } = this.#sort;
+    // a first click sorts the way that is asked for most: names upward, figures downward
+    const first = ["probability", "warnings", "size"].includes(column);
+    if (old !== column) this.#sort = { column, down: first };
+    else if (down === first) this.#sort = { column, down: !first };
+    else this.#sort = { column: null, down: false };
+    this.draw();
+  }
+
+  #row({ item, reading }) {
+    const { texts, cases } = this.#page();
+    const { answer, problem, state } = item;
+    const row = this.#rows.get(item.id) ?? make("tr", { "data-id": item.id });
+    this.#rows.set(item.id, row);
+    const selected = item === cases.selected;
+    const known = JSON.stringify([texts.language, state, reading, problem?.code, selected, answer?.request_id]);
+    if (row.dataset.known === known) return row;
+    const focusedAction = row.contains(document.activeElement) ? (document.activeElement.dataset.action ?? "select") : null;
+    row.dataset.known = known;
+    row.dataset.decision = reading?.decision ?? state;
+    row.classList.toggle("selected", selected);
+    const words = reading
+      ? texts.say(`decision.${reading.decision}`)
+      : texts.say(problem ? `problem.${texts.known("problem", problem.code)}` : `state.${state}`);
+    const pick = make(
+      "button",
+      { type: "button", class: "pick", "data-action": "select", "aria-current": selected ? "true" : null },
+      item.name,
+    );
+    const glyph = reading?.decision ?? (canRetry(item) ? "failed" : state === "reading" ? "film" : "waiting");
+    const cell = (column, ...children) => make("td", { class: `col-${column}` }, ...children);
+    row.replaceChildren(
+      cell("file", pick),
+      cell("decision", icon(glyph), make("span", {}, words)),
+      cell("probability", answer ? texts.percent(answer.probability) : ""),
+      cell("subtype", reading?.subtype ? texts.name("label", reading.subtype) : ""),
+      cell("warnings", answer?.warnings.length ? texts.number(answer.warnings.length) : ""),
+      cell("size", answer ? `${answer.image.width} × ${answer.image.height}` : ""),
+      cell("actions", ...actions(item, texts)),
+    );
+    if (focusedAction) (row.querySelector(`[data-action=${focusedAction}]`) ?? pick).focus();
+    return row;
+  }
+
+  #itemOf(event) {
+    const id = Number(event.target.closest("tr")?.dataset.id);
+    return this.#page().cases.all.find((item) => item.id === id);
+  }
+
+  #click(event) {
+    const item = this.#itemOf(event);
+    if (!item) return;
+    const action = event.target.closest("button")?.dataset.action ?? "select";
+    if (action === "remove") this.#leave(item);
+    this.#act[action](item);
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const item = this.#itemOf(event);
+    const direction = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (direction) {
+      event.preventDefault();
+      const next = this.neighbour(item, direction);
+      if (!next) return;
+      this.#act.select(next);
+      this.focus(next);
+    } else if (event.key === "Delete" && !isOpen(item)) {
+      event.preventDefault();
+      this.#leave(item);
+      this.#act.remove(item);
+    }
+  }
+
+  /** Put the focus on a neighbour before its row goes. */
+  #leave(item) {
+    const next = this.neighbour(item, 1) ?? this.neighbour(item, -1);
+    if (next) this.focus(next);
+  }
+}
+
+function actions(item, texts) {
+  const button = (name, glyph) =>
+    iconButton(glyph, texts.say(`case.${name}_named`, { name: item.name }), { "data-action": name });
+  if (isOpen(item)) return [button("cancel", "close")];
+  return canRetry(item) ? [button("retry", "retry"), button("remove", "remove")] : [button("remove", "remove")];
+}

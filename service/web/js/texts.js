@@ -1,0 +1,90 @@
+/** The words of the page in one language, and that language's way of writing numbers. */
+
+export const LANGUAGES = { en: "English", es: "Español", fr: "Français" };
+
+/** The first language of the reader's that the page speaks. */
+export function preferredLanguage(wanted = navigator.languages) {
+  return wanted.map((tag) => tag.slice(0, 2)).find((tag) => tag in LANGUAGES) ?? "en";
+}
+
+export class Texts {
+  #words = {};
+  language = "en";
+
+  /** Load a language's file; @throws {TypeError} when the service cannot be reached. */
+  async load(language) {
+    const answer = await fetch(`static/texts/${language}.json`);
+    this.#words = await answer.json();
+    this.language = language;
+    this.#format = (options) => new Intl.NumberFormat(language, options);
+  }
+
+  #format = (options) => new Intl.NumberFormat("en", options);
+
+  has(key) {
+    return key in this.#words;
+  }
+
+  /**
+   * The words for a key with {placeholders} filled in. A `count` picks `key.one` where the language
+   * says so.
+   */
+  say(key, values = {}) {
+    let name = key;
+    if ("count" in values) {
+      const form = `${key}.${new Intl.PluralRules(this.language).select(values.count)}`;
+      if (this.has(form)) name = form;
+    }
+    const words = this.#words[name] ?? name;
+    return words.replace(/\{(\w+)\}/g, (_, part) => {
+      const value = values[part];
+      return typeof value === "number" ? this.number(value) : String(value);
+    });
+  }
+
+  /** The words for a name that comes from the model or the service, or the name itself, readable. */
+  name(group, name) {
+    const key = `${group}.${name}`;
+    return this.has(key) ? this.say(key) : name.replaceAll("_", " ");
+  }
+
+  /** The name, or `unknown` where this page has no words for it. */
+  known(group, name) {
+    return this.has(`${group}.${name}`) ? name : "unknown";
+  }
+
+  number(value, digits = 0) {
+    return this.#format({ maximumFractionDigits: digits }).format(value);
+  }
+
+  fixed(value, digits) {
+    return this.#format({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+  }
+
+  /** A probability 0..1 as per cent; never a plain 0 or 100, which no model can know. */
+  percent(value) {
+    const percent = this.#format({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+    if (value < 0.001) return `< ${percent.format(0.001)}`;
+    if (value > 0.999) return `> ${percent.format(0.999)}`;
+    return percent.format(value);
+  }
+
+  /** How many of a hundred a rate 0..1 means; a rate below 1 is never called a hundred. */
+  ofHundred(rate) {
+    const rounded = Math.round(rate * 100);
+    return rounded === 100 && rate < 1 ? this.fixed(Math.floor(rate * 1000) / 10, 1) : this.number(rounded);
+  }
+
+  /** Fill in every element that names its words: data-text, data-label, data-placeholder. */
+  apply(root = document) {
+    document.documentElement.lang = this.language;
+    for (const element of root.querySelectorAll("[data-text]")) element.textContent = this.say(element.dataset.text);
+    for (const element of root.querySelectorAll("[data-placeholder]")) {
+      element.placeholder = this.say(element.dataset.placeholder);
+    }
+    for (const element of root.querySelectorAll("[data-label]")) {
+      element.setAttribute("aria-label", this.say(element.dataset.label));
+      if (element.matches("button")) element.title = this.say(element.dataset.label);
+    }
+  }
+}
