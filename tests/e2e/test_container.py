@@ -1,0 +1,167 @@
+"""The image, built from the Dockerfile for real: its size, and how little it needs to run."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from benchmarks.running import free_port
+from tests import needs
+
+ROOT = Path(__file__).parent.parent.parent
+MAX_MEGABYTES_OVER_BASE = 300
+BUILDAH = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
+# where the check tool starts the image, which it does on the host's network
+PORT = 8000
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image, laid out in a folder.
+
+    Attributes:
+        root: its file system.
+        config: user, environment, entry point and health check.
+        report: what the check tool printed.
+    """
+
+    root: Path
+    config: dict[str, Any]
+    report: str
+
+    def command(self, *words: str, port: int) -> list[str]:
+        """Run words in it with all it may expect: a read-only root, no capability, its user."""
+        user, _, group = self.config["User"].partition(":")
+        environment = dict(entry.split("=", 1) for entry in self.config["Env"])
+        environment["PNEUMONIA_PORT"] = str(port)
+        return [
+            *(needs.program("bwrap", "bubblewrap"), "--ro-bind", str(self.root), "/"),
+            *("--proc", "/proc", "--dev", "/dev", "--chdir", self.config["WorkingDir"]),
+            *("--unshare-all", "--share-net", "--die-with-parent", "--cap-drop", "ALL"),
+            *("--uid", user, "--gid", group, "--clearenv"),
+            *(word for pair in environment.items() for word in ("--setenv", *pair)),
+            *words,
+        ]
+
+
+@pytest.fixture(scope="module")
+def xray() -> Path:
+    """A real chest X-ray as a hospital would send it."""
+    folder = needs.shared("data", "chest_xray_native", "NORMAL")
+    return min(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def image(xray: Path) -> Iterator[Image]:
+    """The image, built and tried by the check tool, then laid out."""
+    tool = needs.shared("tools", "container-check.sh")
+    needs.root()
+    buildah = needs.program("buildah")
+    needs.program("debootstrap")
+    if not (ROOT / "models" / "pneumonia.onnx").exists():
+        needs.missing("needs models/pneumonia.onnx")
+    if not port_is_free(PORT):
+        needs.missing(f"needs port {PORT} to be free")
+    environment = {**os.environ, **BUILDAH}
+    check = subprocess.run(
+        [tool, ROOT, str(PORT), xray], env=environment, capture_output=True, text=True
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+
+    def run(*words: str) -> str:
+        result = subprocess.run(
+            [buildah, *words], env=environment, capture_output=True, text=True, check=True
+        )
+        return result.stdout.strip()
+
+    container = run("from", "container-check:latest")
+    try:
+        inspected = json.loads(run("inspect", "--type", "image", "container-check:latest"))
+        yield Image(Path(run("mount", container)), inspected["Docker"]["config"], check.stdout)
+    finally:
+        run("rm", container)
+
+
+@pytest.fixture(scope="module")
+def confined(image: Image) -> Iterator[int]:
+    """The port of the image's own command, run with nothing to write to."""
+    port = free_port()
+    words = [*image.config["Entrypoint"], *image.config["Cmd"]]
+    with subprocess.Popen(image.command(*words, port=port)) as process:
+        try:
+            wait_until_healthy(process, port)
+            yield port
+        finally:
+            process.terminate()
+
+
+def test_the_image_starts_and_answers_a_real_xray(image: Image) -> None:
+    health, answer = image.report.splitlines()[-2:]
+    assert json.loads(health)
+    assert json.loads(answer)["decision"] in {"normal", "pneumonia", "uncertain"}
+
+
+def test_the_image_is_small(image: Image) -> None:
+    found = re.search(r"built: (\d+) MB \(of which the stand-in base: (\d+) MB\)", image.report)
+    assert found, image.report
+    assert int(found[1]) - int(found[2]) <= MAX_MEGABYTES_OVER_BASE
+
+
+def test_nothing_but_serving_is_inside(image: Image) -> None:
+    foreign = ("tensorflow", "keras", "onnx", "pip", "training", "export", "tests")
+    code = f"import importlib.util as u; print([n for n in {foreign} if u.find_spec(n)])"
+    result = subprocess.run(
+        image.command("python", "-c", code, port=0), capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+def test_it_runs_as_nobody_on_a_read_only_root(image: Image, confined: int, xray: Path) -> None:
+    assert int(image.config["User"].partition(":")[0]) > 0
+    answer = httpx.post(
+        f"http://127.0.0.1:{confined}/predict", files={"file": xray.read_bytes()}, timeout=30
+    )
+    assert answer.status_code == 200
+
+
+def test_its_health_check_tells_a_running_service_from_a_missing_one(
+    image: Image, confined: int
+) -> None:
+    kind, *words = image.config["Healthcheck"]["Test"]
+    assert kind == "CMD"
+    assert subprocess.run(image.command(*words, port=confined)).returncode == 0
+    unused = subprocess.run(image.command(*words, port=free_port()), stderr=subprocess.DEVNULL)
+    assert unused.returncode == 1
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on all addresses of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until_healthy(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Wait for a 200 of ``/health``."""
+    for _ in range(600):
+        assert process.poll() is None, "the service ended"
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200:
+                return
+        except httpx.ConnectError:
+            pass  # it does not listen yet
+        time.sleep(0.05)
+    raise TimeoutError("the service did not become healthy")
