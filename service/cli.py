@@ -69,10 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"pneumonia {command.name}: {_missing(command, error)}", file=sys.stderr)
                 return 1
             getattr(module, f"{command.name}_arguments")(entry)
-            entry.set_defaults(run=getattr(module, command.name))
+            entry.set_defaults(command=getattr(module, command.name))
     arguments = parser.parse_args(words)
     try:
-        code: int = arguments.run(arguments)
+        code: int = arguments.command(arguments)
     except PneumoniaError as error:
         print(f"pneumonia {words[0]}: {error.detail}", file=sys.stderr)
         return 1

@@ -167,7 +167,7 @@ def _epoch(
         batches(training, phase.size, BATCH, recipe.augmentation, recipe.seed, current),
         initial_epoch=current,
         epochs=current + 1,
-        verbose=1,
+        shuffle=False,  # the batches are shuffled already
     )
     logits = predict_logits(model, validation.images)
     scores = keras.ops.convert_to_numpy(keras.ops.softmax(logits))

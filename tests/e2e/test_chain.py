@@ -1,0 +1,220 @@
+"""From labelled images to answers over HTTP, by the commands a user types."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from service.contract import Contract
+from tests.dataset import write_dataset
+from tests.needs import SHARED
+from tests.process import ROOT, service_process
+
+REAL = SHARED / "data" / "chest_xray" / "train"
+
+
+def pneumonia(*words: object, succeed: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run ``pneumonia WORDS`` as a process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "service", *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == succeed, done.stdout[-2000:] + done.stderr[-4000:]
+    return done
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a small training left behind."""
+
+    data: Path
+    run: Path
+    model: Path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real images where they are at hand, made ones elsewhere."""
+    folder = tmp_path_factory.mktemp("chain") / "data"
+    if not REAL.exists():
+        write_dataset(folder, patients=30, images=1)
+        return folder
+    for name, files in (
+        ("NORMAL", sorted((REAL / "NORMAL").iterdir())[:60]),
+        ("PNEUMONIA", sorted((REAL / "PNEUMONIA").iterdir())[:120]),
+    ):
+        (folder / "train" / name).mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, folder / "train" / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chain(data: Path) -> Chain:
+    """Pretrained network, two short phases, exported."""
+    run, model = data.parent / "run", data.parent / "models" / "chain.onnx"
+    pneumonia(
+        *("train", data, "--out", run, "--folds", 3, "--frozen-norms"),
+        *("--phase", "64:12:1:0.002", "--phase", "96:12:1:0.001"),
+    )
+    pneumonia("export", run, "--out", model)
+    return Chain(data, run, model)
+
+
+def test_the_run_folder_says_how_the_model_came_about(chain: Chain) -> None:
+    configuration = json.loads((chain.run / "configuration.json").read_text())
+    assert configuration["recipe"]["architecture"] == "efficientnet_lite0"
+    assert len(configuration["training_fingerprint"]) == 64
+    assert configuration["versions"]["tensorflow"]
+    assert configuration["training_images"] + configuration["validation_images"] >= 90
+    with (chain.run / "history.csv").open() as stream:
+        assert [(row["epoch"], row["size"]) for row in csv.DictReader(stream)] == [
+            ("1", "64"),
+            ("2", "96"),
+        ]
+    assert (chain.run / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_exported_evidence_is_exact(chain: Chain) -> None:
+    """The spatial mean of a map plus the classifier's bias is the uncalibrated logit."""
+    import keras
+
+    network = keras.models.load_model(chain.run / "model.keras", compile=False)
+    bias = network.get_layer("classifier").get_weights()[1]
+    session = ort.InferenceSession(chain.model)
+    contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+    images = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 1)).astype(np.uint8)
+    probabilities, evidence = session.run(["probabilities", "evidence"], {"image": images})
+    logits = evidence.mean(axis=(2, 3)) + bias
+    scaled = np.exp(logits / contract.temperature)
+    assert np.allclose(probabilities, scaled / scaled.sum(axis=1, keepdims=True), atol=1e-5)
+    assert np.allclose(logits, network(images.astype(np.float32)), atol=0.05)
+
+
+def test_the_contract_tells_the_whole_story(chain: Chain) -> None:
+    session = ort.InferenceSession(chain.model)
+    contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+    assert contract.labels == ("normal", "bacterial", "viral")
+    assert (contract.input.height, contract.input.width) == (96, 96)
+    assert [point.name for point in contract.operating_points] == ["balanced", "screening"]
+    balanced, screening = contract.operating_points
+    assert screening.threshold <= balanced.threshold
+    assert balanced.sensitivity.value >= 0.98
+    assert contract.parity["largest_difference"] <= contract.parity["tolerance"]
+    assert contract.input_check_limit is None
+    assert "fingerprint" in contract.training_data
+
+
+def test_the_service_answers_as_the_report_and_the_command_line_do(
+    chain: Chain, tmp_path: Path
+) -> None:
+    pneumonia("evaluate", chain.model, chain.data, "--part", "train", "--out", tmp_path / "report")
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["figures"]["auroc"]["value"] > 0.8
+    assert report["refused"] == 0
+    with (tmp_path / "report" / "answers.csv").open() as stream:
+        answers = {row["file"]: row for row in csv.DictReader(stream)}
+    files = sorted((chain.data / "train").glob("*/*"))[::30]
+    told = pneumonia("predict", "--model", chain.model, *files)
+    offline = [json.loads(line) for line in told.stdout.splitlines()]
+    with service_process(chain.model, tmp_path) as service:
+        for file, said in zip(files, offline, strict=True):
+            with file.open("rb") as stream:
+                answer = httpx.post(f"{service.url}/predict", files={"file": stream}).json()
+            assert answer["probabilities"] == pytest.approx(said["probabilities"], abs=1e-6)
+            assert answer["decision"] == said["decision"] == answers[file.name]["decision"]
+            assert answer["probabilities"]["viral"] == pytest.approx(
+                float(answers[file.name]["viral"]), abs=1e-6
+            )
+        picture = httpx.post(
+            f"{service.url}/explain",
+            content=files[0].read_bytes(),
+            headers={"content-type": "image/jpeg"},
+        )
+        assert picture.headers["content-type"] == "image/png"
+
+
+def test_keras_and_onnx_files_are_scored_alike(chain: Chain, tmp_path: Path) -> None:
+    aurocs = []
+    for model in (chain.run / "model.keras", chain.model):
+        out = tmp_path / model.suffix[1:]
+        only = chain.run / "validation.txt"
+        pneumonia("evaluate", model, chain.data, "--only", only, "--out", out)
+        report = json.loads((out / "report.json").read_text())
+        aurocs.append(report["figures"]["auroc"]["value"])
+        assert {file.name for file in out.iterdir()} >= {
+            "report.md",
+            "roc.png",
+            "precision_recall.png",
+            "confusion.png",
+            "reliability.png",
+            "histogram.png",
+        }
+    assert aurocs[0] == pytest.approx(aurocs[1], abs=0.02)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
+    """Killed after its first epoch and resumed, a run ends as one that was left alone."""
+    words = ["train", data, "--arch", "cnn", "--folds", 3]
+    words += ["--phase", "32:0:2:0.003", "--phase", "48:0:1:0.001"]
+    pneumonia(*words, "--out", tmp_path / "whole")
+    command = [sys.executable, "-m", "service", *map(str, words), "--out", tmp_path / "cut"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        for _ in range(1200):
+            if (tmp_path / "cut" / "state.json").exists() or process.poll() is not None:
+                break
+            time.sleep(0.05)
+        process.kill()
+    done = json.loads((tmp_path / "cut" / "state.json").read_text())["epochs"]
+    assert done < 3
+    refused = pneumonia(*words, "--out", tmp_path / "cut", succeed=False)
+    assert "holds a run already. Use --resume" in refused.stderr
+    pneumonia(*words, "--out", tmp_path / "cut", "--resume")
+    losses = []
+    for name in ("whole", "cut"):
+        with (tmp_path / name / "history.csv").open() as stream:
+            rows = list(csv.DictReader(stream))
+        assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+        losses.append([float(row["loss"]) for row in rows])
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_a_network_without_evidence_serves_and_says_so(data: Path, tmp_path: Path) -> None:
+    run, model = tmp_path / "run", tmp_path / "cnn.onnx"
+    pneumonia("train", data, "--arch", "cnn", "--folds", 3, "--out", run, "--phase", "64:0:1:0.001")
+    pneumonia("export", run, "--out", model)
+    image = next((data / "train" / "NORMAL").iterdir()).read_bytes()
+    with service_process(model, tmp_path) as service:
+        headers = {"content-type": "image/jpeg"}
+        answer = httpx.post(f"{service.url}/predict", content=image, headers=headers)
+        assert answer.status_code == 200
+        refusal = httpx.post(f"{service.url}/explain", content=image, headers=headers)
+        assert (refusal.status_code, refusal.json()["code"]) == (501, "no_evidence")
+
+
+def test_what_is_no_data_no_run_and_no_model_is_said_in_one_line(tmp_path: Path) -> None:
+    for words, sentence in (
+        (("train", tmp_path / "nowhere"), "There is no folder"),
+        (("export", tmp_path, "--out", tmp_path / "x.onnx"), "holds no finished run"),
+        (("evaluate", tmp_path / "x.h5", tmp_path, "--out", tmp_path), "is no data set"),
+    ):
+        done = pneumonia(*words, succeed=False)
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_preview_is_a_picture(data: Path, tmp_path: Path) -> None:
+    pneumonia("train", data, "--preview", tmp_path / "sheet.png")
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")

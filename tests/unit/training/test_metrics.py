@@ -1,0 +1,91 @@
+"""Figures, against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from training.metrics import (
+    Scores,
+    confusion,
+    expected_calibration_error,
+    interval,
+    measure,
+    measure_with_intervals,
+    per_class,
+)
+
+# two normal, two bacterial, two viral, one of unknown kind
+SCORES = Scores(
+    probabilities=np.array(
+        [
+            [0.9, 0.05, 0.05],
+            [0.4, 0.5, 0.1],
+            [0.1, 0.8, 0.1],
+            [0.7, 0.2, 0.1],
+            [0.2, 0.2, 0.6],
+            [0.1, 0.5, 0.4],
+            [0.3, 0.4, 0.3],
+        ]
+    ),
+    truth=np.array([0, 0, 1, 1, 2, 2, -1]),
+    patients=np.array([0, 1, 2, 3, 4, 4, 5]),
+    threshold=0.5,
+)
+
+
+def test_figures_worked_out_by_hand() -> None:
+    figures = measure(SCORES)
+    assert figures["accuracy"] == pytest.approx(5 / 7)
+    assert figures["sensitivity"] == pytest.approx(4 / 5)
+    assert figures["specificity"] == pytest.approx(1 / 2)
+    assert figures["precision"] == pytest.approx(4 / 5)
+    assert figures["negative_predictive_value"] == pytest.approx(1 / 2)
+    assert figures["f1"] == pytest.approx(4 / 5)
+    # of ten pairs, only (0.6 normal, 0.3 ill) is in the wrong order
+    assert figures["auroc"] == pytest.approx(9 / 10)
+    assert figures["three_class_accuracy"] == pytest.approx(3 / 6)
+    assert figures["bacterial_or_viral_auroc"] == pytest.approx(1.0)
+    ill = np.array([0, 0, 1, 1, 1, 1, 1])
+    p = np.array([0.1, 0.6, 0.9, 0.3, 0.8, 0.9, 0.7])
+    assert figures["brier"] == pytest.approx(((p - ill) ** 2).mean())
+
+
+def test_a_probability_at_the_threshold_counts_as_reached() -> None:
+    assert Scores(np.array([[0.5, 0.5, 0.0]]), np.array([1]), np.array([0]), 0.5).called.all()
+
+
+def test_calibration_error_is_zero_where_stated_and_observed_agree() -> None:
+    stated = np.array([0.25] * 4 + [0.75] * 4)
+    assert expected_calibration_error(stated, np.array([1, 0, 0, 0, 1, 1, 1, 0], bool)) == 0
+    assert expected_calibration_error(stated, np.zeros(8, bool)) == pytest.approx(0.5)
+    assert expected_calibration_error(np.array([1.0]), np.array([True])) == 0
+
+
+def test_figures_of_a_missing_class_are_left_out() -> None:
+    figures = measure_with_intervals(SCORES.take(np.array([2, 3, 4])))
+    assert "specificity" not in figures
+    assert "auroc" not in figures
+    assert figures["sensitivity"].value == pytest.approx(2 / 3)
+
+
+def test_intervals_hold_the_value_and_repeat() -> None:
+    figures = measure_with_intervals(SCORES)
+    assert figures == measure_with_intervals(SCORES)
+    for rate in figures.values():
+        assert rate.low <= rate.value <= rate.high
+
+
+def test_intervals_draw_patients_not_images() -> None:
+    """A hundred copies of each patient's image tell no more than one."""
+    values = np.random.default_rng(0).uniform(size=30)
+    one = interval(lambda rows: float(values[rows].mean()), np.arange(30))
+    copies, patients = np.repeat(values, 100), np.repeat(np.arange(30), 100)
+    many = interval(lambda rows: float(copies[rows].mean()), patients)
+    assert many.high - many.low == pytest.approx(one.high - one.low, rel=0.05)
+
+
+def test_per_class_and_confusion_leave_unknown_kinds_out() -> None:
+    assert confusion(SCORES, 3) == [[1, 1, 0], [1, 1, 0], [0, 1, 1]]
+    rows = per_class(SCORES, ("normal", "bacterial", "viral"))
+    assert rows["viral"]["images"] == 2
+    assert rows["viral"]["sensitivity"] == pytest.approx(1 / 2)
+    assert rows["bacterial"]["precision"] == pytest.approx(1 / 3)
