@@ -32,6 +32,10 @@ const page = () => ({ texts, contract: description.contract, point: choices.poin
 const queue = new Queue(cases, (file, signal, onWait) => api.predict(file, choices.point, signal, onWait));
 const act = {
   select: (item) => cases.select(item),
+  open: (item) => {
+    cases.select(item);
+    showView("read");
+  },
   cancel: (item) => queue.cancel(item),
   retry: (item) => queue.retry([item]),
   remove: (item) => {
@@ -76,8 +80,8 @@ function draw() {
 
 function drawNow() {
   const { all, selected } = cases;
-  if (!all.length) document.body.dataset.view = "empty";
-  else if (document.body.dataset.view === "empty") document.body.dataset.view = "read";
+  if (!all.length) showView("empty");
+  else if (document.body.dataset.view === "empty") showView("read");
   table.draw();
   drawProgress();
   drawCard(selected);
@@ -90,6 +94,7 @@ function drawProgress() {
   const failed = all.filter(canRetry).length;
   const closed = all.length - open;
   find("count").textContent = texts.say("list.count", { count: all.length });
+  find("place").textContent = texts.say("list.place", { place: table.place(cases.selected), count: all.length });
   find("progress").hidden = open === 0;
   find("progress-bar").value = all.length ? closed / all.length : 0;
   find("progress-text").textContent = texts.say("list.read", { read: closed, count: all.length });
@@ -147,11 +152,14 @@ function chooseTheme() {
   drawTheme(choices.theme, texts);
 }
 
+/** @param {"empty"|"read"|"table"} name */
+function showView(name) {
+  document.body.dataset.view = name;
+  find("view").setAttribute("aria-pressed", String(name === "table"));
+}
+
 function chooseView() {
-  if (!cases.all.length) return;
-  const wide = document.body.dataset.view !== "table";
-  document.body.dataset.view = wide ? "table" : "read";
-  find("view").setAttribute("aria-pressed", String(wide));
+  if (cases.all.length) showView(document.body.dataset.view === "table" ? "read" : "table");
 }
 
 function nextPoint() {
@@ -207,6 +215,8 @@ function listen(intake) {
   on("open-keys", openKeysDialog);
   on("theme", chooseTheme);
   on("view", chooseView);
+  on("step-back", () => step(-1));
+  on("step-on", () => step(1));
   on("example", takeExample);
   on("cancel-all", () => queue.cancelAll());
   on("retry-all", () => queue.retry(cases.all.filter(canRetry)));
@@ -225,6 +235,7 @@ function listen(intake) {
   cases.addEventListener("change", draw);
   cases.addEventListener("change", (event) => event.detail && announcer.changed(event.detail));
   cases.addEventListener("select", draw);
+  cases.addEventListener("select", () => cases.selected && requestAnimationFrame(() => table.reveal(cases.selected)));
   const shortcuts = new Shortcuts({
     choose: intake.pick,
     next: () => step(1),

@@ -30,15 +30,16 @@ export class Table {
   /**
    * @param {HTMLElement} root
    * @param {() => {texts: object, contract: object, point: string, cases: import("./cases.js").Cases}} page
-   * @param {Record<"select"|"cancel"|"retry"|"remove", (item: object) => void>} act
+   * @param {Record<"select"|"open"|"cancel"|"retry"|"remove", (item: object) => void>} act
    */
   constructor(root, page, act) {
     this.#page = page;
     this.#act = act;
     this.#head = make("tr");
-    this.#body = make("tbody", { on: { click: (event) => this.#click(event), keydown: (event) => this.#key(event) } });
+    this.#body = make("tbody", { role: "rowgroup", on: { click: (event) => this.#click(event), keydown: (event) => this.#key(event) } });
     this.#empty = make("p", { class: "no-rows", hidden: true });
-    root.append(make("table", {}, make("thead", {}, this.#head), this.#body), this.#empty);
+    // the roles again: rows that are laid out as a grid lose them in some browsers
+    root.append(make("table", { role: "table" }, make("thead", {}, this.#head), this.#body), this.#empty);
   }
 
   filter(changes) {
@@ -58,6 +59,16 @@ export class Table {
   neighbour(item, direction) {
     const items = this.shown.map((row) => row.item);
     return items[items.indexOf(item) + direction] ?? null;
+  }
+
+  /** Which of the shown cases it is, from 1; 0 for none. */
+  place(item) {
+    return this.shown.findIndex((row) => row.item === item) + 1;
+  }
+
+  /** Bring the case's row into view. */
+  reveal(item) {
+    this.#rows.get(item.id)?.scrollIntoView({ block: "nearest" });
   }
 
   focus(item) {
@@ -135,12 +146,12 @@ export class Table {
   #row({ item, reading }) {
     const { texts, cases } = this.#page();
     const { answer, problem, state } = item;
-    const row = this.#rows.get(item.id) ?? make("tr", { "data-id": item.id });
+    const row = this.#rows.get(item.id) ?? make("tr", { role: "row", "data-id": item.id });
     this.#rows.set(item.id, row);
     const selected = item === cases.selected;
     const known = JSON.stringify([texts.language, state, reading, problem?.code, selected, answer?.request_id]);
     if (row.dataset.known === known) return row;
-    const focusedAction = row.contains(document.activeElement) ? (document.activeElement.dataset.action ?? "select") : null;
+    const focusedAction = row.contains(document.activeElement) ? (document.activeElement.dataset.action ?? "open") : null;
     row.dataset.known = known;
     row.dataset.decision = reading?.decision ?? state;
     row.classList.toggle("selected", selected);
@@ -149,11 +160,11 @@ export class Table {
       : texts.say(problem ? `problem.${texts.known("problem", problem.code)}` : `state.${state}`);
     const pick = make(
       "button",
-      { type: "button", class: "pick", "data-action": "select", "aria-current": selected ? "true" : null },
+      { type: "button", class: "pick", "data-action": "open", "aria-current": selected ? "true" : null },
       item.name,
     );
     const glyph = reading?.decision ?? (canRetry(item) ? "failed" : state === "reading" ? "film" : "waiting");
-    const cell = (column, ...children) => make("td", { class: `col-${column}` }, ...children);
+    const cell = (column, ...children) => make("td", { role: "cell", class: `col-${column}` }, ...children);
     row.replaceChildren(
       cell("file", pick),
       cell("decision", icon(glyph), make("span", {}, words)),
@@ -175,7 +186,7 @@ export class Table {
   #click(event) {
     const item = this.#itemOf(event);
     if (!item) return;
-    const action = event.target.closest("button")?.dataset.action ?? "select";
+    const action = event.target.closest("button")?.dataset.action ?? "open";
     if (action === "remove") this.#leave(item);
     this.#act[action](item);
   }

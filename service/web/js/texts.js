@@ -61,6 +61,11 @@ export class Texts {
     return this.#format({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
   }
 
+  /** A setting 0..1 as per cent. */
+  share(value) {
+    return this.#format({ style: "percent" }).format(value);
+  }
+
   /** A probability 0..1 as per cent; never a plain 0 or 100, which no model can know. */
   percent(value) {
     const percent = this.#format({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });

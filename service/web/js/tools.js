@@ -46,8 +46,8 @@ export function buildTools(view) {
       press(evidence, evidenceOn);
       evidence.disabled = opacity.disabled = !hasEvidence;
       opacity.value = String(Math.round(view.opacity * 100));
-      opacity.setAttribute("aria-valuetext", `${opacity.value} %`);
-      zoomText.textContent = `${texts.number(view.zoom * 100)} %`;
+      opacity.setAttribute("aria-valuetext", texts.share(view.opacity));
+      zoomText.textContent = texts.share(view.zoom);
       press(pan, view.tool === "pan");
       press(level, view.tool === "window");
       press(invert, view.inverted);
