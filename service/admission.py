@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from service.errors import DeadlineExceeded, NotReady, Overloaded
 
@@ -16,8 +17,6 @@ T = TypeVar("T")
 
 # how fast the estimate of seconds a unit of work follows what is measured
 _LEARNING_RATE = 0.05
-
-_TOO_LATE = "The service shut down before the turn of this request came. Ask another replica."
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,23 @@ class Done(Generic[T]):
     queue_seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Admitted(Generic[T]):
+    """A job that waits or runs, and where its caller expects the answer."""
+
+    job: Callable[[], T]
+    units: float
+    since: float
+    answer: "asyncio.Future[Done[T]]"
+
+
 class Admission:
     """Runs jobs on a fixed number of threads and admits no more than can be done in time.
 
-    Work is counted in units (the caller's estimate, say megapixels); how long a unit takes is
-    learnt from the jobs that ran. A job whose expected wait is too long is refused at once. One
-    that waits and is cancelled leaves the queue. One that runs cannot be stopped: its caller may go
-    (cancelled, or past its deadline), its worker stays taken until the thread is done.
+    Work is counted in units (the caller's estimate); how long a unit takes is learnt from the jobs
+    that ran. A job whose expected wait is too long is refused at once. One that waits and whose
+    caller leaves (cancelled, or past the deadline) leaves the queue. One that runs cannot be
+    stopped: its caller may leave, its worker stays taken until the thread is done.
 
     All methods belong to one event loop; only the jobs run elsewhere.
     """
@@ -61,13 +70,11 @@ class Admission:
         self._seconds_per_unit = seconds_per_unit
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
         self._free = workers
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._admitted_units = 0.0
-        self._admitted_jobs = 0
+        self._waiting: deque[_Admitted[Any]] = deque()
+        self._units = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
         self._open = True
-        self._ended = False
 
     @property
     def queued(self) -> int:
@@ -83,7 +90,7 @@ class Admission:
         """Seconds until a worker should be free for a new job, 0 when one is."""
         if self._free:
             return 0.0
-        return self._admitted_units * self._seconds_per_unit / self._workers
+        return self._units * self._seconds_per_unit / self._workers
 
     def check(self) -> None:
         """Raise what :meth:`run` would raise now; so that an upload in vain need not be read.
@@ -109,36 +116,37 @@ class Admission:
             units: expected work, > 0.
 
         Raises:
-            NotReady: the service is draining.
+            NotReady: the service is draining, or ended before the job's turn came.
             Overloaded: the expected wait is too long.
             DeadlineExceeded: the job did not finish in time.
         """
         self.check()
-        start = perf_counter()
-        self._admit(units)
+        answer: asyncio.Future[Done[T]] = asyncio.get_running_loop().create_future()
+        admitted = _Admitted(job, units, perf_counter(), answer)
+        self._units += units
+        self._idle.clear()
+        self._waiting.append(admitted)
+        self._start()
         try:
-            await self._worker(start)
-        except BaseException:
-            self._forget(units)
-            raise
-        if self._ended:  # our turn came, and the end came before we could take it
-            self._forget(units)
-            raise NotReady(_TOO_LATE)
-        # from here on the worker is ours, and only the end of the thread gives it back
-        begun = perf_counter()
-        future = asyncio.get_running_loop().run_in_executor(self._pool, job)
-        future.add_done_callback(lambda ended: self._finish(ended, units, begun))
-        remaining = self._deadline - (begun - start)
-        done, _ = await asyncio.wait({future}, timeout=remaining)
-        if not done:
-            raise DeadlineExceeded(self._late())
-        return Done(future.result(), begun - start)
+            await asyncio.wait({answer}, timeout=self._deadline)
+            if answer.done():
+                return answer.result()
+            raise DeadlineExceeded(
+                f"The answer was not there within {self._deadline:g} s. Try again later."
+            )
+        finally:
+            if not answer.cancel():
+                answer.exception()  # it is there, but the caller may be leaving at this moment
+            if admitted in self._waiting:
+                self._waiting.remove(admitted)
+                self._forget(units)
 
     async def close(self, patience: float) -> bool:
         """Admit nothing more and wait for what was admitted.
 
         Args:
-            patience: longest wait, seconds.
+            patience: longest wait, seconds; then those who still wait for a worker are told that
+                they wait in vain.
 
         Returns:
             Whether all admitted work ended in time.
@@ -147,59 +155,41 @@ class Admission:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 await self._idle.wait()
-        self._ended = True
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_exception(NotReady(_TOO_LATE))
-        self._waiting.clear()
-        self._pool.shutdown(wait=False)
-        return self._idle.is_set()
-
-    async def _worker(self, start: float) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            async with asyncio.timeout(self._deadline - (perf_counter() - start)):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled() and not turn.exception():
-                self._release()  # our turn came in the moment we left: pass it on
-            elif turn in self._waiting:
-                self._waiting.remove(turn)
-            if isinstance(error, TimeoutError):
-                raise DeadlineExceeded(self._late()) from None
-            raise
-
-    def _finish(self, ended: "asyncio.Future[T]", units: float, begun: float) -> None:
-        # a job that failed may have stopped early: it says nothing about the time a unit takes
-        if ended.exception() is None:
-            measured = (perf_counter() - begun) / units
-            self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
-        self._forget(units)
-        self._release()
-
-    def _release(self) -> None:
+        finished = self._idle.is_set()
         while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
+            admitted = self._waiting.popleft()
+            self._forget(admitted.units)
+            admitted.answer.set_exception(
+                NotReady("The service shut down before the turn of this request came.")
+            )
+        self._pool.shutdown(wait=False)
+        return finished
 
-    def _admit(self, units: float) -> None:
-        self._admitted_jobs += 1
-        self._admitted_units += units
-        self._idle.clear()
+    def _start(self) -> None:
+        """Give free workers to those who wait."""
+        while self._free and self._waiting:
+            admitted = self._waiting.popleft()
+            self._free -= 1
+            future = asyncio.get_running_loop().run_in_executor(self._pool, admitted.job)
+            future.add_done_callback(partial(self._finish, admitted, perf_counter()))
+
+    def _finish(self, admitted: _Admitted[T], begun: float, ended: "asyncio.Future[T]") -> None:
+        error = ended.exception()
+        if error is None:
+            # one that failed may have stopped early, which says nothing about the time a unit takes
+            measured = (perf_counter() - begun) / admitted.units
+            self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
+        self._free += 1
+        self._forget(admitted.units)
+        if not admitted.answer.done():
+            if error is None:
+                admitted.answer.set_result(Done(ended.result(), begun - admitted.since))
+            else:
+                admitted.answer.set_exception(error)
+        self._start()
 
     def _forget(self, units: float) -> None:
-        self._admitted_jobs -= 1
-        self._admitted_units -= units
-        if not self._admitted_jobs:
-            self._admitted_units = 0.0  # no drift from adding and taking away
+        self._units -= units
+        if not self._waiting and self._free == self._workers:
+            self._units = 0.0  # no drift from adding and taking away
             self._idle.set()
-
-    def _late(self) -> str:
-        return f"The answer was not there within {self._deadline:g} s. Try again later."
