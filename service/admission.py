@@ -135,8 +135,7 @@ class Admission:
                 f"The answer was not there within {self._deadline:g} s. Try again later."
             )
         finally:
-            if not answer.cancel():
-                answer.exception()  # it is there, but the caller may be leaving at this moment
+            answer.cancel()  # one that is there but not fetched is not complained about either
             if admitted in self._waiting:
                 self._waiting.remove(admitted)
                 self._forget(units)
