@@ -5,6 +5,8 @@ from typing import TypeAlias
 
 from service.errors import UndecodableImage, UnsupportedType
 from service.imaging import raster
+from service.imaging.dicom import decode_dicom
+from service.imaging.dicom_elements import looks_like_dicom
 from service.imaging.radiograph import Limits, Radiograph
 
 Decoder: TypeAlias = Callable[[bytes, Limits, int | None], Radiograph]
@@ -26,11 +28,15 @@ DECODERS: dict[str, Decoder] = {
     "BMP": raster.decode_bmp,
     "TIFF": raster.decode_tiff,
     "WEBP": raster.decode_webp,
+    "DICOM": decode_dicom,
 }
 
 
 def recognise(data: bytes) -> str | None:
     """The format that the first bytes announce: a key of ``DECODERS``, or None."""
+    # first, because a DICOM file's preamble may make it look like another format, too (PS3.10 7.1)
+    if looks_like_dicom(data):
+        return "DICOM"
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name

@@ -29,6 +29,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Uids:
+    """Which DICOM object an image is; each None where the file names none, or no valid one."""
+
+    study: str | None
+    series: str | None
+    instance: str | None
+
+
+@dataclass(frozen=True)
 class Radiograph:
     """A decoded X-ray.
 
@@ -40,6 +49,8 @@ class Radiograph:
         height: rows of the original, after its orientation was applied.
         bit_depth: significant bits a sample in the file.
         notices: what the decoder had to assume.
+        age_years: completed years of the patient's age where the file states it.
+        uids: only of DICOM files.
     """
 
     pixels: Pixels
@@ -48,3 +59,5 @@ class Radiograph:
     height: int
     bit_depth: int
     notices: tuple[Notice, ...] = ()
+    age_years: int | None = None
+    uids: Uids | None = None
