@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service.errors import InvalidRequest, PneumoniaError, StartError, TooLarge
+from service.errors import InvalidRequest, PneumoniaError, StartError
+from service.forms import too_many_bytes
 from service.imaging.radiograph import Limits
 from service.logs import configure_logging
 from service.model import OnnxModel
@@ -76,7 +77,7 @@ def _predict(predictor: Predictor, path: Path, point: str, max_bytes: int) -> di
     except OSError as error:
         raise InvalidRequest(f"The file cannot be read: {error.strerror}.") from error
     if size > max_bytes:
-        raise TooLarge(f"The file is larger than the {max_bytes} bytes that are accepted.")
+        raise too_many_bytes(max_bytes)
     prediction = predictor.predict(data, point)
     contract = predictor.model.contract
     model = ModelAnswer(name=contract.name, version=contract.version, sha256=predictor.model.sha256)

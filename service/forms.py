@@ -1,6 +1,7 @@
 """``multipart/form-data`` (RFC 7578), read while it streams in: no disk, one copy of each file."""
 
 from dataclasses import dataclass, field
+from io import BytesIO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -13,10 +14,9 @@ _LARGEST_HEADER = 4096
 
 @dataclass
 class _Part:
-    """One file of a form: the pieces of it that came, or why it is refused."""
+    """One file of a form: what came of it, or why it is refused."""
 
-    pieces: list[memoryview] = field(default_factory=list)
-    size: int = 0
+    content: BytesIO = field(default_factory=BytesIO)
     error: PneumoniaError | None = None
 
 
@@ -87,7 +87,7 @@ class FileForm:
             raise InvalidRequest("The multipart form stops before its closing boundary.")
         if not self._parts:
             raise InvalidRequest(f"The form has no field {self._name}. Send the image in it.")
-        return [part.error or b"".join(part.pieces) for part in self._parts]
+        return [part.error or part.content.getvalue() for part in self._parts]
 
     def _on_part_begin(self) -> None:
         self._field = None
@@ -118,17 +118,16 @@ class FileForm:
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         part = self._parts[-1]
-        part.size += end - start
-        if part.size > self._most_bytes:
-            part.error = too_many_bytes(self._most_bytes)
-            part.pieces.clear()
-        else:
-            part.pieces.append(memoryview(data)[start:end])
+        if part.error is None:
+            part.content.write(memoryview(data)[start:end])
+            if part.content.tell() > self._most_bytes:
+                part.error = too_many_bytes(self._most_bytes)
+                part.content = BytesIO()
 
     def _on_end(self) -> None:
         self._ended = True
 
 
 def too_many_bytes(limit: int) -> TooLarge:
-    """The refusal of a file with more than ``limit`` bytes."""
-    return TooLarge(f"The file is larger than the {limit} bytes that are accepted.")
+    """The refusal of more than ``limit`` bytes."""
+    return TooLarge(f"More than the {limit} bytes that are accepted. Send a smaller copy.")

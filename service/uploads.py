@@ -1,9 +1,10 @@
 """Reading what is uploaded: counted, timed, bounded, kept in memory once and never on disk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
@@ -89,9 +90,8 @@ class UploadReader:
         """
         kind, boundary = _content_type(request)
         if boundary is not None:
-            (file,) = await self._read_form(
-                request, hold, FileForm(boundary, "file", 1, self.max_bytes), 1
-            )
+            form = FileForm(boundary, "file", 1, self.max_bytes)
+            (file,) = await self._read_form(request, hold, form, 1)
             if isinstance(file, PneumoniaError):
                 raise file
             return file
@@ -101,15 +101,10 @@ class UploadReader:
                 "file, or the image itself as image/*, application/dicom or "
                 "application/octet-stream."
             )
-        self._check_announced(request, self.max_bytes)
-        chunks: list[bytes] = []
-        async with _deadline(self.seconds):
-            async for chunk in request.stream():
-                hold.take(len(chunk))
-                if hold.taken > self.max_bytes:
-                    raise too_many_bytes(self.max_bytes)
-                chunks.append(chunk)
-        return b"".join(chunks)
+        # unlike a list it stays small however small the chunks are, and its bytes come out uncopied
+        content = BytesIO()
+        await self._read(request, hold, content.write, self.max_bytes)
+        return content.getvalue()
 
     async def read_many(self, request: Request, hold: Hold) -> list[bytes | PneumoniaError]:
         """The images of a form's fields ``files``, each whole or with why it was refused.
@@ -126,20 +121,34 @@ class UploadReader:
     async def _read_form(
         self, request: Request, hold: Hold, form: FileForm, most_files: int
     ) -> list[bytes | PneumoniaError]:
-        limit = most_files * self.max_bytes + _FORM_OVERHEAD
-        self._check_announced(request, limit)
-        async with _deadline(self.seconds):
-            async for chunk in request.stream():
-                hold.take(len(chunk))
-                if hold.taken > limit:
-                    raise too_many_bytes(self.max_bytes)
-                form.feed(chunk)
+        await self._read(
+            request, hold, form.feed, most_files * self.max_bytes, overhead=_FORM_OVERHEAD
+        )
         return form.files()
 
-    def _check_announced(self, request: Request, limit: int) -> None:
+    async def _read(
+        self,
+        request: Request,
+        hold: Hold,
+        keep: Callable[[bytes], object],
+        limit: int,
+        overhead: int = 0,
+    ) -> None:
         announced = request.headers.get("content-length", "0")
-        if not announced.isdecimal() or len(announced) > len(str(limit)) or int(announced) > limit:
-            raise too_many_bytes(self.max_bytes)
+        if not announced.isdecimal() or int(announced[:18]) > limit + overhead:
+            raise too_many_bytes(limit)
+        try:
+            async with asyncio.timeout(self.seconds):
+                async for chunk in request.stream():
+                    hold.take(len(chunk))
+                    if hold.taken > limit + overhead:
+                        raise too_many_bytes(limit)
+                    keep(chunk)
+        except TimeoutError:
+            raise RequestTimeout(
+                f"The upload did not arrive within {self.seconds:g} s. Send a smaller file, or "
+                "use a faster connection."
+            ) from None
 
 
 def _content_type(request: Request) -> tuple[bytes, bytes | None]:
@@ -151,12 +160,3 @@ def _content_type(request: Request) -> tuple[bytes, bytes | None]:
     if not boundary:
         raise InvalidRequest("The content type multipart/form-data has no boundary.")
     return kind, boundary
-
-
-@asynccontextmanager
-async def _deadline(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError:
-        raise RequestTimeout(f"The upload did not arrive within {seconds:g} s.") from None
