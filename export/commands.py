@@ -57,7 +57,8 @@ def export(arguments: argparse.Namespace) -> int:
     from export.calibration import Pool, fit_temperature, operating_points, probability_histogram
     from export.parity import check_parity
     from export.to_onnx import build_graph
-    from training.data import LABELS, PNEUMONIA_LABELS
+    from training.data import LABELS, PNEUMONIA_LABELS, at_size
+    from training.input_check import INPUT_CHECK_FILE, InputCheck
     from training.validation import Validation
 
     configuration = json.loads(configuration_file.read_text())
@@ -66,9 +67,12 @@ def export(arguments: argparse.Namespace) -> int:
     size = model.input_shape[1]
     pool = Pool.of(validation, configuration["sources"][0])
     temperature = fit_temperature(pool)
-    graph = build_graph(model, temperature)
+    check = None
+    if (arguments.run / INPUT_CHECK_FILE).is_file():
+        check = InputCheck.load(arguments.run / INPUT_CHECK_FILE)
+    graph = build_graph(model, temperature, check)
     session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    images = _at_size(validation.images, size)
+    images = at_size(validation.images, size)
     parity = check_parity(session, model, images, temperature)
     described = (
         f"{configuration['validation_images']} validation images of "
@@ -84,6 +88,7 @@ def export(arguments: argparse.Namespace) -> int:
         input=InputSpec(height=size, width=size),
         temperature=temperature,
         operating_points=operating_points(pool, temperature, described),
+        input_check_limit=check.limit if check else None,
         population=arguments.population,
         training_data=(
             f"{configuration['training_images']} images of {configuration['training_patients']} "
@@ -111,12 +116,6 @@ def export(arguments: argparse.Namespace) -> int:
             f"{point.sensitivity.value:.4f}, specificity {point.specificity.value:.4f}"
         )
     return 0
-
-
-def _at_size(images: np.ndarray, size: int) -> np.ndarray:
-    from service.imaging.preprocess import to_model_input
-
-    return np.stack([to_model_input(image[..., 0], size, size) for image in images])
 
 
 def _golden(session, number: int, size: int) -> Golden:  # type: ignore[no-untyped-def]

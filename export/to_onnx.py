@@ -9,19 +9,23 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from training.architectures import has_evidence
+from training.input_check import InputCheck
 
 OPSET = 18
 _LARGE = 1024  # weights with more values than this are stored in half precision
 
 
-def build_graph(model: keras.Model, temperature: float) -> onnx.ModelProto:
+def build_graph(
+    model: keras.Model, temperature: float, check: InputCheck | None = None
+) -> onnx.ModelProto:
     """Convert a network.
 
     Input ``image`` is uint8 ``[N, size, size, 1]``. Outputs are ``probabilities``, float32
     ``[N, C]``, the softmax of the logits over ``temperature``, and, where the last layer is linear
     in the pooled ``features``, ``evidence``, float32 ``[N, C, h, w]``: that linear layer applied at
     every place before pooling. Its spatial mean plus the layer's bias is the logit, exactly
-    (class activation map, Zhou et al. 2016, arXiv:1512.04150).
+    (class activation map, Zhou et al. 2016, arXiv:1512.04150). With a ``check``, which needs such
+    a network, there is also ``distance``, float32 ``[N]``.
 
     Large weights are stored as float16 and cast on loading, which halves the file; what that
     changes is part of the measured parity.
@@ -31,7 +35,9 @@ def build_graph(model: keras.Model, temperature: float) -> onnx.ModelProto:
     names = ["probabilities"]
     if has_evidence(model):
         names.append("evidence")
-        compute = _with_evidence(model, temperature)
+        if check is not None:
+            names.append("distance")
+        compute = _with_evidence(model, temperature, check)
     else:
         compute = _without_evidence(model, temperature)
     graph, _ = tf2onnx.convert.from_function(
@@ -54,15 +60,26 @@ def keras_probabilities(
     return np.asarray(keras.ops.softmax(logits / temperature), np.float32)
 
 
-def _with_evidence(model: keras.Model, temperature: float):  # type: ignore[no-untyped-def]
-    body = keras.Model(model.input, model.get_layer("features").output)
-    kernel, bias = (tf.constant(value) for value in model.get_layer("classifier").get_weights())
+def _with_evidence(  # type: ignore[no-untyped-def]
+    model: keras.Model, temperature: float, check: InputCheck | None
+):
+    layers = ("features", *(check.layers if check else ()))
+    body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
+    # NumPy arrays become constants of the graph; tensors made out here would become inputs
+    kernel, bias = model.get_layer("classifier").get_weights()
+    projection = check.projection.T.astype(np.float32) if check else None
 
-    def compute(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        features = body(tf.cast(image, tf.float32), training=False)
-        evidence = tf.nn.conv2d(features, kernel[tf.newaxis, tf.newaxis], 1, "VALID")
+    def compute(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        features, *checked = body(tf.cast(image, tf.float32), training=False)
+        evidence = tf.nn.conv2d(features, kernel[np.newaxis, np.newaxis], 1, "VALID")
         logits = tf.reduce_mean(evidence, axis=[1, 2]) + bias
-        return tf.nn.softmax(logits / temperature), tf.transpose(evidence, [0, 3, 1, 2])
+        outputs = (tf.nn.softmax(logits / temperature), tf.transpose(evidence, [0, 3, 1, 2]))
+        if check is None:
+            return outputs
+        pooled = tf.concat([tf.reduce_mean(one, axis=[1, 2]) for one in checked], axis=1)
+        # the difference first: both terms alone are large and would lose the digits that matter
+        offset = tf.matmul(pooled - check.centre.astype(np.float32)[np.newaxis], projection)
+        return *outputs, tf.norm(offset, axis=1)
 
     return compute
 

@@ -2,6 +2,7 @@
 
 import os
 
-# TensorFlow's start-up messages say nothing a user could act on; its errors still show
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow's native messages say nothing a user could act on, such as that there is no GPU; what
+# goes wrong still arrives as a Python exception
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")

@@ -90,7 +90,9 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a network."""
+    from training.architectures import has_evidence
     from training.augment import Augmentation, preview
+    from training.input_check import prepare
     from training.train import Recipe, train
     from training.validation import record
 
@@ -129,6 +131,8 @@ def train(arguments: argparse.Namespace) -> int:
     }
     model = train(recipe, training, validation, arguments.out, notes, arguments.resume)
     record(model, validation, arguments.out)
+    if has_evidence(model):
+        prepare(model, training, validation, arguments.out)
     print(f"The trained network is {arguments.out}/model.keras")
     return 0
 

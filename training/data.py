@@ -168,6 +168,13 @@ def load(samples: Sequence[Sample], quiet: bool = False) -> Dataset:
     return Dataset(tuple(kept), pixels, targets, _groups(kept, pixels), tuple(skipped))
 
 
+def at_size(images: Pixels, size: int) -> Pixels:
+    """Resize uint8 ``[N, h, w, 1]`` to ``[N, size, size, 1]`` by the service's own filter."""
+    if images.shape[1:3] == (size, size):
+        return images
+    return np.stack([to_model_input(image[..., 0], size, size) for image in images])
+
+
 def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dataset]:
     """Split into training and validation images by patient.
 

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from training.architectures import ARCHITECTURES, freeze_blocks
 from training.augment import Augmentation, batches
-from training.data import LABELS, SIZE, DataError, Dataset
+from training.data import LABELS, SIZE, DataError, Dataset, at_size
 
 BATCH = 32
 MODEL_FILE = "model.keras"
@@ -145,9 +145,7 @@ def predict_logits(model: keras.Model, images: np.ndarray, batch: int = 64) -> n
     size = model.input_shape[1]
     rows = []
     for start in range(0, len(images), batch):
-        part = images[start : start + batch].astype(np.float32)
-        if part.shape[1] != size:
-            part = keras.ops.image.resize(part, (size, size), antialias=True)
+        part = at_size(images[start : start + batch], size).astype(np.float32)
         rows.append(np.asarray(model(part, training=False)))
     return np.concatenate(rows)
 

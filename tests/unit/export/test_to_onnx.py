@@ -1,0 +1,61 @@
+"""The exported graph against the network it came from."""
+
+import keras
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from export.parity import ParityError, check_parity
+from export.to_onnx import build_graph, keras_probabilities
+from training.architectures import ARCHITECTURES
+
+TEMPERATURE = 1.7
+
+
+@pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
+def network(request: pytest.FixtureRequest) -> keras.Model:
+    return ARCHITECTURES[request.param](64, 3, 0.2)
+
+
+@pytest.fixture(scope="module")
+def session(network: keras.Model) -> ort.InferenceSession:
+    return ort.InferenceSession(build_graph(network, TEMPERATURE).SerializeToString())
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 1)).astype(np.uint8)
+
+
+def test_uint8_pixels_are_the_only_input(session: ort.InferenceSession) -> None:
+    (image,) = session.get_inputs()
+    assert (image.name, image.type, image.shape[1:]) == ("image", "tensor(uint8)", [64, 64, 1])
+
+
+def test_probabilities_are_those_of_the_network(
+    network: keras.Model, session: ort.InferenceSession
+) -> None:
+    given = session.run(["probabilities"], {"image": IMAGES})[0]
+    assert np.allclose(given.sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(given, keras_probabilities(network, IMAGES, TEMPERATURE), atol=0.01)
+    assert check_parity(session, network, IMAGES, TEMPERATURE)["images"] == 4
+
+
+def test_another_temperature_fails_parity(
+    network: keras.Model, session: ort.InferenceSession
+) -> None:
+    with pytest.raises(ParityError, match="it is not written"):
+        check_parity(session, network, IMAGES, TEMPERATURE / 4)
+
+
+def test_evidence_where_the_network_has_it(
+    network: keras.Model, session: ort.InferenceSession
+) -> None:
+    names = [output.name for output in session.get_outputs()]
+    if network.name == "cnn":
+        assert names == ["probabilities"]
+        return
+    assert names == ["probabilities", "evidence"]
+    evidence = session.run(["evidence"], {"image": IMAGES})[0]
+    assert evidence.shape == (4, 3, 2, 2)
+    bias = network.get_layer("classifier").get_weights()[1]
+    logits = np.asarray(network(IMAGES.astype(np.float32), training=False))
+    assert np.allclose(evidence.mean(axis=(2, 3)) + bias, logits, atol=0.02)

@@ -1,0 +1,175 @@
+"""Made images that are no upright frontal chest X-ray: what the input check learns to refuse.
+
+Some are chest X-rays spoilt as real ones get spoilt (inverted, turned, cut, put together on a
+sheet), some are drawn (pages of text, shapes, noise, gradients). Photographs and other anatomies
+are not needed to fit the check; where a folder of them is at hand they measure it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from service.imaging.radiograph import Pixels
+
+Make = Callable[[Image.Image, np.random.Generator], Image.Image]
+
+
+@dataclass(frozen=True)
+class Impostor:
+    """One kind of image to refuse.
+
+    Attributes:
+        name: as it appears in reports.
+        make: from a grey chest X-ray (which drawn kinds ignore) to an image of the same size.
+    """
+
+    name: str
+    make: Make
+
+
+def make_impostors(kind: Impostor, chests: Pixels, seed: int = 0) -> Pixels:
+    """One impostor a chest X-ray, uint8 ``[N, h, w, 1]`` in and out."""
+    made = np.empty_like(chests)
+    for row, chest in enumerate(chests):
+        generator = np.random.default_rng((seed, row))
+        made[row, ..., 0] = np.asarray(kind.make(Image.fromarray(chest[..., 0]), generator))
+    return made
+
+
+def _transposed(turn: Image.Transpose) -> Make:
+    return lambda chest, _: chest.transpose(turn).resize(chest.size)
+
+
+def _inverted(chest: Image.Image, _: np.random.Generator) -> Image.Image:
+    return chest.point([255 - grey for grey in range(256)])
+
+
+def _tilted(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    degrees = float(generator.choice([-1, 1]) * generator.uniform(40, 80))
+    return chest.rotate(degrees, Image.Resampling.BILINEAR)
+
+
+def _detail(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """A window of 4 to 6 % of the area: some ribs, a shoulder, a piece of the belly."""
+    side = float(np.sqrt(generator.uniform(0.04, 0.06)))
+    left, top = generator.uniform(0, 1 - side, 2) * chest.size
+    box = (left, top, left + side * chest.width, top + side * chest.height)
+    return chest.resize(chest.size, Image.Resampling.BICUBIC, box)
+
+
+def _collage(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """Two to nine copies on one sheet."""
+    columns, rows = generator.integers(1, 4, 2)
+    if columns * rows == 1:
+        columns = 2
+    size = (chest.width // columns, chest.height // rows)
+    sheet = Image.new("L", chest.size, int(generator.choice([0, 255])))
+    small = chest.resize(size)
+    for column in range(columns):
+        for row in range(rows):
+            sheet.paste(small, (column * size[0], row * size[1]))
+    return sheet
+
+
+def _screen(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """A photograph of a small picture on a bright or dark page."""
+    page = Image.new("L", chest.size, int(generator.choice([20, 200, 255])))
+    side = generator.uniform(0.25, 0.4)
+    small = chest.resize((round(side * chest.width), round(side * chest.height)))
+    room = np.array(chest.size) - small.size
+    left, top = (generator.uniform(0, 1, 2) * room).astype(int).tolist()
+    page.paste(small, (left, top))
+    return page
+
+
+def _text(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    dark, light = sorted(generator.integers(0, 256, 2).tolist())
+    paper, ink = (light, dark) if generator.random() < 0.8 else (dark, light)
+    page = Image.new("L", chest.size, max(paper, 180) if paper > ink else paper)
+    draw = ImageDraw.Draw(page)
+    size = int(generator.integers(6, 22))
+    letters = list("abcdefghijklmnopqrstuvwxyz    ABCDEFG0123456789.,")
+    for y in range(8, chest.height, round(size * generator.uniform(1.1, 1.8))):
+        words = "".join(generator.choice(letters, int(generator.integers(10, 60))))
+        draw.text((int(generator.integers(2, 40)), y), words, fill=ink, font_size=size)
+    return page
+
+
+def _shapes(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """Lit, shaded objects on a background: what a photograph of things has in common."""
+    picture = Image.new("L", chest.size, int(generator.integers(256)))
+    draw = ImageDraw.Draw(picture)
+    for _ in range(int(generator.integers(1, 12))):
+        x, y = generator.uniform(-0.2, 1, 2) * chest.size
+        width, height = generator.uniform(0.1, 0.8, 2) * chest.size
+        box = (x, y, x + width, y + height)
+        grey = int(generator.integers(256))
+        if generator.random() < 0.6:
+            draw.ellipse(box, fill=grey)
+        else:
+            draw.rectangle(box, fill=grey)
+    picture = picture.filter(ImageFilter.GaussianBlur(generator.uniform(0, 8)))
+    light = Image.linear_gradient("L").rotate(generator.uniform(0, 360)).resize(chest.size)
+    return Image.blend(picture, light, generator.uniform(0, 0.5))
+
+
+def _noise(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """Noise from fine to cloudy."""
+    cells = int(np.exp(generator.uniform(np.log(3), np.log(chest.width))))
+    grey = generator.normal(generator.uniform(60, 190), generator.uniform(15, 90), (cells, cells))
+    picture = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
+    return picture.resize(chest.size, Image.Resampling.BICUBIC)
+
+
+def _flat(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """One grey, or a ramp."""
+    low, high = generator.integers(0, 256, 2).tolist()
+    ramp = Image.linear_gradient("L").rotate(int(generator.choice([0, 90, 180]))).resize(chest.size)
+    return ramp.point([round(low + (high - low) * grey / 255) for grey in range(256)])
+
+
+def _body_part(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """Bright tapering bones in a grey sleeve on black: a limb, roughly."""
+    picture = Image.new("L", chest.size, int(generator.integers(0, 30)))
+    draw = ImageDraw.Draw(picture)
+    width, height = chest.size
+    middle = generator.uniform(0.35, 0.65) * width
+    sleeve = generator.uniform(0.12, 0.3) * width
+    draw.polygon(
+        [
+            (middle - sleeve, 0),
+            (middle + sleeve, 0),
+            (middle + sleeve * generator.uniform(0.6, 1), height),
+            (middle - sleeve * generator.uniform(0.6, 1), height),
+        ],
+        fill=int(generator.integers(60, 130)),
+    )
+    for _ in range(int(generator.integers(1, 4))):
+        x = middle + generator.uniform(-0.6, 0.6) * sleeve
+        draw.line(
+            [(x, 0), (x + generator.uniform(-15, 15), height)],
+            fill=int(generator.integers(150, 250)),
+            width=int(generator.integers(6, 24)),
+        )
+    picture = picture.filter(ImageFilter.GaussianBlur(generator.uniform(1, 4)))
+    return picture.rotate(float(generator.uniform(-90, 90)), Image.Resampling.BILINEAR)
+
+
+IMPOSTORS = (
+    Impostor("inverted", _inverted),
+    Impostor("upside_down", _transposed(Image.Transpose.ROTATE_180)),
+    Impostor("turned_left", _transposed(Image.Transpose.ROTATE_90)),
+    Impostor("turned_right", _transposed(Image.Transpose.ROTATE_270)),
+    Impostor("flipped", _transposed(Image.Transpose.FLIP_TOP_BOTTOM)),
+    Impostor("tilted", _tilted),
+    Impostor("detail", _detail),
+    Impostor("collage", _collage),
+    Impostor("screen", _screen),
+    Impostor("text", _text),
+    Impostor("shapes", _shapes),
+    Impostor("noise", _noise),
+    Impostor("flat", _flat),
+    Impostor("body_part", _body_part),
+)

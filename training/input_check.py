@@ -1,0 +1,200 @@
+"""Is this a chest X-ray at all? A distance in the network's own features, fitted after training.
+
+Features are the global averages of a few layers, early ones for texture, late ones for anatomy.
+They are projected to a few dimensions in which chest X-rays have zero mean and unit covariance;
+there the plain squared length is the Mahalanobis distance (Lee et al. 2018, arXiv:1807.03888).
+Each axis then gets a weight that is learnt from made impostors but never falls below a floor, so
+that what looks like neither is still far away. The result is one small matrix: the distance of an
+image is the length of ``projection @ (features - centre)``.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, TypeAlias
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from service.imaging.radiograph import Pixels
+from training.data import Dataset, at_size
+from training.impostors import IMPOSTORS, make_impostors
+from training.shifts import SHIFTS, apply
+
+Features: TypeAlias = NDArray[np.float64]
+
+LAYERS = ("block2_project_norm", "block4_add", "block10_add", "features")
+DIMENSIONS = 96
+# share of shifted chest X-rays that the limit accepts
+ACCEPTED = 0.998
+INPUT_CHECK_FILE = "input_check.npz"
+_CHESTS = 1500
+_PER_KIND = 150
+_FLOOR = 0.05
+_SHRINKAGE = 0.02
+
+
+@dataclass(frozen=True)
+class InputCheck:
+    """A fitted check.
+
+    Attributes:
+        layers: whose global averages, concatenated, are the features.
+        centre: float64 ``[F]``, the mean of chest X-rays.
+        projection: float64 ``[D, F]``.
+        limit: the largest distance that is accepted.
+    """
+
+    layers: tuple[str, ...]
+    centre: Features
+    projection: Features
+    limit: float
+
+    def save(self, file: Path) -> None:
+        """Write everything into one ``.npz`` file."""
+        np.savez_compressed(
+            file,
+            layers=np.array(self.layers),
+            centre=self.centre,
+            projection=self.projection,
+            limit=self.limit,
+        )
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            OSError: there is no such file.
+        """
+        with np.load(file) as kept:
+            return cls(
+                tuple(kept["layers"].tolist()),
+                kept["centre"],
+                kept["projection"],
+                float(kept["limit"]),
+            )
+
+    def distance(self, features: Features) -> Features:
+        """Of ``[N, F]`` features, float64 ``[N]``, >= 0."""
+        lengths: Features = np.linalg.norm((features - self.centre) @ self.projection.T, axis=1)
+        return lengths
+
+
+def feature_extractor(
+    model: keras.Model, layers: tuple[str, ...] = LAYERS
+) -> Callable[[Pixels], Features]:
+    """A function from uint8 ``[N, size, size, 1]`` to float64 ``[N, F]`` of these layers."""
+    pooled = [keras.ops.mean(model.get_layer(name).output, axis=(1, 2)) for name in layers]
+    network = keras.Model(model.input, keras.ops.concatenate(pooled, axis=1))
+
+    def extract(images: Pixels) -> Features:
+        rows = [
+            np.asarray(network(images[start : start + 64].astype(np.float32), training=False))
+            for start in range(0, len(images), 64)
+        ]
+        return np.concatenate(rows).astype(np.float64)
+
+    return extract
+
+
+def fit(
+    chests: Features, impostors: Features, held_out: Features, layers: tuple[str, ...] = LAYERS
+) -> InputCheck:
+    """Fit centre, projection and limit.
+
+    Args:
+        chests: ``[N, F]`` features of chest X-rays, clean and shifted.
+        impostors: ``[M, F]`` features of made impostors, each kind equally often.
+        held_out: ``[K, F]`` features of other patients' chest X-rays, clean and shifted; the limit
+            accepts ``ACCEPTED`` of them.
+        layers: what the features are.
+    """
+    centre = chests.mean(axis=0)
+    scale = chests.std(axis=0) + 1e-6
+    both = np.concatenate(
+        [
+            (chests - centre) / scale,
+            (impostors - centre) / scale * np.sqrt(len(chests) / len(impostors)),
+        ]
+    )
+    # axes along which chests and impostors together vary most
+    axes = np.linalg.svd(both, full_matrices=False)[2][:DIMENSIONS] / scale
+    projected = (chests - centre) @ axes.T
+    covariance = np.cov(projected.T)
+    covariance += _SHRINKAGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    whitening = np.linalg.inv(np.linalg.cholesky(covariance)) @ axes
+    # turn to the axes along which impostors stick out, so that a weight an axis is enough
+    out = (impostors - centre) @ whitening.T
+    turned = np.linalg.svd(out, full_matrices=False)[2] @ whitening
+    weights = _weights(((chests - centre) @ turned.T) ** 2, ((impostors - centre) @ turned.T) ** 2)
+    projection = np.sqrt(weights)[:, np.newaxis] * turned
+    unlimited = InputCheck(layers, centre, projection, np.inf)
+    limit = float(np.quantile(unlimited.distance(held_out), ACCEPTED))
+    return InputCheck(layers, centre, projection, limit)
+
+
+def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: Path) -> None:
+    """Fit the check of a trained network and write the run's ``input_check.npz`` and ``.json``.
+
+    The JSON says, for impostors made from validation images, what share of each kind is refused,
+    and how many clean and shifted validation images are.
+    """
+    extract = feature_extractor(model)
+    size = model.input_shape[1]
+
+    def features(images: Pixels) -> Features:
+        return extract(at_size(images, size))
+
+    generator = np.random.default_rng(0)
+    known = training.images[generator.permutation(len(training))[:_CHESTS]]
+    chests = np.concatenate([features(known), features(_shifted(known, 0))])
+    per_kind = known[:_PER_KIND]
+    fitted = fit(
+        chests,
+        np.concatenate([features(make_impostors(kind, per_kind, 0)) for kind in IMPOSTORS]),
+        np.concatenate([features(_shifted(validation.images, seed)) for seed in (1, 2)]),
+    )
+    fitted.save(folder / INPUT_CHECK_FILE)
+    held_out = validation.images[:: max(1, len(validation) // _PER_KIND)]
+    sets = {"clean": validation.images, "shifted": _shifted(validation.images, 3)}
+    sets |= {kind.name: make_impostors(kind, held_out, 1) for kind in IMPOSTORS}
+    distances = {name: fitted.distance(features(images)) for name, images in sets.items()}
+    report = {
+        "limit": fitted.limit,
+        "refused": {name: float((d > fitted.limit).mean()) for name, d in distances.items()},
+        "median_distance": {name: float(np.median(d)) for name, d in distances.items()},
+    }
+    (folder / "input_check.json").write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _shifted(images: Pixels, seed: int) -> Pixels:
+    """Each image under one named shift, in turn."""
+    changed = images.copy()
+    for number, shift in enumerate(SHIFTS):
+        rows = slice((number + seed) % len(SHIFTS), None, len(SHIFTS))
+        changed[rows] = apply(shift, images[rows], seed)
+    return changed
+
+
+def _weights(chests: Features, impostors: Features) -> Features:
+    """Weights >= ``_FLOOR`` of squared axes that tell chests from impostors (logistic loss)."""
+    values = np.concatenate([chests, impostors])
+    sign = np.concatenate([np.full(len(chests), -1.0), np.ones(len(impostors))])
+    share = np.where(sign < 0, 1 / len(chests), 1 / len(impostors))
+
+    def loss(parameters: Features) -> tuple[float, Features]:
+        weights, offset = parameters[:-1], parameters[-1]
+        margin = sign * (values @ weights - offset)
+        slope = -sign * share / (1 + np.exp(np.clip(margin, -30, 30)))
+        gradient = np.append(slope @ values, -slope.sum()) + np.append(2e-4 * weights, 0)
+        value = (share * np.logaddexp(0, -margin)).sum() + 1e-4 * (weights**2).sum()
+        return float(value), gradient
+
+    start = np.append(np.full(values.shape[1], _FLOOR), _FLOOR * np.median(chests.sum(axis=1)) * 2)
+    bounds = [(_FLOOR, None)] * values.shape[1] + [(0, None)]
+    solved: Features = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    return solved[:-1]
