@@ -1,7 +1,7 @@
 """What all tests share: markers by folder, a tiny model file, and services that run on it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,15 +42,20 @@ def start_service(tiny_model: Path) -> Iterator[ServiceFactory]:
     with ExitStack() as stack:
 
         def start(**settings: Any) -> AppClient:
-            app = create_app(Settings(**{"model": tiny_model, "workers": 2, **settings}))
-            client = stack.enter_context(running(app))
-            client.wait_until_ready()
-            return client
+            return stack.enter_context(_running(tiny_model, **settings))
 
         yield start
 
 
-@pytest.fixture
-def client(start_service: ServiceFactory) -> AppClient:
-    """A client of a service on the tiny model with the default settings."""
-    return start_service()
+@pytest.fixture(scope="module")
+def client(tiny_model: Path) -> Iterator[AppClient]:
+    """A client of a service on the tiny model with the default settings, shared by a module."""
+    with _running(tiny_model) as client:
+        yield client
+
+
+@contextmanager
+def _running(model: Path, **settings: Any) -> Iterator[AppClient]:
+    with running(create_app(Settings(**{"model": model, "workers": 2, **settings}))) as client:
+        client.wait_until_ready()
+        yield client
