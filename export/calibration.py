@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, logsumexp, softmax
 
 from service.contract import Histogram, OperatingPoint
 from training.metrics import interval
@@ -13,38 +13,41 @@ from training.validation import Validation
 
 # name -> smallest sensitivity on shifted validation images of the main source
 SENSITIVITIES = {"balanced": 0.98, "screening": 0.995}
+# the error budget of `balanced` outside its uncertain band: at most this share of the pneumonia
+# images lies below the band, at most this share of the normal ones above it
+MISSED = 0.01
+FALSE_ALARMS = 0.05
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Validation logits of the main source, all shifts in one column, classes weighing the same.
+    """Logits with their truth in one column, classes weighing the same.
 
     Attributes:
-        logits: float64 ``[M, C]``.
-        truth: int64 ``[M]``.
+        logits: float64 ``[M, C]``, the first label being normal.
+        truth: int64 ``[M]``; -1 where it is pneumonia of unknown kind.
         patients: int64 ``[M]``.
-        weights: float64 ``[M]``, so that every class counts one third.
     """
 
     logits: NDArray[np.float64]
     truth: NDArray[np.int64]
     patients: NDArray[np.int64]
-    weights: NDArray[np.float64]
 
     @classmethod
     def of(cls, validation: Validation, source: str) -> "Pool":
-        """Flatten the images of one source over all shifts, the clean ones included."""
+        """Validation images of one source over all shifts, the clean ones included."""
         rows = (validation.sources == source) & (validation.targets.max(axis=1) > 0.99)
         logits = validation.logits[:, rows].astype(np.float64)
         copies = logits.shape[0]
         truth = np.tile(validation.targets[rows].argmax(axis=1), copies).astype(np.int64)
-        counts = np.bincount(truth, minlength=logits.shape[2])
         return cls(
-            logits.reshape(-1, logits.shape[2]),
-            truth,
-            np.tile(validation.groups[rows], copies),
-            len(truth) / (len(counts) * counts[truth]),
+            logits.reshape(-1, logits.shape[2]), truth, np.tile(validation.groups[rows], copies)
         )
+
+    @property
+    def ill(self) -> NDArray[np.bool_]:
+        """Whose truth is pneumonia, bool ``[M]``."""
+        return np.not_equal(self.truth, 0)
 
     def probability(self, temperature: float) -> NDArray[np.float64]:
         """Of pneumonia, float64 ``[M]``."""
@@ -53,25 +56,44 @@ class Pool:
 
 
 def fit_temperature(pool: Pool) -> float:
-    """The temperature that minimises the weighted log loss (Guo et al. 2017, arXiv:1706.04599)."""
+    """The temperature that minimises the log loss (Guo et al. 2017, arXiv:1706.04599).
+
+    Every class weighs the same, so "calibrated" means: where each label is equally frequent.
+    """
+    _, place, counts = np.unique(pool.truth, return_inverse=True, return_counts=True)
+    weights = 1 / counts[place]
+    rows, unknown = np.arange(len(pool.truth)), pool.truth < 0
 
     def loss(log_temperature: float) -> float:
         scores = log_softmax(pool.logits / np.exp(log_temperature), axis=1)
-        chosen = scores[np.arange(len(pool.truth)), pool.truth]
-        return float(-(pool.weights * chosen).mean())
+        chosen = np.where(unknown, logsumexp(scores[:, 1:], axis=1), scores[rows, pool.truth])
+        return float(-(weights * chosen).sum() / weights.sum())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
 def operating_points(pool: Pool, temperature: float, data: str) -> tuple[OperatingPoint, ...]:
-    """The highest threshold that still finds the wanted share of the pneumonia images."""
+    """The highest threshold that still finds the wanted share of the pneumonia images.
+
+    ``balanced`` gets an uncertain band around its threshold, as wide as its error budget asks for.
+    """
     probability = pool.probability(temperature)
-    ill = pool.truth != 0
+    ill = pool.ill
     points = []
     for name, wanted in SENSITIVITIES.items():
         ranked = np.sort(probability[ill])
         threshold = float(ranked[int((1 - wanted) * len(ranked))])
         called = probability >= threshold
+        rule = f"the highest threshold that finds {wanted:.1%} of the pneumonia images"
+        band: tuple[float | None, float | None] = (None, None)
+        if name == "balanced":
+            low = float(np.quantile(probability[ill], MISSED, method="lower"))
+            high = float(np.quantile(probability[~ill], 1 - FALSE_ALARMS, method="higher"))
+            band = (min(low, threshold), max(high, threshold))
+            rule += (
+                f"; uncertain so that at most {MISSED:.0%} of them lie below the band and at most "
+                f"{FALSE_ALARMS:.0%} of the normal images above it"
+            )
 
         def found(rows: NDArray[np.int64], called: NDArray[np.bool_] = called) -> float:
             return float(called[rows][ill[rows]].mean())
@@ -85,7 +107,9 @@ def operating_points(pool: Pool, temperature: float, data: str) -> tuple[Operati
                 threshold=threshold,
                 sensitivity=interval(found, pool.patients),
                 specificity=interval(cleared, pool.patients),
-                rule=f"the highest threshold that finds {wanted:.1%} of the pneumonia images",
+                uncertain_low=band[0],
+                uncertain_high=band[1],
+                rule=rule,
                 data=data,
             )
         )

@@ -1,21 +1,26 @@
-"""`pneumonia export`."""
+"""`pneumonia export` and `pneumonia calibrate`."""
 
 import argparse
 import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from service.contract import Contract, Golden, InputSpec, golden_pattern, pattern_hash
 from service.errors import PneumoniaError
 
+if TYPE_CHECKING:
+    import onnx
+
 _POPULATION = (
     "Children aged 1 to 5 with frontal chest X-rays at one centre in Guangzhou, China; where the "
     "training data name a second source, also adults of it"
 )
 _GOLDEN_PATTERNS = 3
+_FEWEST_TO_CALIBRATE = 30
 
 
 class RunError(PneumoniaError):
@@ -88,6 +93,7 @@ def export(arguments: argparse.Namespace) -> int:
         input=InputSpec(height=size, width=size),
         temperature=temperature,
         operating_points=operating_points(pool, temperature, described),
+        calibration=described,
         input_check_limit=check.limit if check else None,
         population=arguments.population,
         training_data=(
@@ -104,18 +110,91 @@ def export(arguments: argparse.Namespace) -> int:
         },
         golden=tuple(_golden(session, number, size) for number in range(_GOLDEN_PATTERNS)),
     )
+    _write(graph, contract, arguments.out)
+    return 0
+
+
+def calibrate_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `pneumonia calibrate`."""
+    parser.add_argument("model", type=Path, help="an .onnx file that `pneumonia export` wrote")
+    parser.add_argument("folder", type=Path, help="labelled images, {NORMAL,PNEUMONIA}")
+    parser.add_argument("--out", type=Path, required=True, metavar="NEW.onnx")
+    parser.add_argument(
+        "--part",
+        choices=("train", "val", "test"),
+        default="val",
+        help="which part of a divided data set is used (default: val)",
+    )
+
+
+def calibrate(arguments: argparse.Namespace) -> int:
+    """Refit temperature and thresholds of a model file on labelled images of one's own.
+
+    Raises:
+        DataError: too few images that the model answers.
+        ModelFileError: the file cannot be used.
+    """
+    import onnx
+    import onnxruntime as ort
+
+    from export.calibration import Pool, fit_temperature, operating_points, probability_histogram
+    from export.to_onnx import set_temperature
+    from training.data import DataError, find_samples
+    from training.evaluate import evaluate
+
+    evaluation = evaluate(arguments.model, find_samples(arguments.folder, (arguments.part,)))
+    scores = evaluation.scores
+    fewest = min(int(scores.ill.sum()), int((~scores.ill).sum()))
+    if fewest < _FEWEST_TO_CALIBRATE:
+        raise DataError(
+            f"Only {fewest} images of one class were answered; calibrating needs at least "
+            f"{_FEWEST_TO_CALIBRATE} of each."
+        )
+    graph = onnx.load(arguments.model)
+    metadata = {entry.key: entry.value for entry in graph.metadata_props}
+    before = Contract.from_metadata(metadata)
+    # the logits up to a constant a row, which no softmax sees
+    logits = before.temperature * np.log(np.maximum(scores.probabilities, 1e-30))
+    pool = Pool(logits, scores.truth, scores.patients)
+    temperature = fit_temperature(pool)
+    set_temperature(graph, temperature)
+    described = (
+        f"{len(scores.truth)} labelled images of {len(np.unique(scores.patients))} patients given "
+        f"to `pneumonia calibrate`"
+    )
+    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    contract = before.model_copy(
+        update={
+            "version": f"{before.version.split('+')[0]}+calibrated",
+            "created": datetime.now(UTC).replace(microsecond=0),
+            "temperature": temperature,
+            "operating_points": operating_points(pool, temperature, described),
+            "calibration": described,
+            "reference_histograms": {
+                **before.reference_histograms,
+                "probability": probability_histogram(pool, temperature),
+            },
+            "golden": tuple(
+                _golden(session, golden.pattern, before.input.height) for golden in before.golden
+            ),
+        }
+    )
+    _write(graph, contract, arguments.out)
+    return 0
+
+
+def _write(graph: "onnx.ModelProto", contract: Contract, out: Path) -> None:
+    del graph.metadata_props[:]
     for key, value in contract.to_metadata().items():
         graph.metadata_props.add(key=key, value=value)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_bytes(graph.SerializeToString())
-    print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.1f} MB")
-    print(f"temperature {temperature:.3f}, parity {parity}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(graph.SerializeToString())
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, temperature {contract.temperature:.3f}")
     for point in contract.operating_points:
         print(
             f"{point.name}: threshold {point.threshold:.4f}, sensitivity "
             f"{point.sensitivity.value:.4f}, specificity {point.specificity.value:.4f}"
         )
-    return 0
 
 
 def _golden(session, number: int, size: int) -> Golden:  # type: ignore[no-untyped-def]

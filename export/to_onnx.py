@@ -12,6 +12,7 @@ from training.architectures import has_evidence
 from training.input_check import InputCheck
 
 OPSET = 18
+_TEMPERATURE = "temperature"
 _LARGE = 1024  # weights with more values than this are stored in half precision
 
 
@@ -21,10 +22,10 @@ def build_graph(
     """Convert a network.
 
     Input ``image`` is uint8 ``[N, size, size, 1]``. Outputs are ``probabilities``, float32
-    ``[N, C]``, the softmax of the logits over ``temperature``, and, where the last layer is linear
-    in the pooled ``features``, ``evidence``, float32 ``[N, C, h, w]``: that linear layer applied at
-    every place before pooling. Its spatial mean plus the layer's bias is the logit, exactly
-    (class activation map, Zhou et al. 2016, arXiv:1512.04150). With a ``check``, which needs such
+    ``[N, C]``, the softmax of the logits over the initializer ``temperature``, and, where the last
+    layer is linear in the pooled ``features``, ``evidence``, float32 ``[N, C, h, w]``: that linear
+    layer applied at every place before pooling. Its spatial mean plus the layer's bias is the
+    logit, exactly (class activation map, Zhou et al. 2016, arXiv:1512.04150). With a ``check``, which needs such
     a network, there is also ``distance``, float32 ``[N]``.
 
     Large weights are stored as float16 and cast on loading, which halves the file; what that
@@ -32,24 +33,40 @@ def build_graph(
     """
     size = model.input_shape[1]
     signature = (tf.TensorSpec((None, size, size, 1), tf.uint8, name="image"),)
-    names = ["probabilities"]
+    names = ["logits"]
     if has_evidence(model):
         names.append("evidence")
         if check is not None:
             names.append("distance")
-        compute = _with_evidence(model, temperature, check)
+        compute = _with_evidence(model, check)
     else:
-        compute = _without_evidence(model, temperature)
+        compute = _without_evidence(model)
     graph, _ = tf2onnx.convert.from_function(
         tf.function(compute, input_signature=signature), signature, opset=OPSET
     )
     for output, name in zip(list(graph.graph.output), names, strict=True):
         _rename(graph, output.name, name)
     graph.graph.name = model.name
+    _add_probabilities(graph, temperature)
     _store_half(graph)
     onnx.checker.check_model(graph, full_check=True)
     converted: onnx.ModelProto = graph
     return converted
+
+
+def set_temperature(graph: onnx.ModelProto, temperature: float) -> None:
+    """Give a graph that :func:`build_graph` made another temperature, > 0.
+
+    Raises:
+        ValueError: the graph has no temperature of its own.
+    """
+    for weight in graph.graph.initializer:
+        if weight.name == _TEMPERATURE:
+            weight.CopyFrom(
+                numpy_helper.from_array(np.array([temperature], np.float32), _TEMPERATURE)
+            )
+            return
+    raise ValueError("the graph has no initializer named temperature")
 
 
 def keras_probabilities(
@@ -60,9 +77,7 @@ def keras_probabilities(
     return np.asarray(keras.ops.softmax(logits / temperature), np.float32)
 
 
-def _with_evidence(  # type: ignore[no-untyped-def]
-    model: keras.Model, temperature: float, check: InputCheck | None
-):
+def _with_evidence(model: keras.Model, check: InputCheck | None):  # type: ignore[no-untyped-def]
     layers = ("features", *(check.layers if check else ()))
     body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
     # NumPy arrays become constants of the graph; tensors made out here would become inputs
@@ -73,7 +88,7 @@ def _with_evidence(  # type: ignore[no-untyped-def]
         features, *checked = body(tf.cast(image, tf.float32), training=False)
         evidence = tf.nn.conv2d(features, kernel[np.newaxis, np.newaxis], 1, "VALID")
         logits = tf.reduce_mean(evidence, axis=[1, 2]) + bias
-        outputs = (tf.nn.softmax(logits / temperature), tf.transpose(evidence, [0, 3, 1, 2]))
+        outputs = (logits, tf.transpose(evidence, [0, 3, 1, 2]))
         if check is None:
             return outputs
         pooled = tf.concat([tf.reduce_mean(one, axis=[1, 2]) for one in checked], axis=1)
@@ -84,12 +99,21 @@ def _with_evidence(  # type: ignore[no-untyped-def]
     return compute
 
 
-def _without_evidence(model: keras.Model, temperature: float):  # type: ignore[no-untyped-def]
+def _without_evidence(model: keras.Model):  # type: ignore[no-untyped-def]
     def compute(image: tf.Tensor) -> tuple[tf.Tensor]:
-        logits = model(tf.cast(image, tf.float32), training=False)
-        return (tf.nn.softmax(logits / temperature),)
+        return (model(tf.cast(image, tf.float32), training=False),)
 
     return compute
+
+
+def _add_probabilities(graph: onnx.ModelProto, temperature: float) -> None:
+    """Put ``probabilities`` in the place of the output ``logits``."""
+    graph.graph.initializer.append(
+        numpy_helper.from_array(np.array([temperature], np.float32), _TEMPERATURE)
+    )
+    graph.graph.node.append(helper.make_node("Div", ["logits", _TEMPERATURE], ["cooled"]))
+    graph.graph.node.append(helper.make_node("Softmax", ["cooled"], ["probabilities"], axis=1))
+    graph.graph.output[0].name = "probabilities"
 
 
 def _rename(graph: onnx.ModelProto, old: str, new: str) -> None:

@@ -39,7 +39,7 @@ COMMANDS = (
     Command("train", "train a network", "training.commands", "training"),
     Command("evaluate", "score a model on a labelled folder", "training.commands", "training"),
     Command(
-        "calibrate", "refit a model to labelled images of your own", "training.commands", "training"
+        "calibrate", "refit a model to labelled images of your own", "export.commands", "training"
     ),
     Command("export", "make the model file that is served", "export.commands", "training"),
 )

@@ -116,6 +116,7 @@ class Contract(_Frozen):
     input: InputSpec
     temperature: float = Field(gt=0)
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
+    calibration: str = ""
     input_check_limit: float | None = Field(default=None, gt=0)
     population: str
     training_data: str

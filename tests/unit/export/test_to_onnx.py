@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 
 from export.parity import ParityError, check_parity
-from export.to_onnx import build_graph, keras_probabilities
+from export.to_onnx import build_graph, keras_probabilities, set_temperature
 from training.architectures import ARCHITECTURES
 
 TEMPERATURE = 1.7
@@ -44,6 +44,13 @@ def test_another_temperature_fails_parity(
 ) -> None:
     with pytest.raises(ParityError, match="it is not written"):
         check_parity(session, network, IMAGES, TEMPERATURE / 4)
+
+
+def test_the_temperature_can_be_set_anew(network: keras.Model) -> None:
+    graph = build_graph(network, TEMPERATURE)
+    set_temperature(graph, 5.0)
+    session = ort.InferenceSession(graph.SerializeToString())
+    assert check_parity(session, network, IMAGES, 5.0)["largest_difference"] < 0.01
 
 
 def test_evidence_where_the_network_has_it(

@@ -1,0 +1,154 @@
+"""Blocks about the model that ships, from its contract and the reports beside it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+
+from benchmarks.report import ROOT
+from service.contract import Contract, OperatingPoint
+from service.imaging.decode import DECODERS
+from service.settings import DEFAULT_MODEL
+
+REPORTS = ROOT / "models" / "reports"
+_PREVALENCES = (0.05, 0.2, 0.5)
+_RESULTS = (
+    ("auroc", "pneumonia or not, AUROC"),
+    ("accuracy", "accuracy at `balanced`"),
+    ("sensitivity", "sensitivity at `balanced`"),
+    ("specificity", "specificity at `balanced`"),
+    ("bacterial_or_viral_auroc", "bacterial or viral, AUROC"),
+    ("three_class_accuracy", "accuracy, three classes"),
+    ("ece", "calibration error (ECE, 15 bins)"),
+)
+
+
+def results() -> str:
+    """The main figures on held-out children, shifted children and held-out adults, a table."""
+    children, adults = _json("children/report.json"), _json("adults/report.json")
+    shifts = {name: row for name, row in _json("children/shifts.json").items() if name != "clean"}
+    lines = [
+        f"| figure (95 % interval) | held-out children ({children['images']} images) "
+        f"| the same under {len(shifts)} named shifts: mean, worst "
+        f"| held-out adults ({adults['images']} images, noisy labels) |",
+        "|---|---|---|---|",
+    ]
+    for name, title in _RESULTS:
+        values = [row[name]["value"] for row in shifts.values()]
+        worst = max(values) if name == "ece" else min(values)
+        lines.append(
+            f"| {title} | {_figure(children, name)} | {sum(values) / len(values):.3f}, "
+            f"{worst:.3f} | {_figure(adults, name)} |"
+        )
+    return "\n".join(lines)
+
+
+def shifts() -> str:
+    """Every named shift, a table."""
+    from training.report import shifts_table
+
+    return shifts_table(_json("children/shifts.json"))
+
+
+def operating_points() -> str:
+    """Thresholds with what they were measured to do, a table."""
+    lines = [
+        "| name | pneumonia from | uncertain | sensitivity | specificity | rule |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{point.name}` | {point.threshold:.3f} | {_band(point)} "
+        f"| {_rate(point, 'sensitivity')} | {_rate(point, 'specificity')} | {point.rule} |"
+        for point in contract().operating_points
+    ]
+    return "\n".join(lines)
+
+
+def predictive_values() -> str:
+    """What an answer means at several prevalences, a table (Bayes' rule)."""
+    lines = [
+        "| operating point | prevalence | an answer `pneumonia` is right | `normal` is right |"
+    ]
+    lines.append("|---|---|---|---|")
+    for point in contract().operating_points:
+        hit, clear = point.sensitivity.value, point.specificity.value
+        for share in _PREVALENCES:
+            positive = hit * share / (hit * share + (1 - clear) * (1 - share))
+            negative = clear * (1 - share) / (clear * (1 - share) + (1 - hit) * share)
+            lines.append(f"| `{point.name}` | {share:.0%} | {positive:.1%} | {negative:.1%} |")
+    return "\n".join(lines)
+
+
+def input_check() -> str:
+    """What the input check refuses, a table."""
+    refused = _json("run/input_check.json")["refused"]
+    lines = ["| images | refused |", "|---|---|"]
+    lines += [f"| {name.replace('_', ' ')} | {share:.1%} |" for name, share in refused.items()]
+    return "\n".join(lines)
+
+
+def provenance() -> str:
+    """How the file came about, a table."""
+    configuration, promised = _json("run/configuration.json"), contract()
+    recipe = configuration["recipe"]
+    phases = "; ".join(
+        f"{phase['epochs']} epochs at {phase['size']} pixels, {phase['frozen']} blocks frozen, "
+        f"rate {phase['rate']:g}"
+        for phase in recipe["phases"]
+    )
+    rows = {
+        "name and version": f"{promised.name} {promised.version}",
+        "created": f"{promised.created:%Y-%m-%d}",
+        "network": recipe["architecture"],
+        "input": f"{promised.input.height} x {promised.input.width}, one channel",
+        "training images": promised.training_data,
+        "validation images": f"{configuration['validation_images']} of "
+        f"{configuration['validation_patients']} other patients",
+        "phases": phases,
+        "seed": recipe["seed"],
+        "temperature": f"{promised.temperature:.3f}",
+        "largest difference between network and file": (
+            f"{promised.parity['largest_difference']:.2g} in a probability "
+            f"(tolerance {promised.parity['tolerance']:g})"
+        ),
+        "file size": f"{DEFAULT_MODEL.stat().st_size / 1e6:.1f} MB",
+        "libraries": ", ".join(f"{name} {text}" for name, text in promised.libraries.items()),
+    }
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows.items())]
+    )
+
+
+def formats() -> str:
+    """The image types that are read, one line."""
+    return ", ".join(DECODERS)
+
+
+def contract() -> Contract:
+    """The contract of the model that ships."""
+    session = ort.InferenceSession(DEFAULT_MODEL, providers=["CPUExecutionProvider"])
+    return Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+
+
+def _json(name: str, folder: Path = REPORTS) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+    return report
+
+
+def _figure(report: dict[str, Any], name: str) -> str:
+    if name not in report["figures"]:
+        return "-"
+    rate = report["figures"][name]
+    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
+
+
+def _band(point: OperatingPoint) -> str:
+    if point.uncertain_low is None or point.uncertain_high is None:
+        return "-"
+    return f"{point.uncertain_low:.3f} to {point.uncertain_high:.3f}"
+
+
+def _rate(point: OperatingPoint, name: str) -> str:
+    rate = getattr(point, name)
+    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
