@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.runtime = runtime
     for router in (predict.router, explain.router, operations.router, pages.make_router()):
         app.include_router(router)
+        runtime.metrics.expect(router.routes)
     for kind in (PneumoniaError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer_error)
     # the last one added is the outermost

@@ -64,7 +64,7 @@ def predict(arguments: argparse.Namespace) -> int:
             answer = _predict(predictor, path, arguments.operating_point, settings.max_bytes)
         except PneumoniaError as error:
             failed = True
-            answer = problem_of(error, new_request_id()).model_dump(exclude_none=True)
+            answer = problem_of(error, new_request_id()).model_dump()
         print(json.dumps({"file": str(path), **answer}))
     return int(failed)
 

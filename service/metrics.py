@@ -12,6 +12,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
+from starlette.routing import BaseRoute, Route
 
 from service.contract import Contract
 from service.contract import Histogram as ReferenceHistogram
@@ -85,10 +86,12 @@ class Metrics:
         for decision in DECISIONS:
             self.predictions.labels(decision)
 
-    def expect_routes(self, routes: Iterable[tuple[str, str]]) -> None:
-        """Let the series of each (route, method) exist before its first request."""
-        for route, method in routes:
-            self.requests.labels(route, method, "200")
+    def expect(self, routes: Iterable[BaseRoute]) -> None:
+        """Let the series of each route exist before its first request."""
+        for route in routes:
+            if isinstance(route, Route):
+                for method in route.methods or ():
+                    self.requests.labels(route.path, method, "200")
 
     def describe_model(self, contract: Contract, sha256: str) -> None:
         """Say which model answers and prepare its histograms.

@@ -85,7 +85,7 @@ class Observe:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.requests.labels(route, method, str(status)).inc()
-        if trace.code:
+        if trace.code and not route.startswith("/health"):  # a probe is told, not refused
             self._metrics.count_refusal(trace.code, trace.distance)
         fields = {
             "request_id": trace.request_id,

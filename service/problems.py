@@ -71,6 +71,10 @@ _ERRORS: dict[type[errors.PneumoniaError], Code] = {
 _STATUSES: dict[int, Code] = {404: "not_found", 405: "method_not_allowed"}
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Problem(BaseModel):
     """An error, as RFC 9457 describes it, with a stable code."""
 
@@ -82,11 +86,17 @@ class Problem(BaseModel):
     detail: str = Field(description="What happened this time, and what to do.")
     code: Code = Field(description="Stable name of the kind of problem; programs compare this.")
     request_id: str = Field(description="Find this request in the logs by it.")
-    retry_after: int | None = Field(default=None, description="Seconds after which to try again.")
-    distance: float | None = Field(
-        default=None, description="How far the image lies from chest X-rays the model knows."
+    retry_after: int | None = Field(
+        default=None, exclude_if=_is_none, description="Seconds after which to try again."
     )
-    limit: float | None = Field(default=None, description="The largest distance that is judged.")
+    distance: float | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="How far the image lies from the chest X-rays the model was made for.",
+    )
+    limit: float | None = Field(
+        default=None, exclude_if=_is_none, description="The largest distance that is accepted."
+    )
 
 
 def make_problem(code: Code, detail: str, request_id: str) -> Problem:
@@ -120,7 +130,7 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     if problem.code == "unauthorized":
         headers["WWW-Authenticate"] = 'Bearer realm="pneumonia"'
     return Response(
-        problem.model_dump_json(exclude_none=True),
+        problem.model_dump_json(),
         problem.status,
         headers=headers,
         media_type=MEDIA_TYPE,

@@ -87,19 +87,25 @@ class PredictionAnswer(_Answer):
     warnings: list[WarningAnswer]
 
 
-class BatchItem(_Answer):
-    """What became of one file of a batch: a prediction or a problem."""
+class BatchPrediction(_Answer):
+    """A file of a batch that was judged."""
 
     index: int = Field(description="Its place in the upload, from 0.")
-    prediction: PredictionAnswer | None = None
-    problem: Problem | None = None
+    prediction: PredictionAnswer
+
+
+class BatchProblem(_Answer):
+    """A file of a batch that was not."""
+
+    index: int = Field(description="Its place in the upload, from 0.")
+    problem: Problem
 
 
 class BatchAnswer(_Answer):
     """One item a file, in the order of the upload."""
 
     request_id: str
-    results: list[BatchItem]
+    results: list[BatchPrediction | BatchProblem]
 
 
 class Health(_Answer):

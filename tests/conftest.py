@@ -42,7 +42,7 @@ def start_service(tiny_model: Path) -> Iterator[ServiceFactory]:
     with ExitStack() as stack:
 
         def start(**settings: Any) -> AppClient:
-            return stack.enter_context(_running(tiny_model, **settings))
+            return stack.enter_context(_running(**{"model": tiny_model, **settings}))
 
         yield start
 
@@ -50,12 +50,12 @@ def start_service(tiny_model: Path) -> Iterator[ServiceFactory]:
 @pytest.fixture(scope="module")
 def client(tiny_model: Path) -> Iterator[AppClient]:
     """A client of a service on the tiny model with the default settings, shared by a module."""
-    with _running(tiny_model) as client:
+    with _running(model=tiny_model) as client:
         yield client
 
 
 @contextmanager
-def _running(model: Path, **settings: Any) -> Iterator[AppClient]:
-    with running(create_app(Settings(**{"model": model, "workers": 2, **settings}))) as client:
+def _running(**settings: Any) -> Iterator[AppClient]:
+    with running(create_app(Settings(**{"workers": 2, **settings}))) as client:
         client.wait_until_ready()
         yield client

@@ -87,9 +87,7 @@ def problems(*codes: Code) -> dict[int | str, dict[str, Any]]:
         )
         response["description"] = "; ".join(filter(None, (response["description"], title)))
         example = make_problem(code, f"{title}. What to do is said here.", "3f1c...")
-        response["content"][MEDIA_TYPE]["examples"][code] = {
-            "value": example.model_dump(exclude_none=True)
-        }
+        response["content"][MEDIA_TYPE]["examples"][code] = {"value": example.model_dump()}
         if code == "overloaded":
             response["headers"] = {
                 "Retry-After": {

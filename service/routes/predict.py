@@ -20,7 +20,14 @@ from service.routes.common import (
     upload,
 )
 from service.runtime import Runtime
-from service.schemas import BatchAnswer, BatchItem, ModelAnswer, PredictionAnswer, describe
+from service.schemas import (
+    BatchAnswer,
+    BatchPrediction,
+    BatchProblem,
+    ModelAnswer,
+    PredictionAnswer,
+    describe,
+)
 from service.trace import trace_of
 from service.workload import expected_units
 
@@ -53,7 +60,6 @@ async def predict(
     "/predict/batch",
     openapi_extra=upload("files", many=True),
     responses=problems(*READING),
-    response_model_exclude_none=False,
 )
 async def predict_batch(
     request: Request, runtime: RunningParts, operating_point: OperatingPointName = "balanced"
@@ -100,9 +106,9 @@ async def _predict_all(
     files: list[bytes | PneumoniaError],
     operating_point: str,
     request_id: str,
-) -> list[BatchItem]:
+) -> list[BatchPrediction | BatchProblem]:
     """As many at a time as there are workers, so that a batch does not shed itself."""
-    results: list[BatchItem] = []
+    results: list[BatchPrediction | BatchProblem] = []
     waiting = iter(enumerate(files))
 
     async def take_turns(waiting: Iterator[tuple[int, bytes | PneumoniaError]]) -> None:
@@ -111,11 +117,11 @@ async def _predict_all(
                 if isinstance(file, PneumoniaError):
                     raise file
                 prediction = await _predict(runtime, predictor, file, operating_point, request_id)
-                results.append(BatchItem(index=index, prediction=prediction))
+                results.append(BatchPrediction(index=index, prediction=prediction))
             except PneumoniaError as error:
                 problem = problem_of(error, request_id)
                 runtime.metrics.count_refusal(problem.code, problem.distance)
-                results.append(BatchItem(index=index, problem=problem))
+                results.append(BatchProblem(index=index, problem=problem))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(runtime.settings.workers):
