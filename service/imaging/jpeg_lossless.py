@@ -237,10 +237,10 @@ def _undo_prediction(parts: NDArray[np.uint16], predictor: int) -> None:
     for diagonal in range(2, height + width - 1):
         top = max(1, diagonal - width + 1)
         bottom = min(height - 1, diagonal - 1)
+        if top > bottom:
+            continue
         begin = top * width + diagonal - top
         end = bottom * width + diagonal - bottom + 1
-        if begin >= end:
-            continue
         here, left, above, corner = (
             flat[:, begin - back : end - back : width - 1] for back in (0, 1, width, width + 1)
         )
