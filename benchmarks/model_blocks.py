@@ -6,9 +6,8 @@ from typing import Any
 
 import onnxruntime as ort
 
-from benchmarks.report import ROOT
+from benchmarks.report import ROOT, read_report
 from service.contract import Contract, OperatingPoint
-from service.imaging.decode import DECODERS
 from service.settings import DEFAULT_MODEL
 
 REPORTS = ROOT / "models" / "reports"
@@ -22,6 +21,15 @@ _RESULTS = (
     ("three_class_accuracy", "accuracy, three classes"),
     ("ece", "calibration error (ECE, 15 bins)"),
 )
+
+
+def answer() -> str:
+    """What the shipped model says of a published chest X-ray, shortened, as a code block."""
+    said = read_report("answer")["answer"]
+    shown = ("decision", "probability", "probabilities", "subtype", "operating_point")
+    shown += ("input_check", "warnings")
+    short = {name: _rounded(said[name]) for name in shown}
+    return f"```json\n{json.dumps(short, indent=2)}\n```"
 
 
 def results() -> str:
@@ -120,15 +128,18 @@ def provenance() -> str:
     )
 
 
-def formats() -> str:
-    """The image types that are read, one line."""
-    return ", ".join(DECODERS)
-
-
 def contract() -> Contract:
     """The contract of the model that ships."""
     session = ort.InferenceSession(DEFAULT_MODEL, providers=["CPUExecutionProvider"])
     return Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return value
 
 
 def _json(name: str, folder: Path = REPORTS) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import model_blocks
 from benchmarks.report import ROOT, read_report
 from service.settings import Settings
 
@@ -61,7 +62,18 @@ def settings() -> str:
     return "\n".join(rows)
 
 
-BLOCKS: Mapping[str, Writer] = {"startup": startup, "memory": memory, "settings": settings}
+BLOCKS: Mapping[str, Writer] = {
+    "startup": startup,
+    "memory": memory,
+    "settings": settings,
+    "answer": model_blocks.answer,
+    "results": model_blocks.results,
+    "shifts": model_blocks.shifts,
+    "operating_points": model_blocks.operating_points,
+    "predictive_values": model_blocks.predictive_values,
+    "input_check": model_blocks.input_check,
+    "provenance": model_blocks.provenance,
+}
 
 
 def documents(root: Path = ROOT) -> list[Path]:

@@ -24,9 +24,9 @@ def build_graph(
     Input ``image`` is uint8 ``[N, size, size, 1]``. Outputs are ``probabilities``, float32
     ``[N, C]``, the softmax of the logits over the initializer ``temperature``, and, where the last
     layer is linear in the pooled ``features``, ``evidence``, float32 ``[N, C, h, w]``: that linear
-    layer applied at every place before pooling. Its spatial mean plus the layer's bias is the
-    logit, exactly (class activation map, Zhou et al. 2016, arXiv:1512.04150). With a ``check``, which needs such
-    a network, there is also ``distance``, float32 ``[N]``.
+    layer applied at every place before pooling. Its spatial mean plus the layer bias is the logit,
+    exactly (class activation map, Zhou et al. 2016, arXiv:1512.04150). With a ``check``, which
+    needs such a network, there is also ``distance``, float32 ``[N]``.
 
     Large weights are stored as float16 and cast on loading, which halves the file; what that
     changes is part of the measured parity.

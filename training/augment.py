@@ -14,7 +14,7 @@ import tensorflow as tf
 from PIL import Image
 
 from service.imaging.radiograph import Pixels
-from training.data import Dataset
+from training.data import Dataset, Targets
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,26 @@ def batches(
     share = data.targets.mean(axis=0)
     weights = (data.targets / (len(share) * share)).sum(axis=1).astype(np.float32)
 
-    def variants(step: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        drawn = augment(
-            tf.gather(images, rows), size, ranges, tf.stack([seed * 1000 + epoch, step])
-        )
-        return drawn, tf.gather(targets, rows), tf.gather(loss_weights, rows)
+    def plain() -> Iterator[tuple[int, Pixels, Targets, Targets]]:
+        for step, start in enumerate(range(0, len(order), batch)):
+            rows = order[start : start + batch]
+            yield step, data.images[rows], data.targets[rows], weights[rows]
 
-    images = tf.constant(data.images)
-    targets, loss_weights = tf.constant(data.targets), tf.constant(weights)
-    rows = tf.data.Dataset.from_tensor_slices(order).batch(batch).enumerate()
+    def variants(
+        step: tf.Tensor, images: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        drawn_by = tf.stack([tf.constant(seed * 1000 + epoch, tf.int64), step])
+        return augment(images, size, ranges, drawn_by), targets, weights
+
+    # a generator leaves the images where they are; as a constant of the graph they would be copied
+    # anew for every epoch
+    signature = (
+        tf.TensorSpec((), tf.int64),
+        tf.TensorSpec((None, *data.images.shape[1:]), tf.uint8),
+        tf.TensorSpec((None, data.targets.shape[1]), tf.float32),
+        tf.TensorSpec((None,), tf.float32),
+    )
+    rows = tf.data.Dataset.from_generator(plain, output_signature=signature)
     return rows.map(variants, num_parallel_calls=2).prefetch(2)
 
 

@@ -35,6 +35,7 @@ _CHESTS = 1500
 _PER_KIND = 150
 _FLOOR = 0.05
 _SHRINKAGE = 0.02
+_SPREAD_FLOOR = 0.2
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ def fit(
         layers: what the features are.
     """
     centre = chests.mean(axis=0)
-    scale = chests.std(axis=0) + 1e-6
+    spread = chests.std(axis=0)
+    # a channel that no chest X-ray excites is a good witness, but not an infinitely good one
+    scale = spread + _SPREAD_FLOOR * np.median(spread)
     both = np.concatenate(
         [
             (chests - centre) / scale,
