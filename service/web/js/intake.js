@@ -2,6 +2,9 @@
 
 import { find } from "./dom.js";
 
+// browsers repeat dragover every 50 to 350 milliseconds
+const STILL_HOVERING = 700;
+
 /** @param {(files: File[]) => void} take */
 export function openIntake(take) {
   const picker = find("picker");
@@ -24,25 +27,25 @@ export function openIntake(take) {
 
 function openDrop(take) {
   const veil = find("drop");
-  // dragenter and dragleave also fire for every element under way
-  let depth = 0;
+  let gone = null;
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-  const show = (change) => {
-    depth = Math.max(0, depth + change);
-    veil.hidden = depth === 0;
+  const hide = () => {
+    clearTimeout(gone);
+    veil.hidden = true;
   };
-  document.addEventListener("dragenter", (event) => carriesFiles(event) && show(1));
-  document.addEventListener("dragleave", (event) => carriesFiles(event) && show(-1));
   document.addEventListener("dragover", (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
+    veil.hidden = false;
+    // this event repeats for as long as something hovers; what tells that it left is unreliable
+    clearTimeout(gone);
+    gone = setTimeout(hide, STILL_HOVERING);
   });
   document.addEventListener("drop", async (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    depth = 0;
-    veil.hidden = true;
+    hide();
     take(await filesOf(event.dataTransfer));
   });
 }

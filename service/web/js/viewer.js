@@ -49,6 +49,7 @@ export class Viewer {
     if (wanted === this.#shown) return;
     const sameCase = item && this.#shown?.startsWith(`${item.id} `);
     this.#shown = wanted;
+    this.#settle(null);
     this.#turn += 1;
     const turn = this.#turn;
     if (!sameCase) {
@@ -65,9 +66,9 @@ export class Viewer {
     this.frames.setAttribute("aria-busy", "true");
     const pictures = await this.#shelf.of(item);
     if (turn !== this.#turn) return;
-    this.frames.removeAttribute("aria-busy");
     if (pictures.plain) this.#show(pictures.plain, pictures.evidence, "");
     else this.#say(pictures.problem.code === "no_evidence" ? "viewer.no_evidence" : "viewer.no_picture");
+    this.#settle(item);
   }
 
   toggleEvidence() {
@@ -82,6 +83,13 @@ export class Viewer {
 
   get #evidenceOn() {
     return this.view.evidence ?? this.#decision !== "normal";
+  }
+
+  /** Say whose pictures are all there; null: nobody's yet. */
+  #settle(item) {
+    this.frames.removeAttribute("aria-busy");
+    if (item) this.frames.dataset.case = item.id;
+    else delete this.frames.dataset.case;
   }
 
   async #checkDrawn(turn) {

@@ -1,0 +1,178 @@
+"""What the page says about an image, and about what it cannot judge."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.browser import PHONE, WALL, Reader, upload
+from tests.e2e.conftest import ReaderFactory
+from tests.pictures import picture
+from tests.tiny_model import GRID
+
+BRIGHT = upload("bright.jpg", picture(200))
+DIM = upload("dim.jpg", picture(100))
+
+
+def test_a_newcomer_sees_an_answer_with_evidence_after_one_click(reader: Reader) -> None:
+    reader.page.get_by_role("button", name="Try an example").click()
+    expect(reader.verdict).to_contain_text("Pneumonia")
+    expect(reader.card).to_contain_text("Probability of pneumonia")
+    evidence = reader.page.locator(".stage .evidence").first
+    expect(evidence).to_have_css("opacity", "0.5")
+    assert evidence.evaluate("image => image.decode().then(() => image.naturalWidth)") > GRID
+
+
+def test_the_card_says_what_the_service_answered(reader: Reader) -> None:
+    reader.add(BRIGHT)
+    answer = httpx.post(f"{reader.url}/predict", files={"file": picture(200)}).json()
+    expect(reader.verdict).to_contain_text("Pneumonia")
+    expect(reader.verdict).to_contain_text(f"More likely {answer['subtype']}")
+    expect(reader.card.locator(".figure")).to_have_text(f"{answer['probability']:.1%}")
+    for label, value in answer["probabilities"].items():
+        row = reader.card.locator(".bars dt", has_text=label.capitalize())
+        expect(row.locator("+ dd")).to_have_text(f"{value:.1%}")
+    fill = reader.card.locator(".gauge-fill").get_attribute("style")
+    assert fill is not None and f"width: {answer['probability'] * 100:.2f}%" in fill
+    expect(reader.card).to_contain_text("Of 100 patients with pneumonia it finds 90.")
+    expect(reader.card).to_contain_text("Of 100 without, it clears 80.")
+    expect(reader.card).to_contain_text("80 to 95, and 70 to 90")
+    reader.card.get_by_text("Details").click()
+    expect(reader.card).to_contain_text(re.compile(r"JPEG, 320 . 256, 8 bit"))
+    expect(reader.card).to_contain_text(answer["model"]["sha256"][:16])
+
+
+def test_kinds_that_are_hard_to_tell_apart_are_not_called(reader: Reader) -> None:
+    reader.add(upload("between.jpg", picture(160)))
+    expect(reader.verdict).to_contain_text("can hardly tell viral from bacterial")
+
+
+def test_another_operating_point_reads_all_answers_again_without_uploading(
+    reader: Reader,
+) -> None:
+    reader.add(DIM, BRIGHT)
+    reader.case("dim.jpg").locator(".pick").click()
+    expect(reader.verdict).to_contain_text("Normal")
+    reader.wait_for_picture()
+    before = len(reader.requests)
+    reader.page.get_by_label("Screening").check()
+    expect(reader.verdict).to_contain_text("Pneumonia")
+    expect(reader.case("dim.jpg")).to_contain_text("Pneumonia")
+    expect(reader.card).to_contain_text("threshold 20.0%")
+    reader.page.get_by_label("careful").check()
+    expect(reader.verdict).to_contain_text("Uncertain")
+    expect(reader.case("dim.jpg")).to_contain_text("Uncertain")
+    expect(reader.card.locator(".gauge-band")).to_be_visible()
+    expect(reader.card).to_contain_text("uncertain 25.0% to 75.0%")
+    expect(reader.case("bright.jpg")).to_contain_text("Pneumonia")
+    assert len(reader.requests) == before
+
+
+@pytest.mark.parametrize("point", ["balanced", "screening", "careful"])
+def test_the_page_decides_as_the_service_does(reader: Reader, point: str) -> None:
+    greys = (70, 90, 110, 120, 130, 150, 170)
+    reader.open(f"point={point}")
+    reader.add(*[upload(f"grey-{grey}.jpg", picture(grey)) for grey in greys])
+    for grey in greys:
+        answer = httpx.post(
+            f"{reader.url}/predict?operating_point={point}", files={"file": picture(grey)}
+        ).json()
+        row = reader.case(f"grey-{grey}.jpg")
+        expect(row.locator(".col-decision")).to_have_text(answer["decision"].capitalize())
+        expect(row.locator(".col-subtype")).to_have_text((answer["subtype"] or "").capitalize())
+
+
+def test_warnings_are_told_in_plain_words(reader: Reader) -> None:
+    reader.add(upload("small.jpg", picture(160, (48, 48))))
+    expect(reader.card).to_contain_text("smaller than what the model looks at")
+    assert "upscaled" not in reader.card.inner_text()
+
+
+def test_an_unknown_warning_is_told_in_the_words_of_the_service(reader: Reader) -> None:
+    def change(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json() | {"warnings": [{"code": "brand_new", "detail": "Look twice."}]}
+        route.fulfill(response=answer, json=body)
+
+    reader.page.route("**/predict?*", change)
+    reader.add(BRIGHT)
+    expect(reader.card.locator(".warnings")).to_contain_text("Look twice.")
+
+
+@pytest.mark.parametrize(
+    ("content", "title", "todo"),
+    [
+        (b"hello", "Not an image it can read", "Save it as DICOM, JPEG or PNG"),
+        (b"", "The file is damaged", "Get the complete, original file"),
+        (picture(160)[:400], "The file is damaged", "Get the complete, original file"),
+        (picture(0), "Not judged: unlike the chest X-rays", "Send one frontal chest X-ray"),
+    ],
+    ids=["text", "empty", "truncated", "refused"],
+)
+def test_a_refusal_says_what_to_do_next(
+    reader: Reader, content: bytes, title: str, todo: str
+) -> None:
+    reader.add(upload("file.jpg", content))
+    expect(reader.verdict).to_contain_text(title)
+    expect(reader.verdict).to_contain_text(todo)
+    expect(reader.card).to_contain_text("The service says:")
+    expect(reader.card.get_by_role("button", name="Retry")).to_be_visible()
+    expect(reader.page.locator(".stage .evidence").first).to_be_hidden()
+
+
+def test_a_refusal_shows_how_far_off_the_image_is(reader: Reader) -> None:
+    reader.add(upload("dark.jpg", picture(0)))
+    problem = httpx.post(f"{reader.url}/predict", files={"file": picture(0)}).json()
+    expect(reader.card).to_contain_text(f"Distance {problem['distance']:.2f}")
+    expect(reader.card).to_contain_text(f"the limit is {problem['limit']:.2f}")
+
+
+def test_an_answer_of_something_in_between_is_told_too(reader: Reader) -> None:
+    reader.page.route(
+        "**/predict?*", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>")
+    )
+    reader.add(BRIGHT)
+    expect(reader.verdict).to_contain_text("An unexpected answer")
+
+
+def test_a_dead_service_is_told_and_retried(reader: Reader) -> None:
+    reader.page.route("**/predict?*", lambda route: route.abort())
+    reader.add(BRIGHT)
+    expect(reader.verdict).to_contain_text("The service cannot be reached")
+    expect(reader.verdict).to_contain_text("Check that it is running")
+    reader.complaints.clear()  # the browser's own line about the broken connection
+    reader.page.unroute("**/predict?*")
+    reader.card.get_by_role("button", name="Retry").click()
+    expect(reader.verdict).to_contain_text("Pneumonia")
+
+
+def test_model_card_and_limits_are_one_click_away(reader: Reader) -> None:
+    contract = httpx.get(f"{reader.url}/model").json()["contract"]
+    button = reader.page.get_by_role("button", name="Model and limits")
+    button.click()
+    dialog = reader.page.get_by_role("dialog", name="The model and its limits")
+    expect(dialog).to_contain_text("not a medical device")
+    for words in (contract["population"], contract["training_data"], "tiny 1.0"):
+        expect(dialog).to_contain_text(words)
+    for point in contract["operating_points"]:
+        expect(dialog).to_contain_text(point["rule"])
+        expect(dialog).to_contain_text(f"{point['threshold']:.1%}")
+    reader.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+@pytest.mark.parametrize("size", [PHONE, WALL])
+def test_not_a_medical_device_is_always_in_view(
+    open_reader: ReaderFactory, size: tuple[int, int]
+) -> None:
+    reader = open_reader(size)
+    reader.open()
+    words = reader.page.get_by_text("Not a medical device.").first
+    expect(words).to_be_in_viewport(ratio=1)
+    reader.add(BRIGHT)
+    reader.page.mouse.wheel(0, 5000)
+    expect(words).to_be_in_viewport(ratio=1)
+    reader.page.keyboard.press("l")
+    expect(words).to_be_in_viewport(ratio=1)

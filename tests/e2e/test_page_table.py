@@ -1,0 +1,166 @@
+"""The list: sorted, filtered, walked through with the keys, taken away as a file."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import PHONE, Reader, upload
+from tests.e2e.conftest import ReaderFactory
+from tests.pictures import picture
+
+FILES = (
+    upload("scan-10.jpg", picture(200)),
+    upload("scan-2.jpg", picture(60)),
+    upload("notes.txt", b"hello", "text/plain"),
+    upload("scan-1.jpg", picture(100)),
+)
+ADDED = ["scan-10.jpg", "scan-2.jpg", "notes.txt", "scan-1.jpg"]
+
+
+@pytest.fixture
+def filled(reader: Reader) -> Reader:
+    reader.add(*FILES)
+    return reader
+
+
+@pytest.mark.parametrize(
+    ("column", "once", "twice"),
+    [
+        (
+            "File",
+            ["notes.txt", "scan-1.jpg", "scan-2.jpg", "scan-10.jpg"],
+            ["scan-10.jpg", "scan-2.jpg", "scan-1.jpg", "notes.txt"],
+        ),
+        (
+            "Prob.",
+            ["scan-10.jpg", "scan-1.jpg", "scan-2.jpg", "notes.txt"],
+            ["scan-2.jpg", "scan-1.jpg", "scan-10.jpg", "notes.txt"],
+        ),
+    ],
+)
+def test_a_column_sorts_both_ways_and_then_not_at_all(
+    filled: Reader, column: str, once: list[str], twice: list[str]
+) -> None:
+    head = filled.page.get_by_role("columnheader", name=column)
+    for order, names in ((None, ADDED), ("", once), ("", twice), (None, ADDED)):
+        assert filled.names == names
+        expect(head).to_have_attribute(
+            "aria-sort", "none" if order is None else re.compile("ascending|descending")
+        )
+        head.get_by_role("button").click()
+
+
+def test_answers_sort_by_what_needs_attention(filled: Reader) -> None:
+    filled.page.get_by_role("columnheader", name="Answer").get_by_role("button").click()
+    assert filled.names == ["scan-10.jpg", "scan-2.jpg", "scan-1.jpg", "notes.txt"]
+
+
+def test_the_list_is_filtered_by_name_and_by_answer(filled: Reader) -> None:
+    filled.page.get_by_label("Filter by file name").fill("SCAN-1")
+    expect(filled.cases).to_have_count(2)
+    assert filled.names == ["scan-10.jpg", "scan-1.jpg"]
+    filled.page.get_by_label("Filter by answer").select_option("Normal")
+    expect(filled.cases).to_have_count(1)
+    assert filled.names == ["scan-1.jpg"]
+    filled.page.get_by_label("Filter by answer").select_option("Not read")
+    expect(filled.page.get_by_text("No case matches the filter.")).to_be_visible()
+    filled.page.get_by_label("Filter by file name").fill("")
+    assert filled.names == ["notes.txt"]
+
+
+def test_the_table_over_the_whole_width_shows_more_and_leads_back(filled: Reader) -> None:
+    size = filled.page.get_by_role("cell", name=re.compile("320 . 256")).first
+    expect(size).to_be_hidden()
+    filled.page.get_by_role("button", name="Table over the whole width").click()
+    expect(size).to_be_visible()
+    expect(filled.card).to_be_hidden()
+    filled.case("scan-2.jpg").locator(".pick").click()
+    expect(filled.card).to_contain_text("scan-2.jpg")
+
+
+def test_keys_walk_through_the_list_and_remove(filled: Reader) -> None:
+    filled.case("scan-10.jpg").locator(".pick").focus()
+    filled.page.keyboard.press("ArrowDown")
+    expect(filled.card.locator("h2")).to_have_text("scan-2.jpg")
+    expect(filled.case("scan-2.jpg").locator(".pick")).to_be_focused()
+    filled.page.keyboard.press("Delete")
+    expect(filled.cases).to_have_count(3)
+    expect(filled.case("notes.txt").locator(".pick")).to_be_focused()
+    expect(filled.card.locator("h2")).to_have_text("notes.txt")
+    filled.page.keyboard.press("ArrowUp")
+    expect(filled.card.locator("h2")).to_have_text("scan-10.jpg")
+    filled.page.keyboard.press("k")
+    expect(filled.card.locator("h2")).to_have_text("scan-10.jpg")
+    filled.page.keyboard.press("j")
+    expect(filled.card.locator("h2")).to_have_text("notes.txt")
+
+
+def test_keys_follow_the_order_that_is_shown(filled: Reader) -> None:
+    filled.page.get_by_role("columnheader", name="File").get_by_role("button").click()
+    filled.case("scan-1.jpg").locator(".pick").click()
+    filled.page.keyboard.press("j")
+    expect(filled.card.locator("h2")).to_have_text("scan-2.jpg")
+
+
+def test_a_phone_walks_with_buttons_and_has_the_list_as_a_view(
+    open_reader: ReaderFactory,
+) -> None:
+    reader = open_reader(PHONE)
+    reader.open()
+    reader.add(*FILES)
+    expect(reader.page.locator("#rows")).to_be_hidden()
+    expect(reader.page.get_by_text("1 of 4")).to_be_visible()
+    reader.page.get_by_role("button", name="Next case").click()
+    expect(reader.page.get_by_text("2 of 4")).to_be_visible()
+    expect(reader.card.locator("h2")).to_have_text("scan-2.jpg")
+    reader.page.get_by_role("button", name="Table").click()
+    expect(reader.page.locator("#rows")).to_be_visible()
+    width = reader.page.evaluate("document.documentElement.scrollWidth")
+    assert width == PHONE[0], "nothing sticks out at the side"
+
+
+def test_the_shown_cases_are_taken_away_as_csv(filled: Reader) -> None:
+    filled.page.get_by_label("Screening").check()
+    filled.page.get_by_label("Filter by file name").fill("scan")
+    expect(filled.cases).to_have_count(3)
+    rows = list(csv.DictReader(io.StringIO(saved(filled, "CSV").decode("utf-8-sig"))))
+    assert [row["file"] for row in rows] == ["scan-10.jpg", "scan-2.jpg", "scan-1.jpg"]
+    assert [row["decision"] for row in rows] == ["pneumonia", "normal", "pneumonia"]
+    assert {row["operating_point"] for row in rows} == {"screening"}
+    assert {float(row["threshold"]) for row in rows} == {0.2}
+    for row in rows:
+        parts = [float(row[f"probability_{label}"]) for label in ("normal", "bacterial", "viral")]
+        assert sum(parts) == pytest.approx(1)
+        assert float(row["probability"]) == pytest.approx(parts[1] + parts[2])
+        assert len(row["model_sha256"]) == 64
+
+
+def test_the_shown_cases_are_taken_away_as_json(filled: Reader) -> None:
+    document = json.loads(saved(filled, "JSON"))
+    assert document["not_a_medical_device"] is True
+    assert document["model"] == {"name": "tiny", "version": "1.0"}
+    assert [case["file"] for case in document["cases"]] == ADDED
+    failed = document["cases"][2]
+    assert (failed["state"], failed["problem"]) == ("failed", "unsupported_type")
+    assert failed["probability"] is None
+    assert failed["request_id"]
+
+
+def test_a_spreadsheet_runs_no_file_name(reader: Reader) -> None:
+    names = ['=HYPERLINK("x")', "+1.jpg", "a,b.jpg", 'say "ah".jpg']
+    reader.add(*[upload(name, picture(200)) for name in names])
+    rows = list(csv.DictReader(io.StringIO(saved(reader, "CSV").decode("utf-8-sig"))))
+    assert [row["file"] for row in rows] == ["'" + names[0], "'+1.jpg", *names[2:]]
+
+
+def saved(reader: Reader, kind: str) -> bytes:
+    """What the browser saves when a button of the list is pressed."""
+    with reader.page.expect_download() as download:
+        reader.page.get_by_role("button", name=kind).click()
+    assert download.value.suggested_filename == f"pneumonia.{kind.lower()}"
+    return Path(download.value.path()).read_bytes()

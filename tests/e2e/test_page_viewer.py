@@ -1,0 +1,275 @@
+"""Looking at the X-ray: evidence, zoom, place, window, inversion, side by side."""
+
+import re
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import FloatRect, Locator, expect
+
+from tests.browser import Reader, upload
+from tests.e2e.conftest import ReaderFactory
+from tests.pictures import encode, picture
+from tests.process import service_process
+from tests.tiny_model import write_tiny_model
+
+BRIGHT = upload("bright.jpg", picture(200))
+DIM = upload("dim.jpg", picture(60))
+
+
+@pytest.fixture
+def looking(reader: Reader) -> Reader:
+    reader.add(BRIGHT)
+    reader.wait_for_picture()
+    return reader
+
+
+def test_the_picture_is_the_one_that_the_service_read(looking: Reader) -> None:
+    looking.page.keyboard.press("e")
+    assert middle(stage(looking)) == pytest.approx(200, abs=2)
+
+
+def test_evidence_is_faded_and_hidden(looking: Reader) -> None:
+    evidence = looking.page.locator(".stage .evidence").first
+    slider = looking.page.get_by_label("Opacity of the evidence")
+    expect(evidence).to_have_css("opacity", "0.5")
+    slider.fill("80")
+    expect(evidence).to_have_css("opacity", "0.8")
+    slider.focus()
+    looking.page.keyboard.press("[")
+    expect(evidence).to_have_css("opacity", "0.7")
+    button = looking.page.get_by_role("button", name="Show evidence")
+    button.click()
+    expect(evidence).to_have_css("opacity", "0")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(looking.page.get_by_text("not the outline of a lesion")).to_be_hidden()
+    looking.page.keyboard.press("e")
+    expect(evidence).to_have_css("opacity", "0.7")
+    expect(looking.page.get_by_text("not the outline of a lesion")).to_be_visible()
+
+
+def test_evidence_colours_the_picture(looking: Reader) -> None:
+    assert colourfulness(stage(looking)) > 30
+    looking.page.keyboard.press("e")
+    assert colourfulness(stage(looking)) < 2
+
+
+def test_a_normal_picture_starts_without_colours(reader: Reader) -> None:
+    reader.add(DIM)
+    reader.wait_for_picture()
+    evidence = reader.page.locator(".stage .evidence").first
+    expect(evidence).to_have_css("opacity", "0")
+    reader.page.keyboard.press("e")
+    expect(evidence).to_have_css("opacity", "0.5")
+
+
+def test_zoom_by_wheel_keys_and_buttons(looking: Reader) -> None:
+    zoom = looking.page.locator(".zoom-text")
+    expect(zoom).to_have_text("100%")
+    frame = box(stage(looking))
+    looking.page.mouse.move(frame["x"] + 200, frame["y"] + 300)
+    looking.page.mouse.wheel(0, -500)
+    expect(zoom).not_to_have_text("100%")
+    looking.page.keyboard.press("0")
+    expect(zoom).to_have_text("100%")
+    looking.page.keyboard.press("+")
+    expect(zoom).to_have_text("125%")
+    looking.page.get_by_role("button", name="Zoom in").click()
+    expect(zoom).to_have_text("156%")
+    looking.page.get_by_role("button", name="Zoom out").click()
+    expect(zoom).to_have_text("125%")
+    stage(looking).dblclick()
+    expect(zoom).to_have_text("100%")
+
+
+def test_the_wheel_zooms_at_the_pointer(looking: Reader) -> None:
+    """What lies under the pointer stays there."""
+    frame = box(stage(looking))
+    x, y = frame["x"] + frame["width"] * 0.3, frame["y"] + frame["height"] * 0.6
+    before = place(looking, x, y)
+    looking.page.mouse.move(x, y)
+    looking.page.mouse.wheel(0, -700)
+    expect(looking.page.locator(".zoom-text")).not_to_have_text("100%")
+    assert place(looking, x, y) == pytest.approx(before, abs=0.01)
+
+
+def test_the_picture_is_moved_by_dragging_and_by_arrows(looking: Reader) -> None:
+    film = looking.page.locator(".film").first
+    for _ in range(3):
+        looking.page.keyboard.press("+")
+    start = box(film)
+    drag(looking, 60, -40)
+    moved = box(film)
+    assert (moved["x"] - start["x"], moved["y"] - start["y"]) == pytest.approx((60, -40), abs=1)
+    stage(looking).focus()
+    looking.page.keyboard.press("ArrowRight")
+    assert box(film)["x"] == pytest.approx(moved["x"] - 40, abs=1)
+
+
+def test_the_picture_cannot_be_lost(looking: Reader) -> None:
+    looking.page.keyboard.press("+")
+    for _ in range(4):
+        drag(looking, 5000, 5000)
+    film, frame = box(looking.page.locator(".film").first), box(stage(looking))
+    assert film["x"] < frame["x"] + frame["width"] / 2 + 1
+    assert film["y"] < frame["y"] + frame["height"] / 2 + 1
+
+
+def test_inversion(looking: Reader) -> None:
+    looking.page.keyboard.press("e")
+    looking.page.get_by_role("button", name="Invert").click()
+    assert middle(stage(looking)) == pytest.approx(55, abs=2)
+    looking.page.keyboard.press("i")
+    assert middle(stage(looking)) == pytest.approx(200, abs=2)
+
+
+def test_window_and_level(looking: Reader) -> None:
+    """A window of width 100 around 200 shows 200 as middle grey and 175 as a quarter of white."""
+    looking.page.keyboard.press("e")
+    looking.page.get_by_role("button", name="Drag changes window and level").click()
+    looking.page.get_by_label("Level", exact=True).fill("200")
+    looking.page.get_by_label("Window", exact=True).fill("100")
+    assert middle(stage(looking)) == pytest.approx(128, abs=3)
+    looking.page.get_by_label("Level", exact=True).fill("225")
+    assert middle(stage(looking)) == pytest.approx(64, abs=3)
+    drag(looking, 0, -25)
+    expect(looking.page.get_by_label("Level", exact=True)).to_have_value("200")
+    drag(looking, 50, 0)
+    expect(looking.page.get_by_label("Window", exact=True)).to_have_value("150")
+    looking.page.get_by_role("button", name="Reset the view").click()
+    assert middle(stage(looking)) == pytest.approx(200, abs=2)
+
+
+def test_the_right_button_always_sets_window_and_level(looking: Reader) -> None:
+    looking.page.keyboard.press("e")
+    drag(looking, 0, 72, button="right")
+    assert middle(stage(looking)) == pytest.approx(128, abs=3)
+
+
+def test_side_by_side_with_the_original_moves_together(looking: Reader) -> None:
+    looking.page.get_by_role("button", name="Side by side").click()
+    expect(looking.page.get_by_text("Original", exact=True)).to_be_visible()
+    expect(looking.page.get_by_text("With evidence", exact=True)).to_be_visible()
+    left, right = looking.page.locator(".stage").all()
+    assert colourfulness(left) < 2
+    assert colourfulness(right) > 30
+    looking.page.keyboard.press("+")
+    films = [box(film) for film in looking.page.locator(".film").all()]
+    assert films[0]["width"] == pytest.approx(films[1]["width"])
+    looking.page.keyboard.press("s")
+    expect(right).to_be_hidden()
+
+
+def test_two_fingers_zoom(reader: Reader) -> None:
+    reader.add(BRIGHT)
+    reader.wait_for_picture()
+    frame = box(stage(reader))
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    session = reader.page.context.new_cdp_session(reader.page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+    for kind, gap in (("touchStart", 50), ("touchMove", 75), ("touchMove", 100)):
+        points = [{"x": x - gap, "y": y, "id": 0}, {"x": x + gap, "y": y, "id": 1}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(reader.page.locator(".zoom-text")).to_have_text(re.compile("(19|20)[0-9]%"))
+
+
+def test_another_case_starts_with_its_own_view(reader: Reader) -> None:
+    reader.add(BRIGHT, DIM)
+    reader.page.keyboard.press("+")
+    reader.page.keyboard.press("i")
+    reader.page.keyboard.press("j")
+    expect(reader.card.locator("h2")).to_have_text("dim.jpg")
+    reader.wait_for_picture()
+    expect(reader.page.locator(".zoom-text")).to_have_text("100%")
+    assert middle(stage(reader)) == pytest.approx(60, abs=2)
+
+
+def test_a_picture_that_browsers_cannot_show_is_shown(reader: Reader) -> None:
+    reader.add(upload("scan.tif", picture(200, kind="TIFF"), "image/tiff"))
+    reader.wait_for_picture()
+    reader.page.keyboard.press("e")
+    assert middle(stage(reader)) == pytest.approx(200, abs=2)
+
+
+def test_a_turned_picture_and_its_evidence_lie_upon_each_other(reader: Reader) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    dark_and_bright = np.full((256, 320), 120, np.uint8)
+    dark_and_bright[:, :160] = 230
+    photo = encode(Image.fromarray(dark_and_bright), "JPEG", exif=exif.tobytes())
+    reader.add(upload("turned.jpg", photo))
+    reader.wait_for_picture()
+    film = box(reader.page.locator(".film").first)
+    assert film["width"] / film["height"] == pytest.approx(256 / 320, abs=0.01)
+    pixels = shot(reader.page.locator(".film").first)
+    height = pixels.shape[0]
+    upper, lower = pixels[: height // 3], pixels[-height // 3 :]
+    assert np.ptp(upper.mean((0, 1))) > np.ptp(lower.mean((0, 1))) + 20, "colour where it is bright"
+
+
+def test_a_model_without_evidence_still_shows_the_picture(
+    open_reader: ReaderFactory, tmp_path: Path
+) -> None:
+    write_tiny_model(tmp_path / "plain.onnx", evidence=False)
+    with service_process(tmp_path / "plain.onnx", tmp_path) as service:
+        reader = open_reader(url=service.url)
+        reader.open()
+        reader.add(BRIGHT)
+        expect(reader.page.get_by_text("This model has no evidence map.")).to_be_visible()
+        expect(reader.page.get_by_role("button", name="Show evidence")).to_be_disabled()
+        assert middle(stage(reader)) == pytest.approx(200, abs=2)
+        assert reader.uploads("/explain") == 0
+
+
+def stage(reader: Reader) -> Locator:
+    """The frame that the picture lies in."""
+    return reader.page.locator(".stage").first
+
+
+def box(locator: Locator) -> FloatRect:
+    """Where an element is on the screen."""
+    found = locator.bounding_box()
+    assert found is not None
+    return found
+
+
+def place(reader: Reader, x: float, y: float) -> tuple[float, float]:
+    """Which part of the picture, 0..1 across and down, lies at a point of the screen."""
+    film = box(reader.page.locator(".film").first)
+    return (x - film["x"]) / film["width"], (y - film["y"]) / film["height"]
+
+
+def drag(reader: Reader, dx: float, dy: float, button: str = "left") -> None:
+    frame = box(stage(reader))
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    reader.page.mouse.move(x, y)
+    reader.page.mouse.down(button=button)  # type: ignore[arg-type]
+    reader.page.mouse.move(x + dx, y + dy, steps=4)
+    reader.page.mouse.up(button=button)  # type: ignore[arg-type]
+
+
+def shot(locator: Locator) -> NDArray[np.float64]:
+    """What an element looks like, float64 ``[height, width, 3]``, 0..255."""
+    image = Image.open(BytesIO(locator.screenshot())).convert("RGB")
+    return np.asarray(image, np.float64)
+
+
+def middle(locator: Locator) -> float:
+    """The mean grey of the middle of an element."""
+    pixels = shot(locator)
+    height, width, _ = pixels.shape
+    return float(
+        pixels[height // 2 - 10 : height // 2 + 10, width // 2 - 10 : width // 2 + 10].mean()
+    )
+
+
+def colourfulness(locator: Locator) -> float:
+    """How far the colours of the middle of an element are from grey, 0..255."""
+    pixels = shot(locator)
+    height, width, _ = pixels.shape
+    part = pixels[height // 2 - 10 : height // 2 + 10, width // 2 - 10 : width // 2 + 10]
+    return float(np.ptp(part.mean((0, 1))))
