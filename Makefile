@@ -41,7 +41,7 @@ train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 
 # a little over an hour on two cores; interrupted, it goes on where it was
 model: $(VENV)/.training ## train, export and score what ships, from CHILDREN=... and ADULTS=... folders
-	$(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3 --frozen-norms \
+	$(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3 \
 		--phase 128:3:3:0.0005 --phase 160:3:7:0.0005 --out $(RUN) \
 		$(if $(wildcard $(RUN)/state.json),--resume)
 	$(BIN)/pneumonia export $(RUN) --out $(MODEL)

@@ -56,8 +56,10 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         "--phase",
         type=Phase.parse,
         action="append",
-        metavar="SIZE:FROZEN:EPOCHS:RATE",
-        help="a stretch of training; may be given several times (default: 160:3:8:0.001)",
+        metavar="SIZE:FROZEN:EPOCHS:RATE[:norms]",
+        help="a stretch of training: image size, frozen blocks, epochs, peak learning rate, and "
+        "whether batch normalisations learn too (twice the time); may be given several times "
+        "(default: 160:3:8:0.0005:norms)",
     )
     parser.add_argument("--folds", type=int, default=6, help="one fold of so many validates")
     parser.add_argument("--fold", type=int, default=0, help="which one, from 0")
@@ -68,11 +70,6 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         default=default.augmentation.area[0],
         metavar="SHARE",
         help="smallest part of an image's area that a crop keeps",
-    )
-    parser.add_argument(
-        "--frozen-norms",
-        action="store_true",
-        help="keep batch normalisations as pretrained; twice as fast on a processor",
     )
     parser.add_argument("--label-smoothing", type=float, default=default.label_smoothing)
     parser.add_argument(
@@ -112,7 +109,6 @@ def train(arguments: argparse.Namespace) -> int:
         phases=tuple(arguments.phase or Recipe.phases),
         seed=arguments.seed,
         augmentation=ranges,
-        frozen_norms=arguments.frozen_norms,
         label_smoothing=arguments.label_smoothing,
         average=arguments.average,
     )

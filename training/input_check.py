@@ -93,11 +93,7 @@ def feature_extractor(
     network = keras.Model(model.input, keras.ops.concatenate(pooled, axis=1))
 
     def extract(images: Pixels) -> Features:
-        rows = [
-            np.asarray(network(images[start : start + 64].astype(np.float32), training=False))
-            for start in range(0, len(images), 64)
-        ]
-        return np.concatenate(rows).astype(np.float64)
+        return np.asarray(network.predict(images, batch_size=64, verbose=0), np.float64)
 
     return extract
 

@@ -66,7 +66,7 @@ def chain(data: Path) -> Chain:
     """Pretrained network, two short phases, exported."""
     run, model = data.parent / "run", data.parent / "models" / "chain.onnx"
     pneumonia(
-        *("train", data, "--out", run, "--folds", 3, "--frozen-norms"),
+        *("train", data, "--out", run, "--folds", 3),
         *("--phase", "64:12:1:0.002", "--phase", "96:12:1:0.001"),
     )
     pneumonia("export", run, "--out", model)
@@ -168,7 +168,7 @@ def test_keras_and_onnx_files_are_scored_alike(chain: Chain, tmp_path: Path) -> 
 def test_an_interrupted_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
     """Killed after its first epoch and resumed, a run ends as one that was left alone."""
     words = ["train", data, "--arch", "cnn", "--folds", 3]
-    words += ["--phase", "32:0:2:0.003", "--phase", "48:0:1:0.001"]
+    words += ["--phase", "32:0:2:0.003:norms", "--phase", "48:0:1:0.001:norms"]
     pneumonia(*words, "--out", tmp_path / "whole")
     command = [sys.executable, "-m", "service", *map(str, words), "--out", tmp_path / "cut"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
@@ -193,7 +193,9 @@ def test_an_interrupted_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> 
 
 def test_a_network_without_evidence_serves_and_says_so(data: Path, tmp_path: Path) -> None:
     run, model = tmp_path / "run", tmp_path / "cnn.onnx"
-    pneumonia("train", data, "--arch", "cnn", "--folds", 3, "--out", run, "--phase", "64:0:1:0.001")
+    pneumonia(
+        "train", data, "--arch", "cnn", "--folds", 3, "--out", run, "--phase", "64:0:1:0.001:norms"
+    )
     pneumonia("export", run, "--out", model)
     image = next((data / "train" / "NORMAL").iterdir()).read_bytes()
     with service_process(model, tmp_path) as service:
