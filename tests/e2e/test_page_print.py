@@ -1,0 +1,89 @@
+"""On paper: one page a case, with its pictures, and without the tools."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import Reader, upload
+from tests.pictures import picture
+
+
+@pytest.fixture
+def printing(reader: Reader) -> Reader:
+    """Somebody whose browser remembers that it was asked to print instead of doing so."""
+    reader.page.add_init_script(
+        "window.print = () => { window.printed = (window.printed ?? 0) + 1; }"
+    )
+    reader.open()
+    reader.add(
+        upload("bright.jpg", picture(200)),
+        upload("tall.png", picture(60, (300, 900), "PNG"), "image/png"),
+        upload("notes.txt", b"hello"),
+    )
+    return reader
+
+
+def test_one_page_a_case(printing: Reader) -> None:
+    printing.page.get_by_role("button", name="Print").click()
+    wait_until_asked(printing)
+    sheets = printing.page.locator(".sheet")
+    expect(sheets).to_have_count(3)
+    for name, words in (
+        ("bright.jpg", "Pneumonia"),
+        ("tall.png", "Normal"),
+        ("notes.txt", "Not an image it can read"),
+    ):
+        sheet = sheets.filter(has_text=name)
+        expect(sheet).to_contain_text(words)
+        expect(sheet).to_contain_text("Not a medical device.")
+        expect(sheet).to_contain_text("tiny 1.0")
+    drawn = printing.page.evaluate(
+        "[...document.querySelectorAll('.sheet img')].every(image => image.naturalWidth > 0)"
+    )
+    assert drawn
+    assert printing.page.locator(".sheet img").count() == 6
+    assert pages(printing) == 3
+
+
+def test_only_what_is_shown_is_printed_and_tools_are_not(printing: Reader) -> None:
+    printing.page.get_by_label("Filter by file name").fill("bright")
+    expect(printing.cases).to_have_count(1)
+    printing.page.locator("#main").focus()
+    printing.page.keyboard.press("Control+p")
+    wait_until_asked(printing)
+    printing.page.emulate_media(media="print")
+    expect(printing.page.get_by_role("button", name="CSV")).to_be_hidden()
+    expect(printing.page.locator(".sheet")).to_be_visible()
+    assert pages(printing) == 1
+
+
+def test_after_printing_the_page_is_as_before(printing: Reader) -> None:
+    printing.page.get_by_role("button", name="Print").click()
+    wait_until_asked(printing)
+    printing.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(printing.page.locator(".sheet")).to_have_count(0)
+    expect(printing.verdict).to_be_visible()
+
+
+def test_the_browsers_own_menu_prints_the_case_in_view(printing: Reader) -> None:
+    printing.wait_for_picture()
+    assert pages(printing) == 1
+    printing.page.emulate_media(media="print")
+    expect(printing.verdict).to_be_visible()
+    expect(printing.page.locator("#rows")).to_be_hidden()
+
+
+def wait_until_asked(reader: Reader) -> None:
+    """Wait until the browser was asked to print, once."""
+    end = time.monotonic() + 20
+    while reader.page.evaluate("window.printed") != 1:
+        assert time.monotonic() < end, "nothing was printed"
+        reader.page.wait_for_timeout(20)
+
+
+def pages(reader: Reader) -> int:
+    """How many sheets of A4 the browser would print."""
+    document = reader.page.pdf(format="A4", print_background=True, prefer_css_page_size=True)
+    return len(re.findall(rb"/Type\s*/Page\b", document))
