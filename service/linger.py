@@ -6,23 +6,29 @@ on for a while, keeping nothing, and closing then, is what web servers call a li
 """
 
 import asyncio
+import contextlib
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LINGER_SECONDS = 5.0
+IDLE_SECONDS = 5.0
+LINGER_SECONDS = 30.0
 
 
 class Linger:
     """Middleware that closes politely after an answer to an unfinished request."""
 
-    def __init__(self, app: ASGIApp, seconds: float = LINGER_SECONDS) -> None:
+    def __init__(
+        self, app: ASGIApp, idle_seconds: float = IDLE_SECONDS, seconds: float = LINGER_SECONDS
+    ) -> None:
         """Wrap an application.
 
         Args:
             app: what answers.
+            idle_seconds: how long the next piece of a body is waited for.
             seconds: how long the rest of a body is read and thrown away.
         """
         self._app = app
+        self._idle_seconds = idle_seconds
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,12 +62,12 @@ class Linger:
         await self._app(scope, watched_receive, polite_send)
 
     async def _discard(self, receive: Receive) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
-                while (await receive()).get("more_body", False):
-                    pass
-        except TimeoutError:
-            return
+                more = True
+                while more:
+                    message = await asyncio.wait_for(receive(), self._idle_seconds)
+                    more = message.get("more_body", False)
 
 
 def _has_body(scope: Scope) -> bool:

@@ -1,0 +1,268 @@
+"""What comes over a socket: slow, huge, broken, endless or gone."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+import pytest
+
+from tests.e2e.test_start_and_stop import in_flight, long_work, wait_for_requests
+from tests.pictures import picture
+from tests.process import ServiceProcess, service_process
+
+BRIGHT = picture(grey=170)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response as it came over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """Of the problem that it is."""
+        assert self.headers["content-type"] == "application/problem+json"
+        return str(json.loads(self.body)["code"])
+
+
+class Connection:
+    """A socket, and the answers that come through it.
+
+    Attributes:
+        socket: to send through.
+    """
+
+    def __init__(self, client: socket.socket, stream: BinaryIO) -> None:
+        self.socket = client
+        self._stream = stream
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        self.socket.sendall(data)
+
+    def answer(self) -> Answer:
+        """The next answer."""
+        status = int(self._stream.readline().split()[1])
+        headers = {}
+        while line := self._stream.readline().strip():
+            name, _, value = line.decode().partition(":")
+            headers[name.lower()] = value.strip()
+        return Answer(status, headers, self._stream.read(int(headers.get("content-length", 0))))
+
+    def is_closed(self) -> bool:
+        """Whether nothing more comes."""
+        try:
+            return self._stream.read(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+@contextmanager
+def connection(service: ServiceProcess) -> Iterator[Connection]:
+    with (
+        socket.create_connection(("127.0.0.1", service.port), timeout=60) as client,
+        client.makefile("rb") as stream,
+    ):
+        yield Connection(client, stream)
+
+
+def head(*lines: str, length: int | None = None) -> bytes:
+    fields = ["POST /predict HTTP/1.1", "Host: x", *lines]
+    if length is not None:
+        fields.append(f"Content-Length: {length}")
+    return ("\r\n".join(fields) + "\r\n\r\n").encode()
+
+
+@pytest.fixture(scope="module")
+def service(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
+    folder = tmp_path_factory.mktemp("service")
+    with service_process(
+        tiny_model, folder, workers=1, max_wait_seconds=100, body_seconds=2
+    ) as running:
+        yield running
+        assert running.process.poll() is None
+        assert {line["level"] for line in running.log_lines()} <= {"info", "warning"}
+
+
+@pytest.fixture(autouse=True)
+def goes_on(service: ServiceProcess) -> Iterator[None]:
+    """After whatever a test did, nothing is left over and images are answered."""
+    yield
+    end = time.monotonic() + 20
+    while in_flight(service):
+        assert time.monotonic() < end, "a request is still there"
+        time.sleep(0.02)
+    assert httpx.post(f"{service.url}/predict", content=BRIGHT, timeout=30).status_code == 200
+
+
+def test_two_gigabytes_announced(service: ServiceProcess) -> None:
+    for kind in ("image/jpeg", "multipart/form-data; boundary=b"):
+        with connection(service) as client:
+            client.send(head(f"Content-Type: {kind}", length=2**31) + bytes(1000))
+            begun = time.monotonic()
+            answer = client.answer()
+            assert (answer.status, answer.code) == (413, "too_large")
+            assert answer.headers["connection"] == "close"
+            assert time.monotonic() - begun < 2
+
+
+def test_a_client_that_asks_first_sends_nothing_in_vain(service: ServiceProcess) -> None:
+    with connection(service) as client:
+        client.send(head("Expect: 100-continue", length=2**31))
+        assert client.answer().status == 413
+        assert client.is_closed(), "at once, without waiting for a body"
+    with connection(service) as client:
+        client.send(head("Expect: 100-continue", length=len(BRIGHT)))
+        assert client.answer().status == 100
+        client.send(BRIGHT)
+        assert client.answer().status == 200
+
+
+@pytest.mark.parametrize("form", [False, True])
+def test_a_client_that_sends_too_much_gets_to_read_why(service: ServiceProcess, form: bool) -> None:
+    data = BRIGHT + bytes(40 * 2**20)
+    options = {"files": {"file": data}} if form else {"content": data}
+    response = httpx.post(f"{service.url}/predict", timeout=30, **options)
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
+def test_too_much_in_chunks_of_unknown_number(service: ServiceProcess) -> None:
+    with connection(service) as client:
+        client.send(head("Transfer-Encoding: chunked"))
+        chunk = b"%x\r\n" % 2**20 + bytes(2**20) + b"\r\n"
+        for _ in range(33):
+            client.send(chunk)
+        answer = client.answer()
+        assert (answer.status, answer.code) == (413, "too_large")
+
+
+def test_chunks_of_any_size_are_an_upload(service: ServiceProcess) -> None:
+    with connection(service) as client:
+        client.send(head("Transfer-Encoding: chunked"))
+        for start in range(0, len(BRIGHT), 7):
+            piece = BRIGHT[start : start + 7]
+            client.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+        client.send(b"0\r\n\r\n")
+        assert client.answer().status == 200
+
+
+def test_a_body_that_comes_too_slowly(service: ServiceProcess) -> None:
+    with connection(service) as client:
+        client.send(head(length=1000))
+        begun = time.monotonic()
+        client.socket.settimeout(0.2)
+        sent = 0
+        while True:
+            client.send(b"x")
+            sent += 1
+            try:
+                if client.socket.recv(1, socket.MSG_PEEK):
+                    break
+            except TimeoutError:
+                assert time.monotonic() - begun < 20
+        assert sent < 1000
+        client.socket.settimeout(30)
+        answer = client.answer()
+        assert (answer.status, answer.code) == (408, "request_timeout")
+
+
+def test_an_upload_that_breaks_off(service: ServiceProcess) -> None:
+    before = len(service.log_lines())
+    with connection(service) as client:
+        client.send(head(length=1000) + bytes(500))
+        wait_for_requests(service)
+    end = time.monotonic() + 10
+    while 499 not in [line.get("status") for line in service.log_lines()[before:]]:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_an_end_of_the_form_that_never_comes(service: ServiceProcess) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + BRIGHT
+    with connection(service) as client:
+        kind = "Content-Type: multipart/form-data; boundary=b"
+        client.send(head(kind, length=len(part)) + part)
+        answer = client.answer()
+        assert (answer.status, answer.code) == (422, "invalid_request")
+
+
+def metric(service: ServiceProcess, name: str) -> float:
+    for line in httpx.get(f"{service.url}/metrics", timeout=30).text.splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[1])
+    raise AssertionError(f"no metric {name}")
+
+
+def test_a_client_that_goes_away_frees_its_place(service: ServiceProcess) -> None:
+    data = long_work()
+    with connection(service) as first, connection(service) as second:
+        first.send(head(length=len(data)) + data)
+        wait_for_requests(service)
+        second.send(head(length=len(data)) + data)
+        end = time.monotonic() + 20
+        while metric(service, "pneumonia_queued_jobs") != 1:
+            assert time.monotonic() < end, "the second one never waited"
+        second.socket.shutdown(socket.SHUT_RDWR)
+        while metric(service, "pneumonia_queued_jobs") != 0:
+            assert time.monotonic() < end, "the second one still waits"
+        assert metric(service, "pneumonia_requests_in_flight") == 2, "the first one is unharmed"
+        assert first.answer().status == 200
+
+
+def test_one_connection_serves_good_and_bad(service: ServiceProcess) -> None:
+    with httpx.Client(base_url=service.url) as client:
+        for _ in range(3):
+            assert client.post("/predict", content=b"junk").status_code == 415
+            assert client.post("/predict", content=BRIGHT).status_code == 200
+            assert client.get("/nothing").status_code == 404
+    with connection(service) as raw:
+        raw.send((head(length=len(BRIGHT)) + BRIGHT) * 3)
+        for _ in range(3):
+            assert raw.answer().status == 200
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100),
+        b"hello\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nContent-Length: many\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nEndless: " + b"x" * 2**20,
+        b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 50_000,
+        b"GET /" + b"x" * 2**20,
+        b"POST /predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        + b"Trailer: x\r\n" * 50_000,
+    ],
+)
+def test_what_is_no_http(service: ServiceProcess, data: bytes) -> None:
+    with connection(service) as client:
+        try:
+            client.send(data)
+            answer = client.answer()
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it was closed before all was sent
+        assert (answer.status, answer.code) == (400, "bad_request")
+        assert client.is_closed()
+
+
+def test_methods_and_paths_from_elsewhere(service: ServiceProcess) -> None:
+    for line in (b"GET /%00 HTTP/1.1", b"GET /a%2f..%2f..%2fetc/passwd HTTP/1.1"):
+        with connection(service) as client:
+            client.send(line + b"\r\nHost: x\r\n\r\n")
+            answer = client.answer()
+            assert (answer.status, answer.code) == (404, "not_found")
+    with connection(service) as client:
+        client.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.answer().status in (400, 404, 405)

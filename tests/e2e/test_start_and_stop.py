@@ -1,0 +1,220 @@
+"""The process: how it starts, why it does not, and how it ends."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+from tests.pictures import encode, picture
+from tests.process import ROOT, ServiceProcess, service_process
+from tests.tiny_model import write_tiny_model
+
+BRIGHT = picture(grey=170)
+
+
+def long_work() -> bytes:
+    """An image that takes a core for a while: 50 megapixels of PNG."""
+    pixels = np.full((5000, 10000), 170, np.uint8)
+    return encode(Image.fromarray(pixels), "PNG", compress_level=1)
+
+
+def in_flight(service: ServiceProcess) -> float:
+    """Requests being answered, but for the one that asks."""
+    for line in httpx.get(f"{service.url}/metrics").text.splitlines():
+        if line.startswith("pneumonia_requests_in_flight "):
+            return float(line.split()[1]) - 1
+    raise AssertionError("no such metric")
+
+
+def wait_for_requests(service: ServiceProcess, count: int = 1) -> None:
+    """Until so many requests are under way."""
+    end = time.monotonic() + 60
+    while in_flight(service) < count:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def predict(service: ServiceProcess, data: bytes) -> httpx.Response:
+    return httpx.post(f"{service.url}/predict", content=data, timeout=60)
+
+
+def test_serves_and_ends_well(tiny_model: Path, tmp_path: Path) -> None:
+    with service_process(tiny_model, tmp_path) as service:
+        assert predict(service, BRIGHT).json()["decision"] == "pneumonia"
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(30) == 0
+        assert service.process.stderr is not None
+        assert service.process.stderr.read() == ""
+        first, *_, last = service.log_lines()
+        assert first["message"] == "listening"
+        assert (last["message"], last["finished"]) == ("stopped", True)
+        assert all({"timestamp", "level", "message"} <= line.keys() for line in service.log_lines())
+
+
+def test_listens_before_it_is_ready(tiny_model: Path, tmp_path: Path) -> None:
+    with service_process(tiny_model, tmp_path, ready=False) as service:
+        statuses = set()
+        end = time.monotonic() + 30
+        while 200 not in statuses and time.monotonic() < end:
+            response = httpx.get(f"{service.url}/health", timeout=30)
+            statuses.add(response.status_code)
+            if response.status_code == 503:
+                assert response.json()["code"] == "not_ready"
+        assert 200 in statuses
+        assert statuses <= {200, 503}
+
+
+def run_serve(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    environment = {f"PNEUMONIA_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "service", "serve", "--port", "0", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def refuses_to_start(result: "subprocess.CompletedProcess[str]", says: str) -> None:
+    """One clear line on standard error, no traceback anywhere, an exit code that tells."""
+    assert result.returncode == 1, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("pneumonia serve: ")
+    assert says in line
+    assert "Traceback" not in result.stdout
+    for entry in result.stdout.splitlines():
+        assert json.loads(entry)["level"] == "info"
+
+
+def test_model_files_that_are_none(tiny_model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    refuses_to_start(run_serve("--model", str(path)), "No such file")
+    path.write_bytes(b"not a model")
+    refuses_to_start(run_serve("--model", str(path)), "not an ONNX graph")
+    path.write_bytes(tiny_model.read_bytes()[:-400])
+    refuses_to_start(run_serve("--model", str(path)), "model file")
+    bare = onnx.load(tiny_model)
+    del bare.metadata_props[:]
+    onnx.save(bare, path)
+    refuses_to_start(run_serve(model=str(path)), "no contract")
+    write_tiny_model(path, input_check_limit=-1.0)
+    refuses_to_start(run_serve(model=str(path)), "input_check_limit")
+    pinned = run_serve(model=str(tiny_model), model_sha256="0" * 64)
+    refuses_to_start(pinned, "not the pinned one")
+
+
+def test_settings_and_addresses_that_are_none(tiny_model: Path) -> None:
+    model = str(tiny_model)
+    refuses_to_start(run_serve(model=model, workers="none"), "PNEUMONIA_WORKERS")
+    refuses_to_start(run_serve(model=model, max_bytes="1"), "PNEUMONIA_MAX_BYTES")
+    refuses_to_start(run_serve(model=model, host="203.0.113.7"), "cannot listen on 203.0.113.7")
+    refuses_to_start(run_serve(model=model, host="no such host"), "cannot listen")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        refuses_to_start(run_serve("--port", port, model=model), f"port {port}")
+
+
+def test_accepted_work_is_finished(tiny_model: Path, tmp_path: Path) -> None:
+    data = long_work()
+    with (
+        service_process(tiny_model, tmp_path, max_wait_seconds=100) as service,
+        ThreadPoolExecutor() as threads,
+    ):
+        answers = [threads.submit(predict, service, data) for _ in range(3)]
+        wait_for_requests(service)
+        service.process.send_signal(signal.SIGTERM)
+        assert [answer.result().status_code for answer in answers] == [200] * 3
+        assert service.process.wait(30) == 0
+
+
+def test_an_upload_under_way_is_finished(tiny_model: Path, tmp_path: Path) -> None:
+    with (
+        service_process(tiny_model, tmp_path) as service,
+        socket.create_connection(("127.0.0.1", service.port)) as client,
+    ):
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BRIGHT)}\r\n\r\n"
+        client.sendall(head.encode() + BRIGHT[:100])
+        wait_for_requests(service)
+        service.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{service.url}/health/live")
+        client.sendall(BRIGHT[100:])
+        answer = client.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" in answer
+        assert service.process.wait(30) == 0
+
+
+def test_load_balancers_get_time_to_notice(tiny_model: Path, tmp_path: Path) -> None:
+    with service_process(tiny_model, tmp_path, drain_delay_seconds=2) as service:
+        service.process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        with httpx.Client(base_url=service.url) as client:
+            while client.get("/health/ready").status_code == 200:
+                assert time.monotonic() - begun < 1
+            assert client.get("/health/live").status_code == 200
+            assert client.post("/predict", content=BRIGHT).status_code == 200
+        assert service.process.wait(30) == 0
+        assert time.monotonic() - begun >= 1.9
+
+
+def test_what_cannot_be_finished_is_told_so(tiny_model: Path, tmp_path: Path) -> None:
+    data = long_work()
+    with (
+        service_process(
+            tiny_model, tmp_path, drain_seconds=0, workers=1, max_wait_seconds=100
+        ) as service,
+        ThreadPoolExecutor() as threads,
+    ):
+        answers = [threads.submit(predict, service, data) for _ in range(6)]
+        wait_for_requests(service, 3)
+        service.process.send_signal(signal.SIGTERM)
+        codes = {
+            (answer.result().status_code, answer.result().json().get("code")) for answer in answers
+        }
+        assert (503, "not_ready") in codes
+        assert codes <= {(503, "not_ready"), (200, None)}
+        assert service.process.wait(30) == 1
+        assert service.log_lines()[-1]["finished"] is False
+
+
+def test_health_answers_while_every_worker_is_busy(tiny_model: Path, tmp_path: Path) -> None:
+    data = long_work()
+    with (
+        service_process(tiny_model, tmp_path, workers=1, max_wait_seconds=0.01) as service,
+        ThreadPoolExecutor() as threads,
+    ):
+        stop = threading.Event()
+
+        def keep_busy() -> list[httpx.Response]:
+            responses = []
+            while not stop.is_set():
+                responses.append(predict(service, data))
+            return responses
+
+        busy = [threads.submit(keep_busy) for _ in range(3)]
+        wait_for_requests(service)
+        for _ in range(20):
+            assert httpx.get(f"{service.url}/health", timeout=5).status_code == 200
+        stop.set()
+        responses = [response for answer in busy for response in answer.result()]
+        shed = [response for response in responses if response.status_code == 429]
+        assert {response.status_code for response in responses} == {200, 429}
+        for response in shed:
+            assert response.json()["code"] == "overloaded"
+            assert int(response.headers["retry-after"]) >= 1
