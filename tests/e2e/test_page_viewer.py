@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import FloatRect, Locator, expect
+from pydicom.data import get_testdata_file
 
 from tests.browser import Reader, upload
 from tests.e2e.conftest import ReaderFactory
@@ -193,6 +194,19 @@ def test_a_picture_that_browsers_cannot_show_is_shown(reader: Reader) -> None:
     reader.wait_for_picture()
     reader.page.keyboard.press("e")
     assert middle(stage(reader)) == pytest.approx(200, abs=2)
+
+
+def test_a_dicom_file_is_shown_with_its_evidence(reader: Reader) -> None:
+    chest = get_testdata_file("RG1_UNCR.dcm", download=False)
+    assert isinstance(chest, str)
+    reader.add(Path(chest))
+    reader.wait_for_picture()
+    expect(reader.verdict).to_contain_text("Pneumonia")
+    reader.card.get_by_text("Details").click()
+    expect(reader.card).to_contain_text(re.compile("DICOM, 1841 . 1955"))
+    film = box(reader.page.locator(".film").first)
+    assert film["width"] / film["height"] == pytest.approx(1841 / 1955, abs=0.01)
+    assert colourfulness(stage(reader)) > 30
 
 
 def test_a_turned_picture_and_its_evidence_lie_upon_each_other(reader: Reader) -> None:

@@ -58,8 +58,14 @@ async function sheet(item, page, shelf, urls) {
     make("h2", {}, item.name),
     films.length > 0 && make("div", { class: "sheet-films" }, ...films),
     make("div", { class: "sheet-answer" }, ...body),
+    item.answer && make("p", { class: "sheet-trace" }, trace(item.answer, texts)),
     make("footer", {}, make("strong", {}, texts.say("device.short")), " ", texts.say("device.long")),
   );
+}
+
+/** What finds this answer again: in the service's log, and the model file it came from. */
+function trace({ request_id: id, model }, texts) {
+  return `${texts.say("detail.request_id")}: ${id} · ${texts.say("detail.model")}: SHA-256 ${model.sha256}`;
 }
 
 function figure(caption, ...images) {
