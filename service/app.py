@@ -17,9 +17,16 @@ from service.routes import explain, operations, pages, predict
 from service.runtime import Runtime
 from service.settings import Settings
 
-_DESCRIPTION = """Reads chest X-rays for pneumonia. Not a medical device.
+_DESCRIPTION = """Reads frontal chest X-rays for pneumonia. **Not a medical device.**
 
-Errors are `application/problem+json` with a stable `code`."""
+Every error is `application/problem+json` (RFC 9457) with a stable `code`, a sentence that says what
+to do, and the `request_id` that its log line carries. Send `X-Request-ID` to choose that yourself.
+"""
+
+_TAGS = [
+    {"name": "Images", "description": "An image in, an answer out."},
+    {"name": "Operations", "description": "For those who run the service."},
+]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -35,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Pneumonia Detection",
         version=__version__,
         description=_DESCRIPTION,
+        openapi_tags=_TAGS,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from service.contract import Contract
 from service.predictor import Prediction
@@ -67,8 +68,30 @@ class WarningAnswer(_Answer):
     detail: str
 
 
+_EXAMPLE: JsonDict = {
+    "request_id": "8b6f0d6f2f0c4c2c9a5d0d3f6f1f7a11",
+    "decision": "pneumonia",
+    "probability": 0.981,
+    "probabilities": {"normal": 0.019, "bacterial": 0.903, "viral": 0.078},
+    "subtype": "bacterial",
+    "operating_point": {
+        "name": "balanced",
+        "threshold": 0.5,
+        "sensitivity": 0.98,
+        "specificity": 0.94,
+    },
+    "input_check": {"accepted": True, "distance": 7.1, "limit": 12.5},
+    "image": {"format": "JPEG", "width": 1422, "height": 1152, "bit_depth": 8},
+    "model": {"name": "pneumonia", "version": "1.0", "sha256": "9f86d0..."},
+    "timings_ms": {"decode": 5.1, "queue": 0.1, "inference": 8.4, "total": 14.0},
+    "warnings": [],
+}
+
+
 class PredictionAnswer(_Answer):
     """One image, judged."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [_EXAMPLE]})
 
     request_id: str
     decision: Literal["pneumonia", "normal", "uncertain"]

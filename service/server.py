@@ -1,5 +1,6 @@
 """The process around the application: its socket, its signals, its end."""
 
+import asyncio
 import logging
 import math
 import signal
@@ -79,6 +80,12 @@ class _Server(uvicorn.Server):
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self._runtime.drain()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port, let requests finish, and let those that cannot hear it."""
+        await super().shutdown(sockets)
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_LAST_WORDS_SECONDS)
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second: whether it is time to close the port."""

@@ -18,7 +18,7 @@ from service.routes.common import (
 )
 from service.workload import expected_units
 
-router = APIRouter(dependencies=KEYED, tags=["predict"])
+router = APIRouter(dependencies=KEYED, tags=["Images"])
 
 # the image is read a second time at a size to look at, and drawn
 _DRAWING_UNITS = 3.0
@@ -32,6 +32,7 @@ class PngResponse(Response):
 
 @router.post(
     "/explain",
+    summary="Draw the evidence",
     openapi_extra=upload("file"),
     response_class=PngResponse,
     responses={

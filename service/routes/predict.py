@@ -31,10 +31,15 @@ from service.schemas import (
 from service.trace import trace_of
 from service.workload import expected_units
 
-router = APIRouter(dependencies=KEYED, tags=["predict"])
+router = APIRouter(dependencies=KEYED, tags=["Images"])
 
 
-@router.post("/predict", openapi_extra=upload("file"), responses=problems(*READING))
+@router.post(
+    "/predict",
+    summary="Judge one image",
+    openapi_extra=upload("file"),
+    responses=problems(*READING),
+)
 async def predict(
     request: Request, runtime: RunningParts, operating_point: OperatingPointName = "balanced"
 ) -> PredictionAnswer:
@@ -58,6 +63,7 @@ async def predict(
 
 @router.post(
     "/predict/batch",
+    summary="Judge several images",
     openapi_extra=upload("files", many=True),
     responses=problems(*READING),
 )

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import onnx
 import pytest
-from httpx import ConnectError
+from httpx import TransportError
 from PIL import Image
 
 from tests.pictures import encode, picture
@@ -186,7 +186,7 @@ def test_what_cannot_be_finished_is_told_so(tiny_model: Path, tmp_path: Path) ->
         wait_for_requests(service, 3)
         service.process.send_signal(signal.SIGTERM)
         # those that came after the end find the port closed
-        here = [one.result() for one in answers if not isinstance(one.exception(), ConnectError)]
+        here = [one.result() for one in answers if not isinstance(one.exception(), TransportError)]
         codes = {(response.status_code, response.json().get("code")) for response in here}
         assert (503, "not_ready") in codes
         assert codes <= {(503, "not_ready"), (200, None)}
