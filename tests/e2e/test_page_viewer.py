@@ -36,7 +36,7 @@ def test_the_picture_is_the_one_that_the_service_read(looking: Reader) -> None:
 def test_evidence_is_faded_and_hidden(looking: Reader) -> None:
     evidence = looking.page.locator(".stage .evidence").first
     slider = looking.page.get_by_label("Opacity of the evidence")
-    expect(evidence).to_have_css("opacity", "0.5")
+    expect(evidence).to_have_css("opacity", "0.4")
     slider.fill("80")
     expect(evidence).to_have_css("opacity", "0.8")
     slider.focus()
@@ -64,7 +64,7 @@ def test_a_normal_picture_starts_without_colours(reader: Reader) -> None:
     evidence = reader.page.locator(".stage .evidence").first
     expect(evidence).to_have_css("opacity", "0")
     reader.page.keyboard.press("e")
-    expect(evidence).to_have_css("opacity", "0.5")
+    expect(evidence).to_have_css("opacity", "0.4")
 
 
 def test_zoom_by_wheel_keys_and_buttons(looking: Reader) -> None:

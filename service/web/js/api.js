@@ -34,11 +34,10 @@ export class Api {
     return (await this.#patiently(() => this.#send("model", {}, signal), signal, onWait)).json();
   }
 
-  /** The answer for one file. */
-  async predict(file, operatingPoint, signal, onWait) {
+  /** The answer for one file, at the operating point that every model has; the page applies others. */
+  async predict(file, signal, onWait) {
     const body = await bytesOf(file);
-    const query = new URLSearchParams({ operating_point: operatingPoint });
-    return (await this.#patiently(() => this.#post(`predict?${query}`, file, body, signal), signal, onWait)).json();
+    return (await this.#patiently(() => this.#post("predict", file, body, signal), signal, onWait)).json();
   }
 
   /** The X-ray as the model saw it, without evidence. @returns {Promise<Blob>} PNG */

@@ -29,7 +29,7 @@ const shelf = new PictureShelf(api);
 let description = null;
 
 const page = () => ({ texts, contract: description.contract, point: choices.point, cases });
-const queue = new Queue(cases, (file, signal, onWait) => api.predict(file, choices.point, signal, onWait));
+const queue = new Queue(cases, predict);
 const act = {
   select: (item) => cases.select(item),
   open: (item) => {
@@ -49,6 +49,34 @@ const announcer = new Announcer(page);
 
 function readingOf(item) {
   return item?.answer ? decide(item.answer, description.contract, choices.point) : null;
+}
+
+async function predict(file, signal, onWait) {
+  const answer = await api.predict(file, signal, onWait);
+  if (answer.model.sha256 !== description.sha256) await changeModel(answer.model.sha256);
+  return answer;
+}
+
+/** The service answers with another model than before: read again what the old one answered. */
+async function changeModel(sha256) {
+  const current = await api.model();
+  if (current.sha256 !== sha256 || current.sha256 === description.sha256) return;
+  const old = cases.all.filter((item) => item.answer && item.answer.model.sha256 !== sha256);
+  for (const item of old) {
+    shelf.forget(item);
+    cases.update(item, { answer: null });
+  }
+  useModel(current);
+  queue.retry(old);
+}
+
+function useModel(current) {
+  description = current;
+  const { operating_points: points, population } = current.contract;
+  if (!points.some((point) => point.name === choices.point)) choices.point = "balanced";
+  find("population").textContent = population;
+  shelf.hasEvidence = current.has_evidence;
+  showPoints();
 }
 
 /** Files that come before the model is known wait here. */
@@ -263,12 +291,12 @@ async function learnModel() {
   const notice = find("notice");
   for (;;) {
     try {
-      description = await api.model(undefined, () => {
+      const current = await api.model(undefined, () => {
         notice.textContent = texts.say("service.starting");
         notice.hidden = false;
       });
       notice.hidden = true;
-      return;
+      return current;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       const again = make("button", { type: "button", class: "compact" }, icon("retry"), texts.say("case.retry"));
@@ -284,12 +312,7 @@ async function start() {
   openLanguages(texts.language, chooseLanguage);
   listen(openIntake(take));
   drawWords();
-  await learnModel();
-  const { operating_points: points, population } = description.contract;
-  if (!points.some((point) => point.name === choices.point)) choices.point = "balanced";
-  find("population").textContent = population;
-  shelf.hasEvidence = description.has_evidence;
-  showPoints();
+  useModel(await learnModel());
   document.body.dataset.ready = "true";
   take(early);
   early = [];

@@ -2,7 +2,8 @@
 
 const MOST_ZOOM = 16;
 const WHOLE = { centre: 127.5, width: 255 };
-const OPACITY = 0.5;
+// strong enough to be seen at once, faint enough to see what lies beneath
+const OPACITY = 0.4;
 
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
