@@ -1,11 +1,12 @@
 """All settings, from the environment, each with its meaning and its bounds."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.cores import usable_cores
 
 DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "pneumonia.onnx"
 
@@ -53,7 +54,7 @@ class Settings(BaseSettings):
     """Most bytes of uploads held in memory at one time, all requests together; what would need more
     is shed with 429."""
 
-    workers: int = Field(default_factory=lambda: usable_cores(), ge=1, le=256)
+    workers: int = Field(default_factory=usable_cores, ge=1, le=256)
     """Images worked on at the same time, each on one core. By default the cores that affinity and
     the container's quota leave."""
 
@@ -90,30 +91,3 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
-
-
-def usable_cores() -> int:
-    """How many cores this process may really use, at least 1.
-
-    ``os.cpu_count`` and ONNX Runtime's own default see the whole machine; a container's affinity
-    and CPU quota (cgroup v2 ``cpu.max``, v1 ``cpu.cfs_quota_us``) are what it is given. A quota of
-    1.5 cores counts as one: two busy threads would be throttled in turn.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    quota = cgroup_quota()
-    return max(1, int(min(cores or 1, quota or cores or 1)))
-
-
-def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """The CPU quota in cores that a cgroup file system states, None where there is none."""
-    try:
-        quota, period = (root / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        try:
-            quota = (root / "cpu" / "cpu.cfs_quota_us").read_text().strip()
-            period = (root / "cpu" / "cpu.cfs_period_us").read_text().strip()
-        except OSError:
-            return None
-    if quota in ("max", "-1"):
-        return None
-    return int(quota) / int(period)

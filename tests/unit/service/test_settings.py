@@ -1,0 +1,47 @@
+"""Settings from the environment."""
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import Settings
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = "0" * 63 + "a"
+    monkeypatch.setenv("PNEUMONIA_PORT", "9000")
+    monkeypatch.setenv("PNEUMONIA_API_KEY_SHA256", f"{digest}, {digest}")
+    monkeypatch.setenv("PNEUMONIA_CORS_ORIGINS", "")
+    settings = Settings()
+    assert settings.port == 9000
+    assert settings.api_key_sha256 == (digest, digest)
+    assert settings.cors_origins == ()
+
+
+def test_keyless_means_this_machine_only() -> None:
+    assert Settings().host == "127.0.0.1"
+
+
+def test_every_setting_is_described_and_has_bounds() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        if field.annotation in (int, float):
+            assert field.metadata, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "70000"),
+        ("WORKERS", "0"),
+        ("MAX_BYTES", "lots"),
+        ("INPUT_CHECK", "ignore"),
+        ("MODEL_SHA256", "ABC"),
+        ("API_KEY_SHA256", "the key itself"),
+        ("DEADLINE_SECONDS", "nan"),
+        ("DRAIN_SECONDS", "-1"),
+    ],
+)
+def test_values_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"PNEUMONIA_{name}", value)
+    with pytest.raises(ValidationError):
+        Settings()
