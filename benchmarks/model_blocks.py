@@ -26,8 +26,8 @@ _RESULTS = (
 def answer() -> str:
     """What the shipped model says of a published chest X-ray, shortened, as a code block."""
     said = read_report("answer")["answer"]
-    shown = ("decision", "probability", "probabilities", "subtype", "operating_point")
-    shown += ("input_check", "warnings")
+    shown = ["decision", "probability", "probabilities", "subtype", "operating_point"]
+    shown += ["input_check", "warnings"]
     short = {name: _rounded(said[name]) for name in shown}
     return f"```json\n{json.dumps(short, indent=2)}\n```"
 

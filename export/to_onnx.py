@@ -82,19 +82,20 @@ def _with_evidence(model: keras.Model, check: InputCheck | None):  # type: ignor
     body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
     # NumPy arrays become constants of the graph; tensors made out here would become inputs
     kernel, bias = model.get_layer("classifier").get_weights()
-    projection = check.projection.T.astype(np.float32) if check else None
+    if check is not None:
+        check = check.single_precision()
 
     def compute(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        features, *checked = body(tf.cast(image, tf.float32), training=False)
+        outputs = body(tf.cast(image, tf.float32), training=False)
+        features, *checked = tf.nest.flatten(outputs)  # one output comes without its list
         evidence = tf.nn.conv2d(features, kernel[np.newaxis, np.newaxis], 1, "VALID")
         logits = tf.reduce_mean(evidence, axis=[1, 2]) + bias
-        outputs = (logits, tf.transpose(evidence, [0, 3, 1, 2]))
+        judged = (logits, tf.transpose(evidence, [0, 3, 1, 2]))
         if check is None:
-            return outputs
+            return judged
         pooled = tf.concat([tf.reduce_mean(one, axis=[1, 2]) for one in checked], axis=1)
-        # the difference first: both terms alone are large and would lose the digits that matter
-        offset = tf.matmul(pooled - check.centre.astype(np.float32)[np.newaxis], projection)
-        return *outputs, tf.norm(offset, axis=1)
+        squashed = tf.tanh((pooled - check.centre) / check.scale)
+        return *judged, tf.norm(tf.matmul(squashed, check.projection.T) - check.offset, axis=1)
 
     return compute
 

@@ -1,16 +1,17 @@
 """Is this a chest X-ray at all? A distance in the network's own features, fitted after training.
 
-Features are the global averages of a few layers, early ones for texture, late ones for anatomy.
-They are projected to a few dimensions in which chest X-rays have zero mean and unit covariance;
-there the plain squared length is the Mahalanobis distance (Lee et al. 2018, arXiv:1807.03888).
-Each axis then gets a weight that is learnt from made impostors but never falls below a floor, so
-that what looks like neither is still far away. The result is one small matrix: the distance of an
-image is the length of ``projection @ (features - centre)``.
+Features are the global averages of a few layers, early ones for texture, late ones for anatomy,
+each brought to the scale of chest X-rays and squashed by a hyperbolic tangent: single channels that
+a marker or a white border excites would otherwise outweigh all others. The squashed features are
+projected to a few dimensions in which chest X-rays have zero mean and unit covariance; there the
+plain length is the Mahalanobis distance (Lee et al. 2018, arXiv:1807.03888). Each axis then gets a
+weight that is learnt from made impostors but never falls below a floor, so that what looks like
+neither is still far away. In the graph all of it is one small matrix product.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -33,9 +34,10 @@ ACCEPTED = 0.998
 INPUT_CHECK_FILE = "input_check.npz"
 _CHESTS = 1500
 _PER_KIND = 150
-_FLOOR = 0.05
+_FLOOR = 0.2
 _SHRINKAGE = 0.02
 _SPREAD_FLOOR = 0.2
+_SQUASH = 3.0  # standard deviations
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,17 @@ class InputCheck:
     Attributes:
         layers: whose global averages, concatenated, are the features.
         centre: float64 ``[F]``, the mean of chest X-rays.
-        projection: float64 ``[D, F]``.
+        scale: float64 ``[F]``, > 0; a feature this far from the centre is squashed to tanh(1).
+        projection: float64 ``[D, F]``, of squashed features.
+        offset: float64 ``[D]``, where the mean chest X-ray is projected to.
         limit: the largest distance that is accepted.
     """
 
     layers: tuple[str, ...]
     centre: Features
+    scale: Features
     projection: Features
+    offset: Features
     limit: float
 
     def save(self, file: Path) -> None:
@@ -60,7 +66,9 @@ class InputCheck:
             file,
             layers=np.array(self.layers),
             centre=self.centre,
+            scale=self.scale,
             projection=self.projection,
+            offset=self.offset,
             limit=self.limit,
         )
 
@@ -75,13 +83,21 @@ class InputCheck:
             return cls(
                 tuple(kept["layers"].tolist()),
                 kept["centre"],
+                kept["scale"],
                 kept["projection"],
+                kept["offset"],
                 float(kept["limit"]),
             )
 
+    def single_precision(self) -> "InputCheck":
+        """The same with float32 arrays, as a graph has them."""
+        names = ("centre", "scale", "projection", "offset")
+        return replace(self, **{name: getattr(self, name).astype(np.float32) for name in names})
+
     def distance(self, features: Features) -> Features:
         """Of ``[N, F]`` features, float64 ``[N]``, >= 0."""
-        lengths: Features = np.linalg.norm((features - self.centre) @ self.projection.T, axis=1)
+        squashed = np.tanh((features - self.centre) / self.scale)
+        lengths: Features = np.linalg.norm(squashed @ self.projection.T - self.offset, axis=1)
         return lengths
 
 
@@ -110,30 +126,25 @@ def fit(
             accepts ``ACCEPTED`` of them.
         layers: what the features are.
     """
-    centre = chests.mean(axis=0)
-    spread = chests.std(axis=0)
+    centre, spread = chests.mean(axis=0), chests.std(axis=0)
     # a channel that no chest X-ray excites is a good witness, but not an infinitely good one
-    scale = spread + _SPREAD_FLOOR * np.median(spread)
-    both = np.concatenate(
-        [
-            (chests - centre) / scale,
-            (impostors - centre) / scale * np.sqrt(len(chests) / len(impostors)),
-        ]
-    )
+    scale = _SQUASH * (spread + _SPREAD_FLOOR * np.median(spread))
+    inside, outside = (np.tanh((rows - centre) / scale) for rows in (chests, impostors))
+    mean = inside.mean(axis=0)
+    inside, outside = inside - mean, outside - mean
     # axes along which chests and impostors together vary most
-    axes = np.linalg.svd(both, full_matrices=False)[2][:DIMENSIONS] / scale
-    projected = (chests - centre) @ axes.T
-    covariance = np.cov(projected.T)
+    both = np.concatenate([inside, outside * np.sqrt(len(inside) / len(outside))])
+    axes = np.linalg.svd(both, full_matrices=False)[2][:DIMENSIONS]
+    covariance = np.cov((inside @ axes.T).T)
     covariance += _SHRINKAGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     whitening = np.linalg.inv(np.linalg.cholesky(covariance)) @ axes
     # turn to the axes along which impostors stick out, so that a weight an axis is enough
-    out = (impostors - centre) @ whitening.T
-    turned = np.linalg.svd(out, full_matrices=False)[2] @ whitening
-    weights = _weights(((chests - centre) @ turned.T) ** 2, ((impostors - centre) @ turned.T) ** 2)
+    turned = np.linalg.svd(outside @ whitening.T, full_matrices=False)[2] @ whitening
+    weights = _weights((inside @ turned.T) ** 2, (outside @ turned.T) ** 2)
     projection = np.sqrt(weights)[:, np.newaxis] * turned
-    unlimited = InputCheck(layers, centre, projection, np.inf)
+    unlimited = InputCheck(layers, centre, scale, projection, projection @ mean, np.inf)
     limit = float(np.quantile(unlimited.distance(held_out), ACCEPTED))
-    return InputCheck(layers, centre, projection, limit)
+    return replace(unlimited, limit=limit)
 
 
 def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: Path) -> None:

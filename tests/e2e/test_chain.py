@@ -113,7 +113,7 @@ def test_the_contract_tells_the_whole_story(chain: Chain) -> None:
     assert screening.threshold <= balanced.threshold
     assert balanced.sensitivity.value >= 0.98
     assert contract.parity["largest_difference"] <= contract.parity["tolerance"]
-    assert contract.input_check_limit is None
+    assert contract.input_check_limit is not None
     assert "fingerprint" in contract.training_data
 
 
@@ -123,10 +123,11 @@ def test_the_service_answers_as_the_report_and_the_command_line_do(
     pneumonia("evaluate", chain.model, chain.data, "--part", "train", "--out", tmp_path / "report")
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["figures"]["auroc"]["value"] > 0.8
-    assert report["refused"] == 0
+    assert report["refused"] < 0.05 * report["images"]
     with (tmp_path / "report" / "answers.csv").open() as stream:
         answers = {row["file"]: row for row in csv.DictReader(stream)}
     files = sorted((chain.data / "train").glob("*/*"))[::30]
+    files = [file for file in files if answers[file.name]["decision"] != "refused"]
     told = pneumonia("predict", "--model", chain.model, *files)
     offline = [json.loads(line) for line in told.stdout.splitlines()]
     with service_process(chain.model, tmp_path) as service:

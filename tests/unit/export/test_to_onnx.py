@@ -8,6 +8,7 @@ import pytest
 from export.parity import ParityError, check_parity
 from export.to_onnx import build_graph, keras_probabilities, set_temperature
 from training.architectures import ARCHITECTURES
+from training.input_check import feature_extractor, fit
 
 TEMPERATURE = 1.7
 
@@ -51,6 +52,22 @@ def test_the_temperature_can_be_set_anew(network: keras.Model) -> None:
     set_temperature(graph, 5.0)
     session = ort.InferenceSession(graph.SerializeToString())
     assert check_parity(session, network, IMAGES, 5.0)["largest_difference"] < 0.01
+
+
+def test_the_distance_is_that_of_the_fitted_check() -> None:
+    network = ARCHITECTURES["efficientnet_lite0"](64, 3, 0.2)
+    extract = feature_extractor(network)
+    generator = np.random.default_rng(0)
+    smooth = np.cumsum(generator.normal(0, 6, (80, 64, 64, 1)), axis=2) + 128
+    known = np.clip(smooth, 0, 255).astype(np.uint8)
+    check = fit(extract(known[:60]), extract(IMAGES), extract(known[60:]))
+    graph = build_graph(network, TEMPERATURE, check)
+    session = ort.InferenceSession(graph.SerializeToString())
+    assert [output.name for output in session.get_outputs()][-1] == "distance"
+    images = np.concatenate([known[:4], IMAGES])
+    given = session.run(["distance"], {"image": images})[0]
+    assert given.shape == (8,)
+    assert np.allclose(given, check.distance(extract(images)), rtol=0.02, atol=0.02)
 
 
 def test_evidence_where_the_network_has_it(
