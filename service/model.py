@@ -92,9 +92,14 @@ class OnnxModel:
             )
         except Exception as error:  # the runtime's exceptions share no narrower base
             raise ModelFileError("the model file is not an ONNX graph that can run here") from error
-        self.contract = Contract.from_metadata(self._session.get_modelmeta().custom_metadata_map)
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        self._check_graph()
+        try:
+            metadata = self._session.get_modelmeta().custom_metadata_map
+            self._outputs = [entry.name for entry in self._session.get_outputs()]
+            inputs = {entry.name: (entry.type, entry.shape) for entry in self._session.get_inputs()}
+        except UnicodeDecodeError as error:
+            raise ModelFileError("the model file is damaged: its texts are no UTF-8") from error
+        self.contract = Contract.from_metadata(metadata)
+        self._check_graph(inputs)
         self._check_golden()
 
     def run(self, images: NDArray[np.uint8]) -> ModelOutput:
@@ -109,10 +114,11 @@ class OnnxModel:
         """Whether the file has the evidence map."""
         return "evidence" in self._outputs
 
-    def _check_graph(self) -> None:
+    def _check_graph(self, inputs: dict[str, tuple[str, list[int | str]]]) -> None:
         spec = self.contract.input
-        inputs = {entry.name: (entry.type, entry.shape[1:]) for entry in self._session.get_inputs()}
-        if inputs != {"image": ("tensor(uint8)", [spec.height, spec.width, 1])}:
+        kind, shape = inputs.get("image", ("", []))
+        expected = ("tensor(uint8)", [spec.height, spec.width, 1])
+        if len(inputs) != 1 or (kind, shape[1:]) != expected:
             raise ModelFileError(
                 "the graph's input is not uint8 image [N, height, width, 1] as its contract says"
             )
