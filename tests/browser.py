@@ -98,9 +98,9 @@ class Reader:
         return self.page.locator("#rows tbody tr")
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> Locator:
         """The files in the list, in its order."""
-        return self.page.locator("#rows .pick").all_inner_texts()
+        return self.page.locator("#rows .pick")
 
     def case(self, name: str) -> Locator:
         """The row of a file."""

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from service.settings import DEFAULT_MODEL
-from tests.browser import upload
+from tests.browser import Reader, upload
 from tests.e2e.conftest import ReaderFactory
 from tests.needs import shared
 from tests.pictures import picture
@@ -67,6 +67,18 @@ def test_a_new_model_behind_the_page_reads_everything_again(
         expect(reader.page.get_by_label("Balanced")).to_be_checked()
         reader.page.keyboard.press("m")
         expect(reader.page.get_by_role("dialog")).to_contain_text("tiny 2.0")
+
+
+def test_answers_of_two_models_are_never_mixed(reader: Reader) -> None:
+    def change(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        route.fulfill(response=answer, json=body | {"model": body["model"] | {"sha256": "0" * 64}})
+
+    reader.page.route("**/predict", change)
+    reader.add(upload("case.jpg", picture(200)))
+    expect(reader.verdict).to_contain_text("different models")
+    assert reader.uploads() == 2
 
 
 def test_a_service_that_comes_back_is_used_again(

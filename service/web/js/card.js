@@ -8,7 +8,7 @@ import { classBars, gauge } from "./gauge.js";
 /**
  * @param {import("./cases.js").Case} item
  * @param {{texts: import("./texts.js").Texts, contract: object, point: string}} page
- * @param {{cancel: () => void, retry: () => void, remove: () => void}} act
+ * @param {Record<"cancel"|"retry"|"remove", (item: object) => void>} act
  * @returns {Node[]}
  */
 export function cardParts(item, page, act) {
@@ -16,7 +16,7 @@ export function cardParts(item, page, act) {
   const title = make("h2", { class: "card-title", id: "card-title" }, item.name);
   const buttons = make("div", { class: "row card-actions" });
   const button = (name, key, click) =>
-    buttons.append(make("button", { type: "button", class: "compact", on: { click } }, icon(name), texts.say(key)));
+    buttons.append(make("button", { type: "button", class: "compact", on: { click: () => click(item) } }, icon(name), texts.say(key)));
   if (isOpen(item)) button("close", "case.cancel", act.cancel);
   if (canRetry(item)) button("retry", "case.retry", act.retry);
   if (!isOpen(item)) button("remove", "case.remove", act.remove);

@@ -3,18 +3,19 @@
 import { readChoices, writeChoice } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { Api, Problem } from "./api.js";
-import { cardParts, problemParts } from "./card.js";
 import { canRetry, Cases, isOpen } from "./cases.js";
 import { decide } from "./decide.js";
 import { askForKey, openKeys, openModelCard } from "./dialogs.js";
-import { find, icon, make } from "./dom.js";
+import { find, make } from "./dom.js";
 import { save, toCsv, toJson, toRecord } from "./export.js";
 import { drawPoints, drawTheme, openLanguages } from "./header.js";
 import { openIntake } from "./intake.js";
+import { drawCard, drawProgress, showView } from "./panes.js";
 import { PictureShelf } from "./pictures.js";
 import { printCases } from "./print.js";
 import { Queue } from "./queue.js";
 import { Shortcuts } from "./shortcuts.js";
+import { learnModel } from "./startup.js";
 import { Table } from "./table.js";
 import { LANGUAGES, preferredLanguage, Texts } from "./texts.js";
 import { Viewer } from "./viewer.js";
@@ -52,16 +53,20 @@ function readingOf(item) {
 }
 
 async function predict(file, signal, onWait) {
-  const answer = await api.predict(file, signal, onWait);
-  if (answer.model.sha256 !== description.sha256) await changeModel(answer.model.sha256);
-  return answer;
+  // a second time when the model changed meanwhile; a third answer would tell no more
+  for (let tries = 1; tries <= 2; tries += 1) {
+    const answer = await api.predict(file, signal, onWait);
+    if (answer.model.sha256 !== description.sha256) await changeModel();
+    if (answer.model.sha256 === description.sha256) return answer;
+  }
+  throw new Problem({ code: "models_differ" });
 }
 
 /** The service answers with another model than before: read again what the old one answered. */
-async function changeModel(sha256) {
+async function changeModel() {
   const current = await api.model();
-  if (current.sha256 !== sha256 || current.sha256 === description.sha256) return;
-  const old = cases.all.filter((item) => item.answer && item.answer.model.sha256 !== sha256);
+  if (current.sha256 === description.sha256) return;
+  const old = cases.all.filter((item) => item.answer && item.answer.model.sha256 !== current.sha256);
   for (const item of old) {
     shelf.forget(item);
     cases.update(item, { answer: null });
@@ -111,35 +116,9 @@ function drawNow() {
   if (!all.length) showView("empty");
   else if (document.body.dataset.view === "empty") showView("read");
   table.draw();
-  drawProgress();
-  drawCard(selected);
+  drawProgress(all, table.place(selected), texts);
+  drawCard(selected, page(), act);
   viewer.show(selected, readingOf(selected)?.decision ?? null);
-}
-
-function drawProgress() {
-  const { all } = cases;
-  const open = all.filter(isOpen).length;
-  const failed = all.filter(canRetry).length;
-  const closed = all.length - open;
-  find("count").textContent = texts.say("list.count", { count: all.length });
-  find("place").textContent = texts.say("list.place", { place: table.place(cases.selected), count: all.length });
-  find("progress").hidden = open === 0;
-  find("progress-bar").value = all.length ? closed / all.length : 0;
-  find("progress-text").textContent = texts.say("list.read", { read: closed, count: all.length });
-  find("retry-all").hidden = failed === 0 || open > 0;
-}
-
-function drawCard(item) {
-  const card = find("card");
-  const held = card.contains(document.activeElement);
-  const unfolded = card.querySelector("details")?.open ?? false;
-  card.replaceChildren(
-    ...(item
-      ? cardParts(item, page(), { cancel: () => act.cancel(item), retry: () => act.retry(item), remove: () => act.remove(item) })
-      : []),
-  );
-  if (unfolded && card.querySelector("details")) card.querySelector("details").open = true;
-  if (held) card.focus();
 }
 
 function drawWords() {
@@ -178,12 +157,6 @@ function chooseTheme() {
   choices.theme = choices.theme === "light" ? "dark" : "light";
   writeChoice("theme", choices.theme);
   drawTheme(choices.theme, texts);
-}
-
-/** @param {"empty"|"read"|"table"} name */
-function showView(name) {
-  document.body.dataset.view = name;
-  find("view").setAttribute("aria-pressed", String(name === "table"));
 }
 
 function chooseView() {
@@ -286,33 +259,12 @@ function listen(intake) {
   });
 }
 
-/** Ask for the model until the service has one; say what is the matter meanwhile. */
-async function learnModel() {
-  const notice = find("notice");
-  for (;;) {
-    try {
-      const current = await api.model(undefined, () => {
-        notice.textContent = texts.say("service.starting");
-        notice.hidden = false;
-      });
-      notice.hidden = true;
-      return current;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      const again = make("button", { type: "button", class: "compact" }, icon("retry"), texts.say("case.retry"));
-      notice.replaceChildren(...problemParts(error, texts).slice(0, 1), again);
-      notice.hidden = false;
-      await new Promise((resolve) => again.addEventListener("click", resolve, { once: true }));
-    }
-  }
-}
-
 async function start() {
   await texts.load(choices.lang in LANGUAGES ? choices.lang : preferredLanguage());
   openLanguages(texts.language, chooseLanguage);
   listen(openIntake(take));
   drawWords();
-  useModel(await learnModel());
+  useModel(await learnModel(api, texts));
   document.body.dataset.ready = "true";
   take(early);
   early = [];

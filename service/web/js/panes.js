@@ -1,0 +1,46 @@
+/** The panes around the picture: which are in view, the progress over the list, the card. */
+
+import { cardParts } from "./card.js";
+import { canRetry, isOpen } from "./cases.js";
+import { find } from "./dom.js";
+
+/** @param {"empty"|"read"|"table"} name */
+export function showView(name) {
+  document.body.dataset.view = name;
+  find("view").setAttribute("aria-pressed", String(name === "table"));
+}
+
+/** @param {object[]} all cases @param {number} place of the selected one in the list, from 1 */
+export function drawProgress(all, place, texts) {
+  const count = all.length;
+  const open = all.filter(isOpen).length;
+  const read = count - open;
+  find("count").textContent = texts.say("list.count", { count });
+  find("place").textContent = texts.say("list.place", { place, count });
+  find("progress").hidden = open === 0;
+  find("progress-bar").value = count ? read / count : 0;
+  find("progress-text").textContent = texts.say("list.read", { read, count });
+  find("retry-all").hidden = open > 0 || !all.some(canRetry);
+}
+
+/**
+ * Draw the card anew, but only when it says something else: focus and selection would be lost.
+ * @param {import("./cases.js").Case|null} item
+ */
+export function drawCard(item, page, act) {
+  const card = find("card");
+  const { texts, point, contract } = page;
+  const known = JSON.stringify(
+    item && [item.id, item.state, item.answer?.request_id, item.problem?.code, texts.language, point, contract.version],
+  );
+  if (card.dataset.known === known) return;
+  const sameCase = item && card.dataset.id === String(item.id);
+  const held = card.contains(document.activeElement);
+  const unfolded = sameCase && (card.querySelector("details")?.open ?? false);
+  card.dataset.known = known;
+  card.dataset.id = item?.id ?? "";
+  card.replaceChildren(...(item ? cardParts(item, page, act) : []));
+  if (!sameCase) card.scrollTop = 0;
+  if (unfolded && card.querySelector("details")) card.querySelector("details").open = true;
+  if (held) card.focus();
+}
