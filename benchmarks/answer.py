@@ -23,6 +23,7 @@ def main() -> int:
         command, cwd=ROOT, capture_output=True, text=True, check=True
     )
     answer = json.loads(said.stdout)
+    del answer["file"]  # where the package lies on this machine
     path = write_report("answer", {"image": CHEST, "answer": answer})
     print(f"wrote {path.relative_to(ROOT)}")
     return 0

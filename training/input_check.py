@@ -37,6 +37,7 @@ _PER_KIND = 150
 _FLOOR = 0.2
 _SHRINKAGE = 0.02
 _SPREAD_FLOOR = 0.2
+_SMALLEST_SPREAD = 1e-6  # where few images leave most channels unexcited
 _SQUASH = 3.0  # standard deviations
 
 
@@ -128,7 +129,7 @@ def fit(
     """
     centre, spread = chests.mean(axis=0), chests.std(axis=0)
     # a channel that no chest X-ray excites is a good witness, but not an infinitely good one
-    scale = _SQUASH * (spread + _SPREAD_FLOOR * np.median(spread))
+    scale = _SQUASH * (spread + _SPREAD_FLOOR * np.median(spread) + _SMALLEST_SPREAD)
     inside, outside = (np.tanh((rows - centre) / scale) for rows in (chests, impostors))
     mean = inside.mean(axis=0)
     inside, outside = inside - mean, outside - mean

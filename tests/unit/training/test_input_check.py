@@ -49,6 +49,15 @@ def test_a_channel_no_chest_excites_is_a_witness_but_no_veto(check: InputCheck) 
     assert (excited - plain).max() < 20 * check.limit
 
 
+def test_mostly_silent_channels_are_no_obstacle() -> None:
+    """As with few images, or a network at a size it was not made for."""
+    chests, impostors = _chests(200), GENERATOR.normal(5, 8, (60, FEATURES))
+    chests[:, 40:] = impostors[:, 40:] = 0
+    check = fit(chests, impostors, chests, ("features",))
+    assert np.isfinite(check.distance(chests)).all()
+    assert (check.distance(impostors) > check.limit).all()
+
+
 def test_it_survives_being_saved(check: InputCheck, tmp_path: Path) -> None:
     check.save(tmp_path / "check.npz")
     loaded = InputCheck.load(tmp_path / "check.npz")
