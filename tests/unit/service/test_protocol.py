@@ -1,0 +1,101 @@
+"""Connections whose request never gets complete."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from service import protocol
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says hello."""
+    await PlainTextResponse("hello")(scope, receive, send)
+
+
+Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+
+
+def serve(client: Client) -> None:
+    """Run a client against a server of this protocol."""
+
+    async def run() -> None:
+        config = uvicorn.Config(
+            app, http=protocol.BoundedProtocol, lifespan="off", log_config=None, access_log=False
+        )
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(server.serve([listener]))
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            try:
+                await asyncio.wait_for(client(reader, writer), 20)
+            finally:
+                writer.close()
+                server.should_exit = True
+                await serving
+
+    asyncio.run(run())
+
+
+async def closed_after(reader: asyncio.StreamReader) -> float:
+    begun = time.monotonic()
+    assert await reader.read() == b""
+    return time.monotonic() - begun
+
+
+def test_a_connection_that_asks_nothing_is_closed() -> None:
+    async def client(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        assert await closed_after(reader) > 0.2
+
+    serve(client)
+
+
+def test_a_head_that_drips_is_closed() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = asyncio.create_task(closed_after(reader))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Drip: ")
+        while not end.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+        assert await end > 0.2
+
+    serve(client)
+
+
+def test_the_second_head_of_a_connection_has_its_time_too() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        for _ in range(3):
+            writer.write(request[:10])
+            await asyncio.sleep(0.15)
+            writer.write(request[10:])
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+        writer.write(request[:10])
+        assert await closed_after(reader) > 0.2
+
+    serve(client)
+
+
+def test_a_slow_answer_is_not_a_slow_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow_app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.6)
+        await PlainTextResponse("hello")(scope, receive, send)
+
+    monkeypatch.setitem(globals(), "app", slow_app)
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client)
