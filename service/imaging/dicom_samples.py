@@ -6,13 +6,12 @@ from io import BytesIO
 from itertools import pairwise
 from typing import TypeAlias
 
-import jpeg_ls
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import UndecodableImage, UnsupportedType
-from service.imaging import jpeg_lossless
+from service.imaging import jpeg_lossless, jpeg_ls
 from service.imaging.codestream import Codestream, read_header
 from service.imaging.dicom_elements import (
     DEFLATED,
@@ -44,8 +43,8 @@ COMPRESSED = frozenset(
 )
 
 _RLE_HEADER = 64
-# what Pillow and CharLS raise on bytes that are not what they claim to be
-_DECODER_FAILURES = (OSError, SyntaxError, ValueError, RuntimeError, struct.error, MemoryError)
+# what Pillow raises on bytes that are not what they claim to be
+_DECODER_FAILURES = (OSError, SyntaxError, ValueError, struct.error, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -183,9 +182,7 @@ def _decompress(stream: Codestream, layout: Layout, halvings: int) -> Samples:
         case "JPEG lossless":
             cells: Samples = jpeg_lossless.decode(stream)
         case "JPEG-LS":
-            decoded, _ = jpeg_ls.decode_pixel_data(stream.data)
-            cells = np.frombuffer(decoded, np.uint8 if stream.bits <= 8 else "<u2")
-            cells = cells.reshape(stream.rows, stream.columns)
+            cells = jpeg_ls.decode(stream)
         case "JPEG 2000":
             cells = _jpeg_2000(stream, halvings)
     if stream.bits >= layout.stored or stream.signed or not layout.signed:
