@@ -13,7 +13,7 @@ from training.input_check import InputCheck
 
 OPSET = 18
 _TEMPERATURE = "temperature"
-_LARGE = 1024  # weights with more values than this are stored in half precision
+_KERNEL_DIMENSIONS = 4
 
 
 def build_graph(
@@ -28,8 +28,8 @@ def build_graph(
     exactly (class activation map, Zhou et al. 2016, arXiv:1512.04150). With a ``check``, which
     needs such a network, there is also ``distance``, float32 ``[N]``.
 
-    Large weights are stored as float16 and cast on loading, which halves the file; what that
-    changes is part of the measured parity.
+    Convolution kernels are stored as float16 and cast on loading, which halves the file; what that
+    changes is part of the measured parity. All else, whose range is not known, stays as it is.
     """
     size = model.input_shape[1]
     signature = (tf.TensorSpec((None, size, size, 1), tf.uint8, name="image"),)
@@ -130,7 +130,7 @@ def _store_half(graph: onnx.ModelProto) -> None:
     casts = []
     for weight in graph.graph.initializer:
         values = numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.size <= _LARGE:
+        if values.dtype != np.float32 or values.ndim != _KERNEL_DIMENSIONS:
             continue
         name = weight.name
         weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
