@@ -168,10 +168,10 @@ def test_keras_and_onnx_files_are_scored_alike(chain: Chain, tmp_path: Path) -> 
 
 def test_an_interrupted_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
     """Killed after its first epoch and resumed, a run ends as one that was left alone."""
-    words = ["train", data, "--arch", "cnn", "--folds", 3]
+    words = ["train", str(data), "--arch", "cnn", "--folds", "3"]
     words += ["--phase", "32:0:2:0.003:norms", "--phase", "48:0:1:0.001:norms"]
     pneumonia(*words, "--out", tmp_path / "whole")
-    command = [sys.executable, "-m", "service", *map(str, words), "--out", tmp_path / "cut"]
+    command = [sys.executable, "-m", "service", *words, "--out", str(tmp_path / "cut")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         for _ in range(1200):
             if (tmp_path / "cut" / "state.json").exists() or process.poll() is not None:

@@ -60,7 +60,7 @@ def test_a_flip_mirrors_left_and_right(data: Dataset) -> None:
 def test_each_range_changes_images_within_bounds(
     data: Dataset, change: dict[str, float | tuple[float, float]]
 ) -> None:
-    ranges = Augmentation(**{**vars(STILL), **change})  # type: ignore[arg-type]
+    ranges = Augmentation(**{**vars(STILL), **change})
     drawn = _drawn(data.images, ranges, size=96)
     assert drawn.shape == (len(data), 96, 96, 1)
     assert drawn.min() >= 0
