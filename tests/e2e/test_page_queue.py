@@ -94,6 +94,7 @@ def test_a_busy_service_is_waited_for_as_long_as_it_asks(reader: Reader) -> None
     reader.page.route("**/predict", lambda route: route.fulfill(status=429, json=busy), times=1)
     add(reader, 1)
     expect(reader.case("case-0.jpg")).to_contain_text("The service is busy")
+    reader.page.wait_for_timeout(1000)
     assert reader.uploads() == 1
     expect(reader.case("case-0.jpg")).to_contain_text("Pneumonia")
     assert reader.uploads() == 2

@@ -176,14 +176,14 @@ function filter(changes) {
 }
 
 function records() {
-  return table.shown.map((row) => toRecord(row.item, description.contract, choices.point));
+  return table.shown.map((item) => toRecord(item, description.contract, choices.point));
 }
 
 async function printShown() {
   const button = find("print");
   button.disabled = true;
   try {
-    const items = table.shown.map((row) => row.item).filter((item) => !isOpen(item));
+    const items = table.shown.filter((item) => !isOpen(item));
     await printCases(items, { ...page(), opacity: viewer.view.opacity }, shelf);
   } finally {
     button.disabled = false;

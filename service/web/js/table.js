@@ -23,6 +23,7 @@ export class Table {
   #rows = new Map();
   #sort = { column: null, down: false };
   #filter = { words: "", answer: "all" };
+  #shown = [];
   #head;
   #body;
   #empty;
@@ -48,22 +49,18 @@ export class Table {
 
   /** The cases that are shown, in their order. */
   get shown() {
-    const { cases, contract, point } = this.#page();
-    const rows = cases.all
-      .map((item) => ({ item, reading: item.answer && decide(item.answer, contract, point) }))
-      .filter((row) => this.#passes(row));
-    return this.#sorted(rows);
+    return this.#shown.map((row) => row.item);
   }
 
   /** The next shown case in a direction, +1 or -1. */
   neighbour(item, direction) {
-    const items = this.shown.map((row) => row.item);
+    const items = this.shown;
     return items[items.indexOf(item) + direction] ?? null;
   }
 
   /** Which of the shown cases it is, from 1; 0 for none. */
   place(item) {
-    return this.shown.findIndex((row) => row.item === item) + 1;
+    return this.shown.indexOf(item) + 1;
   }
 
   /** Bring the case's row into view. */
@@ -77,9 +74,10 @@ export class Table {
 
   draw() {
     this.#drawHead();
-    const { cases, texts } = this.#page();
-    const shown = this.shown;
-    const wanted = shown.map((row) => this.#row(row));
+    const { cases, texts, contract, point } = this.#page();
+    const rows = cases.all.map((item) => ({ item, reading: item.answer && decide(item.answer, contract, point) }));
+    this.#shown = this.#sorted(rows.filter((row) => this.#passes(row)));
+    const wanted = this.#shown.map((row) => this.#row(row));
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
     // moving a row takes the focus from it: touch the order only where it changed
     if (wanted.length !== this.#body.children.length || wanted.some((row, place) => row !== this.#body.children[place])) {
@@ -88,7 +86,7 @@ export class Table {
     }
     const alive = new Set(cases.all.map((item) => item.id));
     for (const id of this.#rows.keys()) if (!alive.has(id)) this.#rows.delete(id);
-    this.#empty.hidden = shown.length > 0;
+    this.#empty.hidden = wanted.length > 0;
     this.#empty.textContent = texts.say("list.none");
   }
 
@@ -116,6 +114,9 @@ export class Table {
 
   #drawHead() {
     const { texts } = this.#page();
+    const known = [texts.language, this.#sort.column, this.#sort.down].join();
+    if (this.#head.dataset.known === known) return;
+    this.#head.dataset.known = known;
     const focused = this.#head.contains(document.activeElement) ? document.activeElement.dataset.column : null;
     const cells = Object.keys(COLUMNS).map((column) => {
       const active = this.#sort.column === column;
@@ -149,7 +150,7 @@ export class Table {
     const row = this.#rows.get(item.id) ?? make("tr", { role: "row", "data-id": item.id });
     this.#rows.set(item.id, row);
     const selected = item === cases.selected;
-    const known = JSON.stringify([texts.language, state, reading, problem?.code, selected, answer?.request_id]);
+    const known = [texts.language, state, reading?.decision, reading?.subtype, problem?.code, selected, answer?.request_id].join();
     if (row.dataset.known === known) return row;
     const focusedAction = row.contains(document.activeElement) ? (document.activeElement.dataset.action ?? "open") : null;
     row.dataset.known = known;
