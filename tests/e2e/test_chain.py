@@ -122,7 +122,7 @@ def test_the_service_answers_as_the_report_and_the_command_line_do(
 ) -> None:
     pneumonia("evaluate", chain.model, chain.data, "--part", "train", "--out", tmp_path / "report")
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert report["figures"]["auroc"]["value"] > 0.8
+    assert report["images"] == len(list((chain.data / "train").glob("*/*")))
     assert report["refused"] < 0.05 * report["images"]
     with (tmp_path / "report" / "answers.csv").open() as stream:
         answers = {row["file"]: row for row in csv.DictReader(stream)}
