@@ -18,8 +18,11 @@ DIM = upload("dim.jpg", picture(60))
 TEXT = upload("notes.txt", b"hello")
 
 
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("size", [PHONE, DESK, WALL], ids=["phone", "desk", "wall"])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [(PHONE, "light"), (DESK, "dark"), (DESK, "light"), (WALL, "dark")],
+    ids=["phone-light", "desk-dark", "desk-light", "wall-dark"],
+)
 def test_axe_finds_nothing(open_reader: ReaderFactory, size: tuple[int, int], theme: str) -> None:
     reader = open_reader(size)
     reader.open(f"theme={theme}&point=careful")
