@@ -32,19 +32,19 @@ class Exchange:
         self.order: list[str] = []
 
     async def receive(self) -> Message:
+        self.order.append("receive")
         piece = self.pieces.pop(0)
         if isinstance(piece, float):
             await asyncio.sleep(piece)
-        self.order.append("receive")
         return {"type": "http.request", "body": piece, "more_body": bool(self.pieces)}
 
     async def send(self, message: Message) -> None:
         self.order.append("send")
         self.sent.append(message)
 
-    def run(self, app: ASGIApp) -> None:
+    def run(self, app: ASGIApp, idle_seconds: float = 20, seconds: float = 20) -> None:
         scope = {"type": "http", "method": "POST", "headers": self.headers}
-        asyncio.run(Linger(app, 0.1, 0.3)(scope, self.receive, self.send))
+        asyncio.run(Linger(app, idle_seconds, seconds)(scope, self.receive, self.send))
 
     @property
     def closes(self) -> bool:
@@ -72,7 +72,7 @@ def test_the_rest_of_the_body_is_read_after_the_answer() -> None:
 def test_a_rest_that_does_not_come_is_not_waited_for() -> None:
     exchange = Exchange([b"x", 60.0, b"z"])
     begun = time.monotonic()
-    exchange.run(refuse)
+    exchange.run(refuse, idle_seconds=0.1)
     assert time.monotonic() - begun < 10
     assert exchange.sent[-1]["more_body"] is False
 
@@ -80,7 +80,7 @@ def test_a_rest_that_does_not_come_is_not_waited_for() -> None:
 def test_a_rest_that_has_no_end_is_not_read_for_ever() -> None:
     exchange = Exchange([0.02] * 1000)
     begun = time.monotonic()
-    exchange.run(refuse)
+    exchange.run(refuse, seconds=0.2)
     assert time.monotonic() - begun < 10
     assert exchange.pieces
     assert exchange.sent[-1]["more_body"] is False
