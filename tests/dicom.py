@@ -7,6 +7,7 @@ import jpeg_ls
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from openjpeg.utils import encode_array
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -90,44 +91,63 @@ def radiograph(samples: Samples, bits: int = 12, **changes: Any) -> Dataset:
     return dataset
 
 
-def file_bytes(dataset: Dataset, syntax: str = "explicit", preamble: bool = True) -> bytes:
-    """The data set as a part-10 file; pixel data are compressed where ``syntax`` says so."""
+def file_bytes(
+    dataset: Dataset,
+    syntax: str = "explicit",
+    preamble: bool = True,
+    frame: bytes | None = None,
+    encapsulated: bytes | None = None,
+    **changes: Any,
+) -> bytes:
+    """The data set as a part-10 file; pixel data are compressed where ``syntax`` says so.
+
+    Args:
+        dataset: what :func:`radiograph` made.
+        syntax: a key of ``NATIVE`` or ``ENCODED``.
+        preamble: whether the file has its first 132 bytes.
+        frame: takes the place of the compressed picture.
+        encapsulated: takes the place of the compressed pixel data.
+        changes: attributes that the header states wrongly, by keyword.
+    """
     dataset.file_meta = FileMetaDataset()
-    uid = NATIVE.get(syntax) or ENCODED[syntax]
-    dataset.file_meta.TransferSyntaxUID = uid
+    dataset.file_meta.TransferSyntaxUID = NATIVE.get(syntax) or ENCODED[syntax]
     if syntax in ENCODED:
-        dataset.PixelData = encapsulate([compressed(dataset, syntax)], has_bot=False)
+        samples = np.frombuffer(dataset.PixelData, f"<u{dataset.BitsAllocated // 8}")
+        samples = samples.reshape(dataset.Rows, dataset.Columns)
+        if frame is None:
+            frame = lossless_frame(syntax, samples, dataset.BitsStored)
+        dataset.PixelData = encapsulated or encapsulate([frame], has_bot=False)
         dataset["PixelData"].VR = "OB"
         dataset["PixelData"].is_undefined_length = True
-    elif syntax == "big endian":
-        words = np.frombuffer(dataset.PixelData, "<u2")
-        dataset.PixelData = words.astype(">u2").tobytes()
+    elif syntax == "big endian" and "PixelData" in dataset:
+        dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+    for keyword, value in changes.items():
+        setattr(dataset, keyword, value)
     stream = BytesIO()
-    if syntax == "big endian":
-        dataset.save_as(stream, enforce_file_format=True, implicit_vr=False, little_endian=False)
-    else:
-        dataset.save_as(stream, enforce_file_format=True)
+    encoding = {"implicit_vr": False, "little_endian": False} if syntax == "big endian" else {}
+    dataset.save_as(stream, enforce_file_format=True, **encoding)
     data = stream.getvalue()
     return data if preamble else data[132:]
 
 
-def compressed(dataset: Dataset, syntax: str) -> bytes:
-    """The data set's native little-endian samples as one compressed frame."""
-    bits = int(dataset.BitsStored)
-    cells = np.frombuffer(dataset.PixelData, f"<u{dataset.BitsAllocated // 8}")
-    cells = cells.reshape(dataset.Rows, dataset.Columns)
+def lossless_frame(syntax: str, samples: Samples, bits: int) -> bytes:
+    """Samples as one compressed frame of ``bits`` bits; JPEG, the exception, loses some detail."""
+    kept: Samples = (samples & ((1 << bits) - 1)).astype(np.uint16)
+    if bits <= 8:
+        kept = kept.astype(np.uint8)
     match syntax:
         case "RLE":
-            return run_lengths(cells)
+            return run_lengths(samples)
         case "JPEG lossless":
-            return encode_lossless(cells & ((1 << bits) - 1), bits)
+            return encode_lossless(kept, bits)
         case "JPEG-LS":
-            kept = (cells & ((1 << bits) - 1)).astype(cells.dtype)
-            return bytes(jpeg_ls.encode_buffer(kept.tobytes(), *cells.shape, 1, bits))
+            return bytes(jpeg_ls.encode_buffer(kept.tobytes(), *kept.shape, 1, bits))
         case "JPEG 2000":
-            return _pillow(Image.fromarray(cells), "JPEG2000", irreversible=False, no_jp2=True)
+            return bytes(encode_array(kept, bits_stored=bits))
         case _:
-            return _pillow(Image.fromarray(cells.astype(np.uint8)), "JPEG", quality=95)
+            stream = BytesIO()
+            Image.fromarray(kept.astype(np.uint8)).save(stream, "JPEG", quality=95)
+            return stream.getvalue()
 
 
 def run_lengths(cells: Samples) -> bytes:
@@ -160,9 +180,3 @@ def lut(entries: Samples, first: int, bits: int, packed: bool = False) -> Sequen
 def read(data: bytes) -> pydicom.FileDataset:
     """The file as pydicom reads it."""
     return pydicom.dcmread(BytesIO(data), force=True)
-
-
-def _pillow(image: Image.Image, kind: str, **options: Any) -> bytes:
-    stream = BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()

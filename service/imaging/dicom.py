@@ -1,12 +1,18 @@
 """DICOM radiographs: what they say of themselves, which of them are read, and how."""
 
 import re
-from typing import TypeVar
 
 from service.errors import NotAChestXray, UndecodableImage, UnsupportedType
 from service.imaging.dicom_elements import Elements, read_elements
 from service.imaging.dicom_grey import to_grey
-from service.imaging.dicom_samples import COMPRESSED, NATIVE, RLE, Layout, read_samples
+from service.imaging.dicom_samples import (
+    COMPRESSED,
+    NATIVE,
+    RLE,
+    Layout,
+    read_layout,
+    read_samples,
+)
 from service.imaging.dicom_tags import Tag
 from service.imaging.dicom_terms import (
     OTHER_MODALITIES,
@@ -21,8 +27,6 @@ from service.imaging.radiograph import Limits, Notice, Radiograph, Uids
 from service.imaging.raster import check_size
 
 _DAYS_PER_AGE_UNIT = {"D": 1, "W": 7, "M": 365.25 / 12, "Y": 365.25}
-
-_Number = TypeVar("_Number")
 
 
 def decode_dicom(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
@@ -45,7 +49,7 @@ def decode_dicom(data: bytes, limits: Limits, at_least: int | None) -> Radiograp
     elements = read_elements(data, limits.max_pixels)
     _refuse_other_kinds(elements)
     _refuse_other_pictures(elements)
-    layout = _layout(elements)
+    layout = read_layout(elements)
     check_size(layout.columns, layout.rows, limits)
     samples = read_samples(elements, layout, _halvings(elements, layout, at_least))
     pixels, notices = to_grey(elements, layout, samples)
@@ -112,35 +116,6 @@ def _refuse_other_pictures(elements: Elements) -> None:
 
 def _letters(text: str) -> str:
     return re.sub("[^A-Z]", "", text.upper())
-
-
-def _layout(elements: Elements) -> Layout:
-    allocated = _required(elements.short(Tag.BITS_ALLOCATED))
-    stored = _required(elements.short(Tag.BITS_STORED))
-    if allocated not in (8, 16) or not 8 <= stored <= 16:
-        raise UnsupportedType("Only samples of 8 to 16 bits are read. Send the original X-ray.")
-    high = elements.short(Tag.HIGH_BIT)
-    high = stored - 1 if high is None else high
-    if not stored - 1 <= high < allocated:
-        raise UndecodableImage(
-            "BitsAllocated, BitsStored and HighBit contradict each other. Export the file again."
-        )
-    return Layout(
-        rows=_required(elements.short(Tag.ROWS)),
-        columns=_required(elements.short(Tag.COLUMNS)),
-        allocated=allocated,
-        stored=stored,
-        shift=high + 1 - stored,
-        signed=elements.short(Tag.PIXEL_REPRESENTATION) == 1,
-    )
-
-
-def _required(value: _Number | None) -> _Number:
-    if value is None:
-        raise UndecodableImage(
-            "The DICOM file lacks Rows, Columns, BitsAllocated or BitsStored. Export it again."
-        )
-    return value
 
 
 def _halvings(elements: Elements, layout: Layout, at_least: int | None) -> int:

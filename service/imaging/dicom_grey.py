@@ -192,9 +192,9 @@ def _read_lut(elements: Elements, sequence: Tag, values: Values) -> _Lut | None:
     count = count or 1 << 16
     if values.min() < 0 and first >= 1 << 15:
         first -= 1 << 16  # counts from a negative value
-    data = item.values[Tag.LUT_DATA]
-    packed = bits <= 8 and len(data) < 2 * count  # some devices put two entries in a word
-    raw = np.frombuffer(data, np.uint8) if packed else item.shorts(Tag.LUT_DATA)
+    words = item.shorts(Tag.LUT_DATA)
+    packed = bits <= 8 and words.size < count  # some devices put two entries in a word
+    raw = words.astype("<u2").view(np.uint8) if packed else words
     if raw.size < count:
         raise UndecodableImage("A lookup table is shorter than announced. Export the file again.")
     entries = raw[:count].astype(np.float64)

@@ -42,7 +42,7 @@ COMPRESSED = frozenset(
     }
 )
 
-_RLE_HEADER = 64
+_LAYOUT_TAGS = (Tag.ROWS, Tag.COLUMNS, Tag.BITS_ALLOCATED, Tag.BITS_STORED)
 # what Pillow raises on bytes that are not what they claim to be
 _DECODER_FAILURES = (OSError, SyntaxError, ValueError, struct.error, MemoryError)
 
@@ -66,6 +66,31 @@ class Layout:
     stored: int
     shift: int
     signed: bool
+
+
+def read_layout(elements: Elements) -> Layout:
+    """The layout that the header states.
+
+    Raises:
+        UndecodableImage: it is incomplete or contradicts itself.
+        UnsupportedType: samples of fewer than 8 or more than 16 bits.
+    """
+    numbers = [elements.short(tag) for tag in _LAYOUT_TAGS]
+    if None in numbers:
+        raise UndecodableImage(
+            "The DICOM file lacks Rows, Columns, BitsAllocated or BitsStored. Export it again."
+        )
+    rows, columns, allocated, stored = (number or 0 for number in numbers)
+    if allocated not in (8, 16) or not 8 <= stored <= 16:
+        raise UnsupportedType("Only samples of 8 to 16 bits are read. Send the original X-ray.")
+    high = elements.short(Tag.HIGH_BIT)
+    high = stored - 1 if high is None else high
+    if not stored - 1 <= high < allocated:
+        raise UndecodableImage(
+            "BitsAllocated, BitsStored and HighBit contradict each other. Export the file again."
+        )
+    signed = elements.short(Tag.PIXEL_REPRESENTATION) == 1
+    return Layout(rows, columns, allocated, stored, shift=high + 1 - stored, signed=signed)
 
 
 def read_samples(elements: Elements, layout: Layout, halvings: int) -> Samples:
