@@ -66,7 +66,7 @@ def batches(
     """One epoch of shuffled, augmented batches ``(images, targets, weights)``.
 
     Weights make every class count the same in the loss. The order and every variant follow from
-    ``seed`` and ``epoch`` alone, so a resumed run goes on as the uninterrupted one would.
+    ``seed`` and ``epoch`` alone, so a resumed run sees what the uninterrupted one would.
     """
     order = np.random.default_rng((seed, epoch)).permutation(len(data))
     share = data.targets.mean(axis=0)

@@ -99,7 +99,8 @@ def train(
     """Train a network and leave everything about it in a run folder.
 
     After every epoch a checkpoint is written, from which ``resume`` goes on; since the order and
-    the augmentation follow from seed and epoch, it goes on as if it had not been interrupted.
+    the augmentation follow from seed and epoch, it goes on as if it had not been interrupted, but
+    for the draws of dropout.
 
     Args:
         recipe: how.
