@@ -9,6 +9,7 @@ import pydicom
 from numpy.typing import NDArray
 from openjpeg.utils import encode_array
 from PIL import Image
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
@@ -83,11 +84,7 @@ def radiograph(samples: Samples, bits: int = 12, **changes: Any) -> Dataset:
     dataset.PixelRepresentation = int(samples.dtype.kind == "i")
     dataset.PixelData = samples.astype(samples.dtype.newbyteorder("<")).tobytes()
     dataset["PixelData"].VR = "OW"
-    for keyword, value in changes.items():
-        if value is None:
-            delattr(dataset, keyword)
-        else:
-            setattr(dataset, keyword, value)
+    _change(dataset, changes)
     return dataset
 
 
@@ -121,13 +118,22 @@ def file_bytes(
         dataset["PixelData"].is_undefined_length = True
     elif syntax == "big endian" and "PixelData" in dataset:
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
-    for keyword, value in changes.items():
-        setattr(dataset, keyword, value)
+    _change(dataset, changes)
     stream = BytesIO()
     encoding = {"implicit_vr": False, "little_endian": False} if syntax == "big endian" else {}
-    dataset.save_as(stream, enforce_file_format=True, **encoding)
+    with disable_value_validation():
+        dataset.save_as(stream, enforce_file_format=True, **encoding)
     data = stream.getvalue()
     return data if preamble else data[132:]
+
+
+def _change(dataset: Dataset, changes: dict[str, Any]) -> None:
+    with disable_value_validation():  # real files are not always valid either
+        for keyword, value in changes.items():
+            if keyword in dataset:
+                delattr(dataset, keyword)  # an element keeps the validation it was made with
+            if value is not None:
+                setattr(dataset, keyword, value)
 
 
 def lossless_frame(syntax: str, samples: Samples, bits: int) -> bytes:
