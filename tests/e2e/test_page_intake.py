@@ -1,5 +1,6 @@
 """The ways in: choose, drop, drop a folder, paste; and what never gets out."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,9 +93,12 @@ def test_file_names_do_not_leave_the_browser(reader: Reader) -> None:
 
 
 def test_nothing_is_stored_in_the_browser(reader: Reader) -> None:
-    reader.open("theme=light&lang=fr")
     reader.add(upload("kept.jpg", BRIGHT))
     reader.wait_for_picture()
+    reader.page.get_by_role("button", name="Light theme").click()
+    reader.page.get_by_label("Screening").check()
+    reader.page.locator("#language").select_option("fr")
+    expect(reader.page).to_have_url(re.compile("theme=light.*point=screening"))
     stored = reader.page.evaluate(
         """async () => [
             localStorage.length, sessionStorage.length, document.cookie,
