@@ -12,7 +12,14 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    model_validator,
+)
 
 from service.errors import InvalidRequest, ModelFileError
 from service.imaging.preprocess import Resampling
@@ -105,7 +112,12 @@ class Golden(_Frozen):
 
 
 class Contract(_Frozen):
-    """Everything a service or a reader must know about a model file."""
+    """Everything a service or a reader must know about a model file.
+
+    Attributes:
+        population_age_years: youngest and oldest age, in completed years, that the figures hold
+            for; None where nobody knows.
+    """
 
     format_version: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
@@ -119,6 +131,7 @@ class Contract(_Frozen):
     calibration: str = ""
     input_check_limit: float | None = Field(default=None, gt=0)
     population: str
+    population_age_years: tuple[NonNegativeInt, NonNegativeInt] | None = None
     training_data: str
     reference_histograms: dict[Literal["probability", "distance"], Histogram] = {}
     metrics: dict[str, float] = {}
@@ -130,6 +143,9 @@ class Contract(_Frozen):
     def _labels_agree(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels repeat")
+        ages = self.population_age_years
+        if ages is not None and ages[0] > ages[1]:
+            raise ValueError("population_age_years must be the youngest, then the oldest")
         if not set(self.pneumonia_labels) < set(self.labels):
             raise ValueError("pneumonia_labels must be some, not all, of the labels")
         names = [point.name for point in self.operating_points]

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
-from service.contract import OperatingPoint, golden_pattern
+from service.contract import Contract, OperatingPoint, golden_pattern
 from service.errors import NoEvidence, NotAChestXray
 from service.imaging.decode import decode
 from service.imaging.overlay import evidence_layer, overlay
@@ -112,7 +112,12 @@ class Predictor:
             radiograph=replace(radiograph, pixels=image[..., 0]),
             decode_seconds=decoded - start,
             inference_seconds=done - decoded,
-            notices=radiograph.notices + size_notices(radiograph, height, width) + doubts,
+            notices=(
+                *radiograph.notices,
+                *size_notices(radiograph, height, width),
+                *_age_notices(radiograph, contract),
+                *doubts,
+            ),
         )
 
     def explain(
@@ -193,6 +198,18 @@ class Predictor:
         if self._refuse:
             raise NotAChestXray(sentence, distance, limit)
         return InputCheck(False, distance, limit), (Notice("not_a_chest_xray", sentence),)
+
+
+def _age_notices(radiograph: Radiograph, contract: Contract) -> tuple[Notice, ...]:
+    """Whether the file says that the patient is of another age than the model was made for."""
+    age, ages = radiograph.age_years, contract.population_age_years
+    if age is None or ages is None or ages[0] <= age <= ages[1]:
+        return ()
+    sentence = (
+        "The age that the file states for the patient is outside the "
+        f"{ages[0]} to {ages[1]} years that the model's figures hold for."
+    )
+    return (Notice("outside_training_population", sentence),)
 
 
 def _picture(pixels: Pixels) -> Pixels:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from service.contract import Contract
+from service.imaging.radiograph import Uids
 from service.predictor import Prediction
 from service.problems import Problem
 
@@ -42,6 +43,14 @@ class ImageAnswer(_Answer):
     width: int = Field(description="Columns of the original.")
     height: int = Field(description="Rows of the original.")
     bit_depth: int = Field(description="Significant bits a sample.")
+
+
+class UidsAnswer(_Answer):
+    """Which DICOM object the image is; each null where the file names none."""
+
+    study_instance_uid: str | None
+    series_instance_uid: str | None
+    sop_instance_uid: str | None
 
 
 class ModelAnswer(_Answer):
@@ -108,6 +117,11 @@ class PredictionAnswer(_Answer):
     model: ModelAnswer
     timings_ms: Timings
     warnings: list[WarningAnswer]
+    uids: UidsAnswer | None = Field(
+        default=None,
+        exclude_if=lambda uids: uids is None,
+        description="Only where the query asks for them by `uids=true` and the image is DICOM.",
+    )
 
 
 class BatchPrediction(_Answer):
@@ -151,6 +165,7 @@ def describe(
     request_id: str,
     queue_seconds: float,
     total_seconds: float,
+    with_uids: bool = False,
 ) -> PredictionAnswer:
     """A prediction as it is answered.
 
@@ -160,6 +175,7 @@ def describe(
         request_id: of the request.
         queue_seconds: how long it waited for a worker.
         total_seconds: from the complete upload to now.
+        with_uids: whether the caller asked which DICOM object it was.
     """
     point = prediction.operating_point
     check = prediction.input_check
@@ -195,6 +211,17 @@ def describe(
         warnings=[
             WarningAnswer(code=notice.code, detail=notice.detail) for notice in prediction.notices
         ],
+        uids=_uids(radiograph.uids) if with_uids else None,
+    )
+
+
+def _uids(uids: Uids | None) -> UidsAnswer | None:
+    if uids is None:
+        return None
+    return UidsAnswer(
+        study_instance_uid=uids.study,
+        series_instance_uid=uids.series,
+        sop_instance_uid=uids.instance,
     )
 
 
