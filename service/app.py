@@ -13,7 +13,7 @@ from service.errors import PneumoniaError
 from service.linger import Linger
 from service.middleware import Observe
 from service.problems import answer_error
-from service.routes import explain, operations, pages, predict
+from service.routes import explain, operations, pages, predict, v2
 from service.runtime import Runtime
 from service.settings import Settings
 
@@ -49,7 +49,13 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
-    for router in (predict.router, explain.router, operations.router, pages.make_router()):
+    for router in (
+        predict.router,
+        explain.router,
+        operations.router,
+        v2.router,
+        pages.make_router(),
+    ):
         app.include_router(router)
         runtime.metrics.expect(router.routes)
     for kind in (PneumoniaError, RequestValidationError, HTTPException):

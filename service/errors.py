@@ -40,6 +40,12 @@ class InvalidRequest(PneumoniaError):
     code = "invalid_request"
 
 
+class UnknownModel(PneumoniaError):
+    """The request names a model, or a version of one, that is not served here."""
+
+    code = "not_found"
+
+
 class UndecodableImage(PneumoniaError):
     """An image type that is known by its first bytes, but empty, truncated or corrupt."""
 

@@ -57,7 +57,7 @@ class Observe:
         async def fail(code: Literal["internal", "not_ready"], detail: str) -> None:
             trace.code = code
             problem = make_problem(code, detail, trace.request_id)
-            await problem_response(problem)(scope, receive, send_with_headers)
+            await problem_response(problem, scope["path"])(scope, receive, send_with_headers)
 
         self._metrics.in_flight.inc()
         try:

@@ -7,12 +7,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from service import errors
 from service.trace import trace_of
 
 MEDIA_TYPE = "application/problem+json"
+OPEN_INFERENCE = "/v2"
 
 Code: TypeAlias = Literal[
     "undecodable_image",
@@ -56,6 +57,7 @@ TABLE: dict[Code, tuple[int, str]] = {
 _ERRORS: dict[type[errors.PneumoniaError], Code] = {
     errors.UndecodableImage: "undecodable_image",
     errors.Unauthorized: "unauthorized",
+    errors.UnknownModel: "not_found",
     errors.RequestTimeout: "request_timeout",
     errors.TooLarge: "too_large",
     errors.UnsupportedType: "unsupported_type",
@@ -122,13 +124,23 @@ def problem_of(error: errors.PneumoniaError, request_id: str) -> Problem:
     return problem
 
 
-def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
-    """The answer that carries a problem, with the headers its kind asks for."""
+def problem_response(
+    problem: Problem, path: str = "", headers: dict[str, str] | None = None
+) -> Response:
+    """The answer that carries a problem, with the headers its kind asks for.
+
+    Args:
+        problem: what to tell.
+        path: that was asked for; those of the Open Inference Protocol have errors of their own.
+        headers: to add.
+    """
     headers = dict(headers or {})
     if problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
     if problem.code == "unauthorized":
         headers["WWW-Authenticate"] = 'Bearer realm="pneumonia"'
+    if path == OPEN_INFERENCE or path.startswith(f"{OPEN_INFERENCE}/"):
+        return JSONResponse({"error": problem.detail}, problem.status, headers=headers)
     return Response(
         problem.model_dump_json(),
         problem.status,
@@ -142,7 +154,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
     trace = trace_of(request.scope)
     problem, headers = _translate(error, trace.request_id)
     trace.code, trace.distance = problem.code, problem.distance
-    return problem_response(problem, headers)
+    return problem_response(problem, request.url.path, headers)
 
 
 def _translate(error: Exception, request_id: str) -> tuple[Problem, dict[str, str]]:

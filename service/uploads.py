@@ -101,10 +101,7 @@ class UploadReader:
                 "file, or the image itself as image/*, application/dicom or "
                 "application/octet-stream."
             )
-        # unlike a list it stays small however small the chunks are, and its bytes come out uncopied
-        content = BytesIO()
-        await self._read(request, hold, content.write, self.max_bytes)
-        return content.getvalue()
+        return await self.read_body(request, hold)
 
     async def read_many(self, request: Request, hold: Hold) -> list[bytes | PneumoniaError]:
         """The images of a form's fields ``files``, each whole or with why it was refused.
@@ -117,6 +114,17 @@ class UploadReader:
             raise UnsupportedType("Send multipart/form-data with one field files for each image.")
         form = FileForm(boundary, "files", self.max_batch, self.max_bytes)
         return await self._read_form(request, hold, form, self.max_batch)
+
+    async def read_body(self, request: Request, hold: Hold) -> bytes:
+        """The whole body, whatever it is.
+
+        Raises:
+            PneumoniaError: as :meth:`read_one`, where it concerns no form.
+        """
+        # unlike a list it stays small however small the chunks are, and its bytes come out uncopied
+        content = BytesIO()
+        await self._read(request, hold, content.write, self.max_bytes)
+        return content.getvalue()
 
     async def _read_form(
         self, request: Request, hold: Hold, form: FileForm, most_files: int

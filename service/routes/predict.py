@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from time import perf_counter
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -19,17 +18,15 @@ from service.routes.common import (
     problems,
     upload,
 )
+from service.routes.judge import judge
 from service.runtime import Runtime
 from service.schemas import (
     BatchAnswer,
     BatchPrediction,
     BatchProblem,
-    ModelAnswer,
     PredictionAnswer,
-    describe,
 )
 from service.trace import trace_of
-from service.workload import expected_units
 
 router = APIRouter(dependencies=KEYED, tags=["Images"])
 
@@ -55,7 +52,7 @@ async def predict(
         data = await runtime.reader.read_one(request, hold)
         answer = await unless_gone(
             request.receive,
-            _predict(runtime, predictor, data, operating_point, trace.request_id),
+            judge(runtime, predictor, data, operating_point, trace.request_id),
         )
     trace.decision = answer.decision
     return answer
@@ -81,32 +78,12 @@ async def predict_batch(
     with runtime.memory.hold() as hold:
         files = await runtime.reader.read_many(request, hold)
         results = await unless_gone(
-            request.receive, _predict_all(runtime, predictor, files, operating_point, request_id)
+            request.receive, _judge_all(runtime, predictor, files, operating_point, request_id)
         )
     return BatchAnswer(request_id=request_id, results=results)
 
 
-async def _predict(
-    runtime: Runtime, predictor: Predictor, data: bytes, operating_point: str, request_id: str
-) -> PredictionAnswer:
-    start = perf_counter()
-    done = await runtime.admission.run(
-        lambda: predictor.predict(data, operating_point), expected_units(data)
-    )
-    total = perf_counter() - start
-    runtime.metrics.count_prediction(done.value, done.queue_seconds, total)
-    model = predictor.model
-    name, version = model.contract.name, model.contract.version
-    return describe(
-        done.value,
-        ModelAnswer(name=name, version=version, sha256=model.sha256),
-        request_id,
-        done.queue_seconds,
-        total,
-    )
-
-
-async def _predict_all(
+async def _judge_all(
     runtime: Runtime,
     predictor: Predictor,
     files: list[bytes | PneumoniaError],
@@ -122,7 +99,7 @@ async def _predict_all(
             try:
                 if isinstance(file, PneumoniaError):
                     raise file
-                prediction = await _predict(runtime, predictor, file, operating_point, request_id)
+                prediction = await judge(runtime, predictor, file, operating_point, request_id)
                 results.append(BatchPrediction(index=index, prediction=prediction))
             except PneumoniaError as error:
                 problem = problem_of(error, request_id)

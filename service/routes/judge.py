@@ -1,0 +1,27 @@
+"""One image through admission, counted and described, for every route that judges images."""
+
+from time import perf_counter
+
+from service.predictor import Predictor
+from service.runtime import Runtime
+from service.schemas import ModelAnswer, PredictionAnswer, describe
+from service.workload import expected_units
+
+
+async def judge(
+    runtime: Runtime, predictor: Predictor, data: bytes, operating_point: str, request_id: str
+) -> PredictionAnswer:
+    """Wait for a worker, judge one encoded image, and count it.
+
+    Raises:
+        PneumoniaError: as :meth:`Admission.run` and :meth:`Predictor.predict`.
+    """
+    start = perf_counter()
+    done = await runtime.admission.run(
+        lambda: predictor.predict(data, operating_point), expected_units(data)
+    )
+    total = perf_counter() - start
+    runtime.metrics.count_prediction(done.value, done.queue_seconds, total)
+    contract = predictor.model.contract
+    model = ModelAnswer(name=contract.name, version=contract.version, sha256=predictor.model.sha256)
+    return describe(done.value, model, request_id, done.queue_seconds, total)

@@ -1,0 +1,214 @@
+"""Requests and answers of the Open Inference Protocol, version 2, with its binary extension.
+
+A body is JSON, or JSON followed by the tensors' bytes; a header then says where the JSON ends.
+https://github.com/kserve/open-inference-protocol
+"""
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, ValidationError
+
+from service.errors import InvalidRequest, TooLarge
+
+# A number takes up to 30 times more memory as an object than in JSON; large tensors go in binary.
+LARGEST_JSON = 4 * 2**20
+
+_LENGTH = struct.Struct("<I")
+
+Tensor: TypeAlias = NDArray[np.float32] | list[bytes]
+
+
+class _Parameters(BaseModel):
+    binary_data_size: int | None = Field(default=None, ge=0)
+    binary_data: bool | None = None
+    binary_data_output: bool = False
+    classification: int | None = None
+    shared_memory_region: str | None = None
+    operating_point: str = "balanced"
+
+
+class _Input(BaseModel):
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: _Parameters = _Parameters()
+    data: list[Any] | None = None
+
+
+class _Output(BaseModel):
+    name: str
+    parameters: _Parameters = _Parameters()
+
+
+class _Request(BaseModel):
+    id: str | None = None
+    parameters: _Parameters = _Parameters()
+    inputs: list[_Input] = Field(min_length=1, max_length=1)
+    outputs: list[_Output] = Field(default=[], max_length=16)
+
+
+@dataclass(frozen=True)
+class InferRequest:
+    """What is to be inferred.
+
+    Attributes:
+        id: the client's name for the request.
+        images: uint8 ``[N, height, width, 1]``, or one encoded image.
+        operating_point: the rule that decides on an encoded image.
+        outputs: names that are asked for, and whether in binary; None for all, in ``binary``.
+        binary: whether outputs that say nothing else go in binary.
+    """
+
+    id: str | None
+    images: NDArray[np.uint8] | bytes
+    operating_point: str
+    outputs: Mapping[str, bool] | None
+    binary: bool
+
+
+def read_request(body: bytes, json_length: int | None, height: int, width: int) -> InferRequest:
+    """Read the body of an inference request.
+
+    Args:
+        body: all of it.
+        json_length: bytes of JSON at its beginning; None when it is nothing else.
+        height: rows of the model's input.
+        width: columns of the model's input.
+
+    Raises:
+        InvalidRequest: it does not keep to the protocol, or asks for what this service has not.
+        TooLarge: too much JSON.
+    """
+    if json_length is not None and json_length > len(body):
+        raise InvalidRequest("Inference-Header-Content-Length is more than the body has.")
+    text = body[:json_length]
+    if len(text) > LARGEST_JSON:
+        raise TooLarge("Tensors of this size are accepted as binary data only.")
+    try:
+        request = _Request.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "body"
+        raise InvalidRequest(f"{place}: {first['msg']}.") from None
+    asked = [request.parameters, *(output.parameters for output in request.outputs)]
+    (tensor,) = request.inputs
+    if any(one.shared_memory_region is not None for one in (tensor.parameters, *asked)):
+        raise InvalidRequest("Shared memory is not offered. Send the tensors.")
+    if any(one.classification is not None for one in asked):
+        raise InvalidRequest("The classification extension is not offered.")
+    binary = request.parameters.binary_data_output
+    outputs = {
+        output.name: binary
+        if output.parameters.binary_data is None
+        else output.parameters.binary_data
+        for output in request.outputs
+    }
+    data = b"" if json_length is None else body[json_length:]
+    images = (
+        _encoded(tensor, data) if tensor.name == "bytes" else _pixels(tensor, data, height, width)
+    )
+    point = request.parameters.operating_point
+    return InferRequest(request.id, images, point, outputs or None, binary)
+
+
+def write_answer(
+    head: Mapping[str, str], tensors: Mapping[str, Tensor], request: InferRequest
+) -> tuple[bytes, int | None]:
+    """Write the body of an answer.
+
+    Args:
+        head: ``model_name`` and the like.
+        tensors: all outputs there are.
+        request: which of them it asked for, and how.
+
+    Returns:
+        The body, and the length of its JSON where binary data follows.
+
+    Raises:
+        InvalidRequest: the request asked for an output that is not there.
+    """
+    outputs = request.outputs
+    if outputs is None:
+        outputs = dict.fromkeys(tensors, request.binary)
+    unknown = outputs.keys() - tensors.keys()
+    if unknown:
+        raise InvalidRequest(f"The outputs for this input are {', '.join(tensors)}.")
+    entries = []
+    tail = []
+    for name, binary in outputs.items():
+        tensor = tensors[name]
+        entry: dict[str, Any] = {
+            "name": name,
+            "shape": list(tensor.shape) if isinstance(tensor, np.ndarray) else [len(tensor)],
+            "datatype": "FP32" if isinstance(tensor, np.ndarray) else "BYTES",
+        }
+        if binary:
+            tail.append(_to_bytes(tensor))
+            entry["parameters"] = {"binary_data_size": len(tail[-1])}
+        else:
+            entry["data"] = _to_list(tensor)
+        entries.append(entry)
+    answer: dict[str, Any] = {**head, "outputs": entries}
+    if request.id is not None:
+        answer["id"] = request.id
+    text = json.dumps(answer).encode()
+    return b"".join((text, *tail)), len(text) if tail else None
+
+
+def _pixels(tensor: _Input, data: bytes, height: int, width: int) -> NDArray[np.uint8]:
+    if tensor.name != "image":
+        raise InvalidRequest("The inputs are image, or bytes. Send one of them.")
+    count, *rest = tensor.shape or [0]
+    if tensor.datatype != "UINT8" or count < 1 or rest != [height, width, 1]:
+        raise InvalidRequest(f"The input image is UINT8 [N, {height}, {width}, 1].")
+    size = math.prod(tensor.shape)
+    if tensor.parameters.binary_data_size is not None:
+        if tensor.parameters.binary_data_size != len(data) or len(data) != size:
+            raise InvalidRequest(f"The input image has {len(data)} bytes, its shape {size}.")
+        return np.frombuffer(data, np.uint8).reshape(tensor.shape)
+    try:
+        values = np.array(tensor.data)
+    except ValueError:
+        values = np.empty(0)
+    if (
+        values.size != size
+        or not np.issubdtype(values.dtype, np.integer)
+        or values.min() < 0
+        or values.max() > 255
+    ):
+        raise InvalidRequest(f"The data of the input image are not {size} numbers from 0 to 255.")
+    return values.astype(np.uint8).reshape(tensor.shape)
+
+
+def _encoded(tensor: _Input, data: bytes) -> bytes:
+    if tensor.datatype != "BYTES" or math.prod(tensor.shape) != 1:
+        raise InvalidRequest("The input bytes is BYTES [1]: one encoded image.")
+    if tensor.parameters.binary_data_size is None:
+        raise InvalidRequest("The input bytes is accepted as binary data only.")
+    if (
+        tensor.parameters.binary_data_size != len(data)
+        or len(data) < _LENGTH.size
+        or _LENGTH.unpack_from(data)[0] != len(data) - _LENGTH.size
+    ):
+        raise InvalidRequest("The input bytes does not have the length it says it has.")
+    return data[_LENGTH.size :]
+
+
+def _to_bytes(tensor: Tensor) -> bytes:
+    if isinstance(tensor, np.ndarray):
+        return tensor.astype("<f4", copy=False).tobytes()
+    return b"".join(_LENGTH.pack(len(text)) + text for text in tensor)
+
+
+def _to_list(tensor: Tensor) -> list[Any]:
+    if isinstance(tensor, np.ndarray):
+        result: list[Any] = tensor.ravel().tolist()
+        return result
+    return [text.decode() for text in tensor]
