@@ -159,7 +159,8 @@ def test_side_by_side_with_the_original_moves_together(looking: Reader) -> None:
     assert colourfulness(right) > 30
     looking.page.keyboard.press("+")
     films = [box(film) for film in looking.page.locator(".film").all()]
-    assert films[0]["width"] == pytest.approx(films[1]["width"])
+    # each film is laid out on its own, to a fraction of a pixel
+    assert films[0]["width"] == pytest.approx(films[1]["width"], abs=0.5)
     looking.page.keyboard.press("s")
     expect(right).to_be_hidden()
 
