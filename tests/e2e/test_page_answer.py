@@ -173,7 +173,8 @@ def test_not_a_medical_device_is_always_in_view(
     words = reader.page.get_by_text("Not a medical device.").first
     expect(words).to_be_in_viewport(ratio=1)
     reader.add(BRIGHT)
-    reader.page.mouse.wheel(0, 5000)
-    expect(words).to_be_in_viewport(ratio=1)
+    for place in (0, 10_000):
+        reader.page.evaluate("place => scrollTo(0, place)", place)
+        expect(words).to_be_in_viewport(ratio=1)
     reader.page.keyboard.press("l")
     expect(words).to_be_in_viewport(ratio=1)
