@@ -1,0 +1,60 @@
+"""The shipped model behind the whole service, on real X-rays where there are any."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from service.app import create_app
+from service.settings import DEFAULT_MODEL, Settings
+from tests.client import AppClient, running
+from tests.needs import shared
+
+# 50 megapixels in the shape of the original
+LARGE = 50_000_000
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[AppClient]:
+    """A service as it comes."""
+    if not DEFAULT_MODEL.exists():
+        pytest.skip("no model is shipped yet")
+    settings = Settings(model=DEFAULT_MODEL, max_wait_seconds=600, deadline_seconds=600)
+    with running(create_app(settings)) as client:
+        client.wait_until_ready(60)
+        yield client
+
+
+def x_rays(kind: str) -> list[Path]:
+    return sorted(shared("data", "chest_xray_native", kind).glob("*.jp*g"))[:2]
+
+
+@pytest.mark.parametrize("kind", ["NORMAL", "PNEUMONIA"])
+@pytest.mark.parametrize(("encoding", "options"), [("JPEG", {"quality": 92}), ("PNG", {})])
+def test_fifty_megapixels_are_judged_like_the_original(
+    shipped: AppClient, kind: str, encoding: str, options: dict[str, int]
+) -> None:
+    path = x_rays(kind)[0]
+    original = Image.open(path).convert("L")
+    scale = (LARGE / (original.width * original.height)) ** 0.5
+    size = (round(original.width * scale), round(original.height * scale))
+    stream = BytesIO()
+    original.resize(size, Image.Resampling.BICUBIC).save(stream, encoding, **options)
+    small = shipped.post("/predict", content=path.read_bytes()).json()
+    large = shipped.post("/predict", content=stream.getvalue()).json()
+    assert (large["image"]["width"], large["image"]["height"]) == size
+    assert large["probability"] == pytest.approx(small["probability"], abs=0.02)
+    assert large["decision"] == small["decision"]
+
+
+@pytest.mark.parametrize("kind", ["NORMAL", "PNEUMONIA"])
+def test_real_x_rays_are_judged_and_explained(shipped: AppClient, kind: str) -> None:
+    for path in x_rays(kind):
+        answer = shipped.post("/predict", files={"file": path.read_bytes()})
+        assert answer.status_code == 200, answer.text
+        assert sum(answer.json()["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        picture = shipped.post("/explain", files={"file": path.read_bytes()})
+        assert picture.headers["content-type"] == "image/png"
+        assert Image.open(BytesIO(picture.content)).mode == "RGB"
