@@ -1,10 +1,19 @@
 """The DICOM files that the packages pydicom and pydicom-data ship for testing toolkits."""
 
+import re
+import struct
+import zlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from service.imaging.dicom_elements import DEFLATED
+
 _PACKAGES = ("pydicom", "data_store")  # what the package pydicom-data installs
+_MODALITY = re.compile(
+    rb"(\x08\0\x60\0CS\x02\0|\x08\0\x60\0\x02\0\0\0|\0\x08\0\x60CS\0\x02)[A-Z]{2}"
+)
+_BODY_PART = re.compile(rb"\x18\0\x15\0(?=CS|.\0\0\0)|\0\x18\0\x15(?=CS)", re.DOTALL)
 _NO_IMAGES = frozenset({".py", ".pyc", ".json"})
 
 
@@ -29,6 +38,20 @@ def real_file(name: str) -> bytes:
     """The bytes of the one file whose path ends in ``name``."""
     (path,) = (path for key, path in real_files().items() if key.endswith(f"/{name}"))
     return path.read_bytes()
+
+
+def as_radiograph(data: bytes) -> bytes:
+    """The same file of modality CR and without its body part."""
+    deflated = DEFLATED.encode() in data[:400]
+    if deflated:
+        start = 144 + struct.unpack_from("<I", data, 140)[0]
+        head, data = data[:start], zlib.decompress(data[start:], -zlib.MAX_WBITS)
+    data = _MODALITY.sub(rb"\1CR", data, count=1)
+    data = _BODY_PART.sub(lambda match: match[0].replace(b"\x15", b"\x16"), data, count=1)
+    if deflated:
+        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        data = head + deflater.compress(data) + deflater.flush()
+    return data
 
 
 def _folder(package: str) -> Path:

@@ -22,8 +22,10 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -42,10 +44,20 @@ ENCODED = {
     "JPEG": JPEGBaseline8Bit,
     "JPEG extended": JPEGExtended12Bit,
     "JPEG lossless": JPEGLosslessSV1,
+    "JPEG lossless, any predictor": JPEGLossless,
     "JPEG-LS": JPEGLSLossless,
+    "JPEG-LS near-lossless": JPEGLSNearLossless,
     "JPEG 2000": JPEG2000Lossless,
 }
-LOSSLESS = (*NATIVE, "RLE", "JPEG lossless", "JPEG-LS", "JPEG 2000")
+LOSSLESS = (
+    *NATIVE,
+    "RLE",
+    "JPEG lossless",
+    "JPEG lossless, any predictor",
+    "JPEG-LS",
+    "JPEG 2000",
+)
+NEAR = 3  # what a sample of near-lossless JPEG-LS may be off
 
 
 def shadows(rows: int = 96, columns: int = 80, bits: int = 12, seed: int = 0) -> Samples:
@@ -112,7 +124,7 @@ def file_bytes(
         samples = np.frombuffer(dataset.PixelData, f"<u{dataset.BitsAllocated // 8}")
         samples = samples.reshape(dataset.Rows, dataset.Columns)
         if frame is None:
-            frame = lossless_frame(syntax, samples, dataset.BitsStored)
+            frame = frame_of(syntax, samples, dataset.BitsStored)
         dataset.PixelData = encapsulated or encapsulate([frame], has_bot=False)
         dataset["PixelData"].VR = "OB"
         dataset["PixelData"].is_undefined_length = True
@@ -136,8 +148,8 @@ def _change(dataset: Dataset, changes: dict[str, Any]) -> None:
                 setattr(dataset, keyword, value)
 
 
-def lossless_frame(syntax: str, samples: Samples, bits: int) -> bytes:
-    """Samples as one compressed frame of ``bits`` bits; JPEG, the exception, loses some detail."""
+def frame_of(syntax: str, samples: Samples, bits: int) -> bytes:
+    """Samples as one compressed frame of ``bits`` bits; JPEG and near-lossless lose some detail."""
     kept: Samples = (samples & ((1 << bits) - 1)).astype(np.uint16)
     if bits <= 8:
         kept = kept.astype(np.uint8)
@@ -146,8 +158,12 @@ def lossless_frame(syntax: str, samples: Samples, bits: int) -> bytes:
             return run_lengths(samples)
         case "JPEG lossless":
             return encode_lossless(kept, bits)
+        case "JPEG lossless, any predictor":
+            return encode_lossless(kept, bits, predictor=7)
         case "JPEG-LS":
             return bytes(jpeg_ls.encode_buffer(kept.tobytes(), *kept.shape, 1, bits))
+        case "JPEG-LS near-lossless":
+            return bytes(jpeg_ls.encode_buffer(kept.tobytes(), *kept.shape, 1, bits, NEAR))
         case "JPEG 2000":
             return bytes(encode_array(kept, bits_stored=bits))
         case _:

@@ -78,7 +78,7 @@ def _refuse_other_kinds(elements: Elements) -> None:
         raise UnsupportedType(
             f"The DICOM file is {found}; only radiographs (CR, DX) are read. Send the X-ray itself."
         )
-    if elements.syntax not in NATIVE | COMPRESSED | {RLE}:
+    if elements.syntax not in NATIVE | RLE | COMPRESSED:
         name = OTHER_SYNTAXES.get(elements.syntax, "an unknown transfer syntax")
         raise UnsupportedType(
             f"The picture is stored as {name}, which is not read. Send it uncompressed or "

@@ -24,23 +24,24 @@ from service.imaging.dicom_tags import Tag
 
 Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
-NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED})
-RLE = "1.2.840.10008.1.2.5"
-COMPRESSED = frozenset(
-    {
-        "1.2.840.10008.1.2.4.50",  # JPEG baseline
-        "1.2.840.10008.1.2.4.51",  # JPEG extended, read where it has 8 bits
-        "1.2.840.10008.1.2.4.57",  # JPEG lossless
-        "1.2.840.10008.1.2.4.70",  # JPEG lossless, first-order prediction
-        "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless
-        "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
-        "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
-        "1.2.840.10008.1.2.4.91",  # JPEG 2000
-        "1.2.840.10008.1.2.4.201",  # high-throughput JPEG 2000 lossless
-        "1.2.840.10008.1.2.4.202",  # the same, with its resolutions in order
-        "1.2.840.10008.1.2.4.203",  # high-throughput JPEG 2000
-    }
-)
+# UID -> name of every transfer syntax that is read
+NATIVE = {
+    IMPLICIT_LITTLE: "Implicit VR Little Endian",
+    EXPLICIT_LITTLE: "Explicit VR Little Endian",
+    DEFLATED: "Deflated Explicit VR Little Endian",
+    EXPLICIT_BIG: "Explicit VR Big Endian",
+}
+RLE = {"1.2.840.10008.1.2.5": "RLE Lossless"}
+COMPRESSED = {
+    "1.2.840.10008.1.2.4.50": "JPEG Baseline",
+    "1.2.840.10008.1.2.4.51": "JPEG Extended, where it has 8 bits",
+    "1.2.840.10008.1.2.4.57": "JPEG Lossless",
+    "1.2.840.10008.1.2.4.70": "JPEG Lossless, First-Order Prediction",
+    "1.2.840.10008.1.2.4.80": "JPEG-LS Lossless",
+    "1.2.840.10008.1.2.4.81": "JPEG-LS Near-Lossless",
+    "1.2.840.10008.1.2.4.90": "JPEG 2000 Lossless",
+    "1.2.840.10008.1.2.4.91": "JPEG 2000",
+}
 
 _LAYOUT_TAGS = (Tag.ROWS, Tag.COLUMNS, Tag.BITS_ALLOCATED, Tag.BITS_STORED)
 # what Pillow raises on bytes that are not what they claim to be
@@ -118,7 +119,7 @@ def read_samples(elements: Elements, layout: Layout, halvings: int) -> Samples:
     if elements.syntax in NATIVE:
         return _keep_stored(_native(elements, layout), layout.stored, layout.shift)
     data = b"".join(elements.fragments())
-    if elements.syntax == RLE:
+    if elements.syntax in RLE:
         return _keep_stored(_run_lengths(data, layout), layout.stored, layout.shift)
     stream = read_header(data)
     _check(stream, layout)

@@ -1,7 +1,7 @@
 """JPEG-LS (ITU-T T.87), decoded by CharLS in a process of its own.
 
-Some broken streams keep CharLS busy for many seconds, in which no other thread of this process
-would run (docs/decisions/0008-dicom.md). A process can be ended, and a crash ends nothing else.
+Broken streams can keep CharLS busy for seconds or, by its own authors' fuzzing, for ever, and no
+other thread of its process runs meanwhile (docs/decisions/0008-dicom.md). A process can be ended.
 """
 
 import subprocess

@@ -17,7 +17,7 @@ from service.errors import (
 )
 from service.imaging.decode import decode
 from service.imaging.radiograph import Limits, Radiograph, Uids
-from tests.dicom import file_bytes, lossless_frame, radiograph, shadows
+from tests.dicom import file_bytes, frame_of, radiograph, shadows
 
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
 
@@ -221,7 +221,7 @@ def test_refusals_repeat_nothing_of_the_file() -> None:
 def test_padding_keeps_the_picture_from_being_made_smaller(syntax: str) -> None:
     samples = shadows(256, 256, 8).astype(np.uint8)
     dataset = radiograph(samples, 8)
-    frame = lossless_frame(syntax, samples, 8)
+    frame = frame_of(syntax, samples, 8)
     small = decode(file_bytes(dataset, syntax, frame=frame), Limits(), at_least=64)
     assert small.pixels.shape == (64, 64)
     assert (small.width, small.height) == (256, 256)

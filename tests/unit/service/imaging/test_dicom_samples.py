@@ -13,7 +13,7 @@ from service.imaging import jpeg_ls
 from service.imaging.dicom_elements import read_elements
 from service.imaging.dicom_samples import Samples, read_layout, read_samples
 from service.imaging.dicom_tags import Tag
-from tests.dicom import LOSSLESS, file_bytes, lossless_frame, radiograph, read, shadows
+from tests.dicom import LOSSLESS, NEAR, file_bytes, frame_of, radiograph, read, shadows
 from tests.lossless_jpeg import encode_lossless
 
 MOST_PIXELS = 10_000_000
@@ -109,15 +109,22 @@ def test_an_encoder_may_leave_out_the_high_bits(syntax: str, signed: bool) -> No
     samples = shadows(40, 50, bits=12)
     values = samples.astype(np.int16) - 2048 if signed else samples
     dataset = radiograph(values, 12)
-    frame = lossless_frame(syntax, values & 0xFFF, 12)
+    frame = frame_of(syntax, values & 0xFFF, 12)
     data = file_bytes(dataset, syntax, frame=frame, BitsStored=16, HighBit=15)
     np.testing.assert_array_equal(samples_of(data), values.astype(np.uint16))
 
 
-def test_the_picture_of_jpeg_is_close() -> None:
+@pytest.mark.parametrize("syntax", ["JPEG", "JPEG extended"])
+def test_the_picture_of_jpeg_is_close(syntax: str) -> None:
     samples = shadows(64, 64, bits=8).astype(np.uint8)
-    found = samples_of(file_bytes(radiograph(samples, 8), "JPEG")).astype(int)
+    found = samples_of(file_bytes(radiograph(samples, 8), syntax)).astype(int)
     assert abs(found - samples).mean() < 3
+
+
+def test_near_lossless_samples_are_as_near_as_their_encoder_says() -> None:
+    samples = shadows(64, 64)
+    found = samples_of(file_bytes(radiograph(samples), "JPEG-LS near-lossless")).astype(int)
+    assert 0 < abs(found - samples).max() <= NEAR
 
 
 @pytest.mark.parametrize("syntax", ["JPEG", "JPEG 2000"])
@@ -143,7 +150,7 @@ def test_a_smaller_picture_is_never_smaller_than_asked(syntax: str, halvings: in
 def test_truncated_pixel_data_are_refused(syntax: str) -> None:
     samples = shadows(64, 64, bits=8).astype(np.uint8)
     data = file_bytes(radiograph(samples, 8), syntax)
-    for cut in (len(data) // 3, 40, 12):
+    for cut in (len(data) // 3, 40):
         with pytest.raises(UndecodableImage):
             samples_of(data[:-cut])
 
@@ -200,14 +207,14 @@ def test_frames_that_cannot_be_decoded_say_why(frame: bytes, error: Any, match: 
 
 
 def test_more_than_16_bits_are_refused() -> None:
-    frame = bytearray(lossless_frame("JPEG 2000", shadows(64, 64, 16), 16))
+    frame = bytearray(frame_of("JPEG 2000", shadows(64, 64, 16), 16))
     frame[42] = 19
     with pytest.raises(UnsupportedType, match="more than 16 bits"):
         samples_of(file_bytes(radiograph(shadows(64, 64, 16), 16), "JPEG 2000", frame=bytes(frame)))
 
 
 def test_a_jpeg_of_fewer_bits_than_stated_is_refused() -> None:
-    frame = lossless_frame("JPEG", shadows(64, 64, 8), 8)
+    frame = frame_of("JPEG", shadows(64, 64, 8), 8)
     with pytest.raises(UndecodableImage, match="8 bits a sample"):
         samples_of(file_bytes(radiograph(shadows(64, 64)), "JPEG", frame=frame))
 
@@ -229,24 +236,40 @@ def test_native_pixel_data_that_claim_to_be_compressed_are_refused() -> None:
 
 def test_a_frame_in_several_fragments_is_put_together() -> None:
     samples = shadows(64, 64)
-    frame = lossless_frame("JPEG 2000", samples, 12)
+    frame = frame_of("JPEG 2000", samples, 12)
     dataset = radiograph(samples)
     parts = encapsulate([frame], fragments_per_frame=3)
     data = file_bytes(dataset, "JPEG 2000", encapsulated=parts)
     np.testing.assert_array_equal(samples_of(data), samples)
 
 
-def test_a_broken_jpeg_ls_stream_cannot_hold_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_jpeg_ls_stream_is_refused_without_decoding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Found by fuzzing: this one keeps CharLS busy for seconds, and all threads of its process."""
-    monkeypatch.setattr(jpeg_ls, "_MOST_SECONDS", 1)
+    monkeypatch.setattr(jpeg_ls, "_PROGRAM", "raise SystemExit('was decoded')")
     data = real_file("MR_small_jpeg_ls_lossless.dcm")
-    frame = b"".join(read_elements(data, MOST_PIXELS).fragments())[:2874] + b"\xff\xd9"
-    with pytest.raises(UndecodableImage, match="too long"):
+    frame = b"".join(read_elements(data, MOST_PIXELS).fragments())[:2874]
+    with pytest.raises(UndecodableImage, match="corrupt") as caught:
         samples_of(file_bytes(radiograph(shadows(64, 64, 16), 16), "JPEG-LS", frame=frame))
+    assert caught.value.__cause__ is None
+
+
+def test_a_jpeg_ls_stream_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jpeg_ls, "_PROGRAM", "while True: pass")
+    monkeypatch.setattr(jpeg_ls, "_MOST_SECONDS", 0.3)
+    with pytest.raises(UndecodableImage, match="too long"):
+        samples_of(file_bytes(radiograph(shadows(64, 64)), "JPEG-LS"))
+
+
+def test_a_crash_of_the_jpeg_ls_decoder_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jpeg_ls, "_PROGRAM", "import os; os.abort()")
+    with pytest.raises(UndecodableImage, match="corrupt"):
+        samples_of(file_bytes(radiograph(shadows(64, 64)), "JPEG-LS"))
 
 
 def test_a_broken_jpeg_ls_stream_that_the_decoder_notices_is_refused() -> None:
-    frame = bytearray(lossless_frame("JPEG-LS", shadows(64, 64), 12))
+    frame = bytearray(frame_of("JPEG-LS", shadows(64, 64), 12))
     frame[len(frame) // 2 :: 50] = b"\xff" * len(frame[len(frame) // 2 :: 50])
     frame[-2:] = b"\xff\xd9"
     with pytest.raises(UndecodableImage, match="corrupt"):
