@@ -41,6 +41,14 @@ OperatingPointName = Annotated[
     ),
 ]
 
+WithUids = Annotated[
+    bool,
+    Query(
+        alias="uids",
+        description="Whether the answer names the study, series and instance of a DICOM file.",
+    ),
+]
+
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 
 

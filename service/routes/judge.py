@@ -9,7 +9,12 @@ from service.workload import expected_units
 
 
 async def judge(
-    runtime: Runtime, predictor: Predictor, data: bytes, operating_point: str, request_id: str
+    runtime: Runtime,
+    predictor: Predictor,
+    data: bytes,
+    operating_point: str,
+    request_id: str,
+    with_uids: bool = False,
 ) -> PredictionAnswer:
     """Wait for a worker, judge one encoded image, and count it.
 
@@ -24,4 +29,4 @@ async def judge(
     runtime.metrics.count_prediction(done.value, done.queue_seconds, total)
     contract = predictor.model.contract
     model = ModelAnswer(name=contract.name, version=contract.version, sha256=predictor.model.sha256)
-    return describe(done.value, model, request_id, done.queue_seconds, total)
+    return describe(done.value, model, request_id, done.queue_seconds, total, with_uids)

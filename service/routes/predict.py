@@ -15,6 +15,7 @@ from service.routes.common import (
     READING,
     OperatingPointName,
     RunningParts,
+    WithUids,
     problems,
     upload,
 )
@@ -38,7 +39,10 @@ router = APIRouter(dependencies=KEYED, tags=["Images"])
     responses=problems(*READING),
 )
 async def predict(
-    request: Request, runtime: RunningParts, operating_point: OperatingPointName = "balanced"
+    request: Request,
+    runtime: RunningParts,
+    operating_point: OperatingPointName = "balanced",
+    uids: WithUids = False,
 ) -> PredictionAnswer:
     """Judge one chest X-ray: pneumonia or not, how sure, which kind.
 
@@ -52,7 +56,7 @@ async def predict(
         data = await runtime.reader.read_one(request, hold)
         answer = await unless_gone(
             request.receive,
-            judge(runtime, predictor, data, operating_point, trace.request_id),
+            judge(runtime, predictor, data, operating_point, trace.request_id, uids),
         )
     trace.decision = answer.decision
     return answer
@@ -65,7 +69,10 @@ async def predict(
     responses=problems(*READING),
 )
 async def predict_batch(
-    request: Request, runtime: RunningParts, operating_point: OperatingPointName = "balanced"
+    request: Request,
+    runtime: RunningParts,
+    operating_point: OperatingPointName = "balanced",
+    uids: WithUids = False,
 ) -> BatchAnswer:
     """Judge several chest X-rays; each gets a prediction or a problem of its own.
 
@@ -78,7 +85,8 @@ async def predict_batch(
     with runtime.memory.hold() as hold:
         files = await runtime.reader.read_many(request, hold)
         results = await unless_gone(
-            request.receive, _judge_all(runtime, predictor, files, operating_point, request_id)
+            request.receive,
+            _judge_all(runtime, predictor, files, operating_point, request_id, uids),
         )
     return BatchAnswer(request_id=request_id, results=results)
 
@@ -89,6 +97,7 @@ async def _judge_all(
     files: list[bytes | PneumoniaError],
     operating_point: str,
     request_id: str,
+    with_uids: bool,
 ) -> list[BatchPrediction | BatchProblem]:
     """As many at a time as there are workers, so that a batch does not shed itself."""
     results: list[BatchPrediction | BatchProblem] = []
@@ -99,7 +108,9 @@ async def _judge_all(
             try:
                 if isinstance(file, PneumoniaError):
                     raise file
-                prediction = await judge(runtime, predictor, file, operating_point, request_id)
+                prediction = await judge(
+                    runtime, predictor, file, operating_point, request_id, with_uids
+                )
                 results.append(BatchPrediction(index=index, prediction=prediction))
             except PneumoniaError as error:
                 problem = problem_of(error, request_id)

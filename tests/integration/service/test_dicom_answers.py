@@ -1,0 +1,140 @@
+"""DICOM through the whole application: answered like the same picture, refused with the reason."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.errors import ModelFileError
+from service.imaging.decode import decode
+from service.imaging.radiograph import Limits
+from service.model import OnnxModel
+from tests.client import AppClient
+from tests.conftest import ServiceFactory
+from tests.dicom import file_bytes, radiograph, shadows
+from tests.tiny_model import write_tiny_model
+
+WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
+UIDS = {
+    "study_instance_uid": "1.2.3.4.1",
+    "series_instance_uid": "1.2.3.4.2",
+    "sop_instance_uid": "1.2.3.4.3",
+}
+
+
+@pytest.fixture
+def dicom() -> bytes:
+    return file_bytes(radiograph(shadows(160, 128), **WINDOW, PatientAge="045Y"))
+
+
+def as_png(data: bytes) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(decode(data, Limits()).pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_dicom_is_answered_like_the_same_picture_as_png(client: AppClient, dicom: bytes) -> None:
+    answers = [
+        client.post("/predict", files={"file": data}).json() for data in (dicom, as_png(dicom))
+    ]
+    assert answers[0]["probability"] == pytest.approx(answers[1]["probability"], abs=1e-6)
+    assert answers[0]["decision"] == answers[1]["decision"]
+    assert answers[0]["image"] == {"format": "DICOM", "width": 128, "height": 160, "bit_depth": 12}
+    drawn = [
+        np.asarray(Image.open(BytesIO(client.post("/explain", files={"file": data}).content)))
+        for data in (dicom, as_png(dicom))
+    ]
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+
+
+def test_it_may_be_the_body_itself(client: AppClient, dicom: bytes) -> None:
+    headers = {"content-type": "application/dicom"}
+    assert client.post("/predict", content=dicom, headers=headers).status_code == 200
+
+
+def test_answers_hold_nothing_of_the_patient(client: AppClient, dicom: bytes) -> None:
+    for path in ("/predict", "/predict?uids=true"):
+        text = client.post(path, files={"file": dicom}).text
+        assert not [secret for secret in ("Secret", "secret-id", "045Y") if secret in text]
+
+
+def test_uids_come_only_where_asked_for(client: AppClient, dicom: bytes) -> None:
+    assert "uids" not in client.post("/predict", files={"file": dicom}).json()
+    asked = client.post("/predict", params={"uids": "true"}, files={"file": dicom}).json()
+    assert asked["uids"] == UIDS
+    png = client.post("/predict", params={"uids": "true"}, files={"file": as_png(dicom)}).json()
+    assert "uids" not in png
+
+
+def test_a_batch_takes_dicom_among_others(client: AppClient, dicom: bytes) -> None:
+    lateral = file_bytes(radiograph(shadows(160, 128), ViewPosition="LL"))
+    files = [("files", data) for data in (dicom, lateral, as_png(dicom))]
+    results = client.post("/predict/batch", params={"uids": "true"}, files=files).json()["results"]
+    assert results[0]["prediction"]["uids"] == UIDS
+    assert results[1]["problem"]["code"] == "not_a_chest_xray"
+    assert results[2]["prediction"]["image"]["format"] == "PNG"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"Modality": "MR"}, 415, "unsupported_type"),
+        ({"NumberOfFrames": 3}, 415, "unsupported_type"),
+        ({"BodyPartExamined": "LEG"}, 422, "not_a_chest_xray"),
+        ({"ViewPosition": "RL"}, 422, "not_a_chest_xray"),
+        ({"PixelData": b"\0\0"}, 400, "undecodable_image"),
+    ],
+)
+def test_refusals_are_problems(
+    client: AppClient, changes: dict[str, Any], status: int, code: str
+) -> None:
+    data = file_bytes(radiograph(shadows(160, 128), **changes))
+    for path in ("/predict", "/explain"):
+        response = client.post(path, files={"file": data})
+        assert response.status_code == status
+        assert response.json()["code"] == code
+
+
+def test_too_many_pixels_are_too_large(start_service: ServiceFactory, dicom: bytes) -> None:
+    client = start_service(max_pixels=160 * 128 - 1)
+    response = client.post("/predict", files={"file": dicom})
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("age", "ages", "warned"),
+    [
+        ("045Y", (1, 5), True),
+        ("011M", (1, 5), True),
+        ("012M", (1, 5), False),
+        ("005Y", (1, 5), False),
+        ("006Y", (1, 5), True),
+        ("045Y", None, False),
+        ("", (1, 5), False),
+    ],
+)
+def test_patients_of_another_age_are_warned_of(
+    start_service: ServiceFactory,
+    tmp_path: Path,
+    age: str,
+    ages: tuple[int, int] | None,
+    warned: bool,
+) -> None:
+    model = tmp_path / "aged.onnx"
+    write_tiny_model(model, population_age_years=ages)
+    client = start_service(model=model)
+    data = file_bytes(radiograph(shadows(160, 128), **WINDOW, PatientAge=age))
+    warnings = client.post("/predict", files={"file": data}).json()["warnings"]
+    assert [warning["code"] for warning in warnings] == (
+        ["outside_training_population"] if warned else []
+    )
+
+
+def test_an_age_range_the_wrong_way_round_stops_the_start(tmp_path: Path) -> None:
+    model = tmp_path / "wrong.onnx"
+    write_tiny_model(model, population_age_years=(5, 1))
+    with pytest.raises(ModelFileError, match="the youngest, then the oldest"):
+        OnnxModel(model)

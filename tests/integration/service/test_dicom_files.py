@@ -1,0 +1,205 @@
+"""Every DICOM file of pydicom and pydicom-data, and one chest radiograph in all its forms."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.errors import InvalidDicomError
+from pydicom.pixels.processing import apply_windowing
+
+from benchmarks import dicom_matrix, fuzz_dicom
+from benchmarks.dicom_files import real_file, real_files
+from benchmarks.report import ROOT
+from service.errors import PneumoniaError
+from service.imaging.decode import decode
+from service.imaging.preprocess import to_model_input
+from service.imaging.radiograph import Limits, Pixels
+from service.model import OnnxModel
+from service.predictor import Predictor
+from service.settings import DEFAULT_MODEL
+from tests.dicom import file_bytes, lut, radiograph, read
+from tests.needs import program
+
+AT_LEAST = 448
+CHEST = "RG1_UNCR.dcm"
+
+
+def expected_code(path: Path) -> str:
+    """What the answer must be, by what pydicom finds in the file."""
+    try:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+    except InvalidDicomError:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    if dataset.get("Modality") not in ("CR", "DX"):
+        return "unsupported_type"
+    if dataset.get("ViewPosition") == "LL" or dataset.get("BodyPartExamined") != "CHEST":
+        return "not_a_chest_xray"
+    return "read" if "PixelData" in pydicom.dcmread(path) else "undecodable_image"
+
+
+@pytest.mark.parametrize("name", real_files())
+@pytest.mark.filterwarnings("ignore:::pydicom")
+def test_each_file_gets_the_right_answer(name: str) -> None:
+    path = real_files()[name]
+    try:
+        radiograph = decode(path.read_bytes(), Limits(), AT_LEAST)
+    except PneumoniaError as error:
+        assert error.code == expected_code(path)
+        return
+    assert expected_code(path) == "read"
+    dataset = pydicom.dcmread(path)
+    assert (radiograph.height, radiograph.width) == (dataset.Rows, dataset.Columns)
+    shown = apply_windowing(dataset.pixel_array, dataset) / ((1 << dataset.BitsStored) - 1)
+    assert dataset.PhotometricInterpretation == "MONOCHROME1"
+    expected = np.rint(255 * (1 - shown)).astype(np.uint8)
+    difference = seen(radiograph.pixels) - seen(expected)
+    assert np.abs(difference).mean() < 0.5
+
+
+def test_the_published_matrix_is_what_the_decoder_does() -> None:
+    assert dicom_matrix.main(["--check"]) == 0
+
+
+def seen(pixels: Pixels) -> Any:
+    """What a model of 224 x 224 sees."""
+    return to_model_input(pixels, 224, 224).astype(int)
+
+
+def twins() -> dict[str, bytes]:
+    """The same picture, black at its left edge, written in other ways, smaller to be quick."""
+    values = read(real_file(CHEST)).pixel_array[::3, ::3].astype(np.uint16)
+    values[:, :12] = 32767
+    window: dict[str, Any] = {"WindowCenter": 15000, "WindowWidth": 30000}
+    plain = {**window, "PhotometricInterpretation": "MONOCHROME1"}
+    complement = (32767 - values).astype(np.uint16)
+    opposite: dict[str, Any] = {"WindowCenter": 32768 - 15000, "WindowWidth": 30000}
+    bits12: dict[str, Any] = {
+        "WindowCenter": 15000 / 8,
+        "WindowWidth": 30000 / 8,
+        "PhotometricInterpretation": "MONOCHROME1",
+    }
+    ramp = np.clip(np.arange(32768) / 30000, 0, 1)
+    voi = lut(np.rint(65535 * ramp).astype(np.uint16), 0, 16)
+    modality = lut(np.arange(32768)[::-1].astype(np.uint16), 0, 16)
+    signed = (values.astype(np.int32) - 16384).astype(np.int16)
+    inverse = {"PresentationLUTShape": "INVERSE"}
+    padded = np.maximum(values, 1)
+    padded[:, :12] = 0  # white, were it not for the padding value
+    eight = 255 - np.rint(255 * ramp[values]).astype(np.uint8)
+    made = {
+        "plain": radiograph(values, 15, **plain),
+        "complement, MONOCHROME2": radiograph(complement, 15, **opposite),
+        "both say inverted": radiograph(values, 15, **plain, **inverse),
+        "12 bits": radiograph(values >> 3, 12, **bits12),
+        "VOI table": radiograph(
+            values, 15, VOILUTSequence=voi, PhotometricInterpretation="MONOCHROME1"
+        ),
+        "modality table": radiograph(values, 15, ModalityLUTSequence=modality, **opposite),
+        "rescaled": radiograph(values, 15, RescaleSlope=-1, RescaleIntercept=32767, **opposite),
+        "signed": radiograph(signed, 16, RescaleSlope=1, RescaleIntercept=16384, **plain),
+        "overlay bits": radiograph(values | 0x8000, 15, **plain),
+        "padded": radiograph(padded, 15, **plain, PixelPaddingValue=0),
+        "8 bits": radiograph(eight, 8),
+    }
+    made["padded"]["PixelPaddingValue"].VR = "US"
+    files = {name: file_bytes(dataset) for name, dataset in made.items()}
+    for syntax in ("implicit", "big endian", "deflated", "RLE", "JPEG-LS", "JPEG 2000"):
+        files[syntax] = file_bytes(radiograph(values, 15, **plain), syntax)
+    files["JPEG"] = file_bytes(radiograph(eight, 8), "JPEG")
+    return files
+
+
+ORIGINALS = ("RG1_UNCR.dcm", "RG1_UNCI.dcm", "RG1_J2KR.dcm", "RG1_J2KI.dcm")
+
+
+@pytest.fixture(scope="module")
+def forms() -> dict[str, dict[str, bytes]]:
+    """Two families of files; all of a family show the same picture."""
+    return {"originals": {name: real_file(name) for name in ORIGINALS}, "twins": twins()}
+
+
+@pytest.mark.parametrize("family", ["originals", "twins"])
+def test_one_picture_in_all_its_forms_looks_the_same_to_the_model(
+    forms: dict[str, dict[str, bytes]], family: str
+) -> None:
+    pictures = {
+        name: seen(decode(data, Limits(), AT_LEAST).pixels) for name, data in forms[family].items()
+    }
+    first = next(iter(pictures.values()))
+    for name, picture in pictures.items():
+        assert np.abs(picture - first).mean() < 0.5, name
+
+
+@pytest.mark.parametrize("family", ["originals", "twins"])
+def test_one_picture_in_all_its_forms_gets_the_same_probability(
+    forms: dict[str, dict[str, bytes]], family: str
+) -> None:
+    predictor = Predictor(OnnxModel(DEFAULT_MODEL), refuse=False)
+    answers = {name: predictor.predict(data).probability for name, data in forms[family].items()}
+    assert max(answers.values()) - min(answers.values()) <= 0.01, answers
+
+
+DCMTK = {
+    "JPEG lossless": ("dcmcjpeg", "+e1"),
+    "JPEG lossless, predictor 7": ("dcmcjpeg", "+el", "+sv", "7"),
+    "JPEG lossless, predictor 2": ("dcmcjpeg", "+el", "+sv", "2"),
+    "JPEG-LS": ("dcmcjpls",),
+    "JPEG-LS near-lossless": ("dcmcjpls", "+en"),
+    "RLE": ("dcmcrle",),
+    "big endian": ("dcmconv", "+tb"),
+    "implicit": ("dcmconv", "+ti"),
+    "deflated": ("dcmconv", "+td"),
+    "no meta information": ("dcmconv", "-F", "+te"),
+}
+
+
+@pytest.mark.parametrize("form", DCMTK)
+def test_what_dcmtk_writes_is_the_same_picture(form: str, tmp_path: Path) -> None:
+    command, *options = DCMTK[form]
+    source = next(path for name, path in real_files().items() if name.endswith(CHEST))
+    written = tmp_path / "written.dcm"
+    subprocess.run(
+        [program(command, "dcmtk"), *options, str(source), str(written)],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    found = decode(written.read_bytes(), Limits()).pixels
+    original = decode(source.read_bytes(), Limits()).pixels
+    assert np.abs(found.astype(int) - original).max() <= (1 if "near" in form else 0)
+
+
+def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path) -> None:
+    source = next(path for name, path in real_files().items() if name.endswith(CHEST))
+    shown = tmp_path / "shown.pgm"
+    subprocess.run(
+        [program("dcmj2pnm", "dcmtk"), "+Wi", "1", "+op", str(source), str(shown)],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    expected = np.asarray(Image.open(shown)).astype(int)
+    found = decode(source.read_bytes(), Limits()).pixels
+    # dcmtk rounds down
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_nothing_is_printed_or_warned_about_whatever_a_file_holds() -> None:
+    program_text = (
+        "from benchmarks.dicom_matrix import matrix, as_radiographs; matrix(); as_radiographs()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program_text],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_mutated_files_are_answered_or_refused(tmp_path: Path) -> None:
+    """The short form of ``python -m benchmarks.fuzz_dicom``."""
+    assert fuzz_dicom.main(["--inputs", "400", "--seed", "1000000", "--out", str(tmp_path)]) == 0
