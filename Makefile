@@ -8,7 +8,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	&& echo "$$python" && break; done)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-	--generate-hashes --custom-compile-command "make requirements"
+	--generate-hashes --no-strip-extras --custom-compile-command "make requirements"
 
 CHILDREN ?= data/chest_xray
 ADULTS ?= data/nih_adult
@@ -75,7 +75,7 @@ requirements: $(VENV)/.development ## pin anew after pyproject.toml changed; UPG
 	$(COMPILE) --constraints requirements/development.txt --output-file requirements/serving.txt
 
 clean: ## remove the virtual environment and all caches, but no data and no training run
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find service training export tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
