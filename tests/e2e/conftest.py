@@ -14,9 +14,13 @@ from tests.process import ServiceProcess, service_process
 ReaderFactory: TypeAlias = Callable[..., Reader]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium, for the tests of one file.
+
+    While it runs, Playwright has an event loop running in this thread, so that no other test could
+    start its own: it must not outlive the file.
+    """
     with chromium() as running:
         yield running
 
