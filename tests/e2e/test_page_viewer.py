@@ -213,7 +213,7 @@ def test_a_dicom_file_is_shown_with_its_evidence(reader: Reader) -> None:
 def test_a_turned_picture_and_its_evidence_lie_upon_each_other(reader: Reader) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    dark_and_bright = np.full((256, 320), 120, np.uint8)
+    dark_and_bright = np.full((256, 320), 60, np.uint8)
     dark_and_bright[:, :160] = 230
     photo = encode(Image.fromarray(dark_and_bright), "JPEG", exif=exif.tobytes())
     reader.add(upload("turned.jpg", photo))
