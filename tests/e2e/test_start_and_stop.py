@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -129,32 +130,41 @@ def test_settings_and_addresses_that_are_none(tiny_model: Path) -> None:
         refuses_to_start(run_serve("--port", port, model=model), f"port {port}")
 
 
+def begin_upload(service: ServiceProcess, data: bytes) -> socket.socket:
+    """All of a request but its last byte."""
+    client = socket.create_connection(("127.0.0.1", service.port))
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
+    client.sendall(head.encode() + data[:-1])
+    return client
+
+
 def test_accepted_work_is_finished(tiny_model: Path, tmp_path: Path) -> None:
     data = long_work()
     with (
-        service_process(tiny_model, tmp_path, max_wait_seconds=100) as service,
-        ThreadPoolExecutor() as threads,
+        service_process(tiny_model, tmp_path, workers=1, max_wait_seconds=100) as service,
+        ExitStack() as clients,
     ):
-        answers = [threads.submit(predict, service, data) for _ in range(3)]
-        wait_for_requests(service)
+        uploads = [clients.enter_context(begin_upload(service, data)) for _ in range(3)]
+        wait_for_requests(service, len(uploads))
+        for upload in uploads:
+            upload.sendall(data[-1:])
         service.process.send_signal(signal.SIGTERM)
-        assert [answer.result().status_code for answer in answers] == [200] * 3
+        for upload in uploads:
+            assert upload.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
         assert service.process.wait(30) == 0
 
 
 def test_an_upload_under_way_is_finished(tiny_model: Path, tmp_path: Path) -> None:
     with (
         service_process(tiny_model, tmp_path) as service,
-        socket.create_connection(("127.0.0.1", service.port)) as client,
+        begin_upload(service, BRIGHT) as client,
     ):
-        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BRIGHT)}\r\n\r\n"
-        client.sendall(head.encode() + BRIGHT[:100])
         wait_for_requests(service)
         service.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{service.url}/health/live")
-        client.sendall(BRIGHT[100:])
+        client.sendall(BRIGHT[-1:])
         answer = client.makefile("rb").read()
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"connection: close" in answer
