@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import random
 import re
-import resource
 import struct
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
 from benchmarks.dicom_files import as_radiograph, real_file, real_files
+from benchmarks.memory import resident_megabytes
 from benchmarks.report import RESULTS, write_report
 from service.errors import PneumoniaError
 from service.imaging.dicom import decode_dicom
@@ -163,7 +163,8 @@ def _work(sender: Connection, first: int, end: int, printed: Path) -> None:
         begun = time.process_time()
         outcome = _outcome(data)
         seconds = time.process_time() - begun
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        # not ru_maxrss, which begins with what the process that started this one once took
+        peak = round(resident_megabytes(os.getpid())[1])
         sender.send((number, outcome, seconds, peak))
 
 
