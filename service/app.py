@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from service import __version__
 from service.errors import PneumoniaError
+from service.gate import Gate
 from service.linger import Linger
 from service.middleware import Observe
 from service.problems import answer_error
@@ -61,6 +62,8 @@ def create_app(settings: Settings) -> FastAPI:
     for kind in (PneumoniaError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer_error)
     # the last one added is the outermost
+    work = (*predict.router.routes, *explain.router.routes)
+    app.add_middleware(Gate, runtime=runtime, routes=work)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

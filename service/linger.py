@@ -3,6 +3,9 @@
 Closing a connection that still receives makes the kernel reset it, and the reset can overtake the
 answer: a client that was refused for the size of its upload would only see a broken pipe. Reading
 on for a while, keeping nothing, and closing then, is what web servers call a lingering close.
+
+Where the rest of the body is short, the connection is not closed at all: the protocol throws the
+rest away, in bounded time, and the next request comes through the same connection.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 IDLE_SECONDS = 5.0
 LINGER_SECONDS = 30.0
+SHORT_BYTES = 2**22
 
 
 class Linger:
@@ -33,7 +37,7 @@ class Linger:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or not _has_body(scope):
+        if scope["type"] != "http" or not _has_body(scope) or _is_short(scope):
             await self._app(scope, receive, send)
             return
         begun = ended = False
@@ -73,3 +77,16 @@ class Linger:
 def _has_body(scope: Scope) -> bool:
     names = {name for name, _ in scope["headers"]}
     return b"content-length" in names or b"transfer-encoding" in names
+
+
+def _is_short(scope: Scope) -> bool:
+    """Whether the connection can outlive an early answer."""
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    return (
+        length.isdigit()
+        and int(length[:18]) <= SHORT_BYTES
+        and scope.get("http_version") == "1.1"
+        and b"expect" not in headers
+        and b"close" not in headers.get(b"connection", b"").lower()
+    )

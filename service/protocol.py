@@ -13,6 +13,8 @@ from service.problems import make_problem, problem_response
 from service.trace import new_request_id
 
 HEAD_SECONDS = 20.0
+# for the rest of a body whose answer is out: see `service.linger`
+REST_SECONDS = 20.0
 MOST_FRAMING_BYTES = 64 * 1024
 
 
@@ -30,7 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect the first request."""
         super().connection_made(transport)
-        self._start_clock()
+        self._start_clock(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the clock."""
@@ -47,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._framing > MOST_FRAMING_BYTES:
             self.send_400_response("The headers are too large.")
         elif self._in_head and not self._progressed and self._deadline is None:
-            self._start_clock()
+            self._start_clock(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -65,7 +67,15 @@ class BoundedProtocol(HttpToolsProtocol):
         """The request is there; another may follow."""
         self._progressed = True
         self._in_head = True
+        if self.cycle.response_complete:
+            self._stop_clock()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is out; what is left of its request must come in time."""
+        super().on_response_complete()
+        if not self._in_head and not self.transport.is_closing():
+            self._start_clock(REST_SECONDS)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP as every other error is answered, and close."""
@@ -76,8 +86,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + lines + b"\r\n" + content)
         self.transport.close()
 
-    def _start_clock(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+    def _start_clock(self, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self.transport.close)
 
     def _stop_clock(self) -> None:
         if self._deadline is not None:

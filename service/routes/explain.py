@@ -64,7 +64,6 @@ async def explain(
     """
     predictor = runtime.predictor
     predictor.model.contract.operating_point(operating_point)
-    runtime.admission.check()
     opacity = alpha if alpha is not None else 0.5 if layer == "overlay" else 1.0
     with runtime.memory.hold() as hold:
         data = await runtime.reader.read_one(request, hold)

@@ -50,7 +50,6 @@ async def predict(
     """
     predictor = runtime.predictor
     predictor.model.contract.operating_point(operating_point)
-    runtime.admission.check()
     trace = trace_of(request.scope)
     with runtime.memory.hold() as hold:
         data = await runtime.reader.read_one(request, hold)
@@ -80,7 +79,6 @@ async def predict_batch(
     """
     predictor = runtime.predictor
     predictor.model.contract.operating_point(operating_point)
-    runtime.admission.check()
     request_id = trace_of(request.scope).request_id
     with runtime.memory.hold() as hold:
         files = await runtime.reader.read_many(request, hold)

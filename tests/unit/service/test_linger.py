@@ -42,8 +42,15 @@ class Exchange:
         self.order.append("send")
         self.sent.append(message)
 
-    def run(self, app: ASGIApp, idle_seconds: float = 20, seconds: float = 20) -> None:
-        scope = {"type": "http", "method": "POST", "headers": self.headers}
+    def run(
+        self, app: ASGIApp, idle_seconds: float = 20, seconds: float = 20, version: str = "1.0"
+    ) -> None:
+        scope = {
+            "type": "http",
+            "http_version": version,
+            "method": "POST",
+            "headers": self.headers,
+        }
         asyncio.run(Linger(app, idle_seconds, seconds)(scope, self.receive, self.send))
 
     @property
@@ -91,3 +98,19 @@ def test_a_client_that_waits_to_be_asked_is_not_waited_for() -> None:
     exchange.run(refuse)
     assert exchange.order == ["send", "send", "send"]
     assert exchange.closes
+
+
+def test_a_connection_outlives_an_answer_to_a_short_body() -> None:
+    exchange = Exchange([b"x", b"y"])
+    exchange.run(refuse, version="1.1")
+    assert exchange.order == ["send", "send"], "the protocol reads the rest"
+    assert not exchange.closes
+    for header in (
+        (b"content-length", b"%d" % 2**31),
+        (b"content-length", b"many"),
+        (b"expect", b"100-continue"),
+        (b"connection", b"Close"),
+    ):
+        exchange = Exchange([b"x", b"y"], header)
+        exchange.run(refuse, version="1.1")
+        assert exchange.closes, header

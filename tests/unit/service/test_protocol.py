@@ -25,6 +25,7 @@ Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, A
 @pytest.fixture(autouse=True)
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "REST_SECONDS", 0.3)
 
 
 def serve(client: Client) -> None:
@@ -97,5 +98,46 @@ def test_a_slow_answer_is_not_a_slow_head(monkeypatch: pytest.MonkeyPatch) -> No
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client)
+
+
+REFUSED = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+
+
+def test_the_rest_of_a_body_that_was_answered_is_thrown_away() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            writer.write(REFUSED)
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+            writer.write(bytes(100_000))
+
+    serve(client)
+
+
+def test_the_rest_of_a_body_that_was_answered_is_not_waited_for() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(REFUSED)
+        await reader.readuntil(b"hello")
+        end = asyncio.create_task(closed_after(reader))
+        while not end.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+        assert await end > 0.2
+
+    serve(client)
+
+
+def test_a_rest_that_came_in_time_does_not_end_the_connection() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(REFUSED)
+        await reader.readuntil(b"hello")
+        writer.write(bytes(100_000))
+        await asyncio.sleep(0.1)
+        writer.write(REFUSED)
+        await reader.readuntil(b"hello")
+        await asyncio.sleep(0.25)
+        writer.write(bytes(100_000) + REFUSED)
+        await reader.readuntil(b"hello")
 
     serve(client)
