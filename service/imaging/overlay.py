@@ -29,9 +29,9 @@ def overlay(pixels: Pixels, evidence: NDArray[np.float32], alpha: float) -> byte
         PNG, RGB, ``height`` x ``width``.
     """
     strength = _strength(evidence, *pixels.shape)
-    opacity = Image.fromarray(strength).point([round(alpha * level) for level in range(256)])
     grey = Image.fromarray(pixels).convert("RGB")
-    return _png(Image.composite(Image.fromarray(_PALETTE[strength]), grey, opacity))
+    colours = Image.fromarray(_PALETTE[strength])
+    return _png(Image.composite(colours, grey, _opacity(strength, alpha)))
 
 
 def evidence_layer(size: tuple[int, int], evidence: NDArray[np.float32], alpha: float) -> bytes:
@@ -47,7 +47,7 @@ def evidence_layer(size: tuple[int, int], evidence: NDArray[np.float32], alpha: 
     """
     strength = _strength(evidence, *size)
     layer = Image.fromarray(_PALETTE[strength])
-    layer.putalpha(Image.fromarray(strength).point([round(alpha * level) for level in range(256)]))
+    layer.putalpha(_opacity(strength, alpha))
     return _png(layer)
 
 
@@ -59,6 +59,12 @@ def _strength(evidence: NDArray[np.float32], height: int, width: int) -> NDArray
         positive = positive / strongest
     levels = Image.fromarray(np.rint(positive * 255).astype(np.uint8))
     return np.asarray(levels.resize((width, height), Image.Resampling.BICUBIC))
+
+
+def _opacity(strength: NDArray[np.uint8], alpha: float) -> Image.Image:
+    """How much of the colours is seen, mode L; weak evidence must not veil the X-ray."""
+    levels = [round(alpha * 255 * (level / 255) ** 2) for level in range(256)]
+    return Image.fromarray(strength).point(levels)
 
 
 def _png(image: Image.Image) -> bytes:

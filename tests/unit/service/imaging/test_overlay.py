@@ -1,0 +1,20 @@
+"""The evidence map over the picture."""
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from service.imaging.overlay import evidence_layer
+
+
+def test_half_the_evidence_veils_a_quarter_as_much() -> None:
+    evidence = np.repeat(np.array([[0.0, 1.0, 2.0]], np.float32), 3, axis=0)
+    layer = Image.open(BytesIO(evidence_layer((3, 3), evidence, 0.8)))
+    opacity = np.asarray(layer)[1, :, 3] / 255
+    np.testing.assert_allclose(opacity, [0, 0.2, 0.8], atol=0.005)
+
+
+def test_negative_evidence_has_no_colour() -> None:
+    layer = Image.open(BytesIO(evidence_layer((4, 4), -np.ones((2, 2), np.float32), 1)))
+    assert not np.asarray(layer)[..., 3].any()
