@@ -1,17 +1,15 @@
 """For everybody: axe-core, the keyboard from end to end, what is read out, what has the focus."""
 
 import re
-from importlib.resources import files
-from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser import DESK, PHONE, WALL, Reader, upload
+from tests.e2e.axe import violations
 from tests.e2e.conftest import ReaderFactory
 from tests.pictures import picture
 
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 BRIGHT = upload("bright.jpg", picture(200))
 UNCERTAIN = upload("uncertain.jpg", picture(110))
 DIM = upload("dim.jpg", picture(60))
@@ -27,6 +25,17 @@ def test_axe_finds_nothing(open_reader: ReaderFactory, size: tuple[int, int], th
     reader = open_reader(size)
     reader.open(f"theme={theme}&point=careful")
     found = {"welcome": violations(reader)}
+    busy = {"code": "overloaded", "status": 429, "detail": "Later.", "retry_after": 600}
+    reader.page.route("**/predict", lambda route: route.fulfill(status=429, json=busy))
+    reader.add(BRIGHT, wait=False)
+    expect(reader.verdict).to_contain_text("tries again by itself")
+    found["busy"] = violations(reader)
+    reader.card.get_by_role("button", name="Cancel").click()
+    expect(reader.verdict).to_contain_text("Cancelled")
+    found["cancelled"] = violations(reader)
+    reader.card.get_by_role("button", name="Remove").click()
+    reader.page.unroute("**/predict")
+    expect(reader.cases).to_have_count(0)
     reader.add(DIM, BRIGHT, UNCERTAIN, TEXT)
     for name in ("dim.jpg", "bright.jpg", "uncertain.jpg", "notes.txt"):
         expect(reader.card.locator("h2")).to_have_text(name)
@@ -134,7 +143,7 @@ def test_single_keys_can_be_turned_off(reader: Reader) -> None:
 
 
 def test_letters_typed_into_a_field_do_nothing_else(reader: Reader) -> None:
-    reader.add(BRIGHT)
+    reader.add(BRIGHT, DIM)
     reader.page.get_by_label("Filter by file name").press_sequentially("mls?")
     expect(reader.page.get_by_role("dialog")).to_be_hidden()
     expect(reader.page.locator("body")).to_have_attribute("data-view", "read")
@@ -156,12 +165,3 @@ def test_nothing_sticks_out_at_the_side(open_reader: ReaderFactory, width: int) 
     reader.add(BRIGHT, upload("a-very-long-name-" * 12 + ".jpg", picture(60)))
     reader.page.keyboard.press("j")
     assert reader.page.evaluate("document.documentElement.scrollWidth") == width
-
-
-def violations(reader: Reader) -> list[str]:
-    """What axe-core finds wrong with the page as it is now: rule, and the elements."""
-    reader.page.evaluate(AXE)
-    found: list[dict[str, Any]] = reader.page.evaluate(
-        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
-    )
-    return [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in found]

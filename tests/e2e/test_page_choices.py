@@ -6,6 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from service.problems import CODES
 from tests.browser import Reader, upload
 from tests.pictures import picture
 from tests.process import ROOT
@@ -51,6 +52,24 @@ def test_every_text_that_the_page_asks_for_is_there() -> None:
     }
     plain = {key for key in unused if not key.endswith((".one",))}
     assert plain == set()
+
+
+def test_every_problem_and_every_warning_of_the_service_has_words() -> None:
+    """Also the reverse for warnings: no words for one that the service does not give."""
+    known = set(words("en"))
+    # what only a program can bring about that asks for other things than this page
+    foreign = {"bad_request", "not_found", "method_not_allowed", "no_evidence"}
+    for code in set(CODES) - foreign:
+        assert {f"problem.{code}", f"problem.{code}.do"} <= known, code
+    sources = (ROOT / "service").rglob("*.py")
+    given = {
+        code
+        for path in sources
+        for code in re.findall(r'Notice\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert {f"warning.{code}" for code in given} == {
+        key for key in known if key.startswith("warning.")
+    }
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import Reader, upload
+from tests.e2e.axe import violations
 from tests.e2e.conftest import ReaderFactory
 from tests.pictures import picture
 from tests.process import service_process
@@ -30,6 +31,13 @@ def asked(open_reader: ReaderFactory, keyed_url: str) -> Reader:
     reader.open(ready=False)
     expect(reader.page.get_by_role("dialog", name="A key, please")).to_be_visible()
     return reader
+
+
+def test_axe_finds_nothing_in_the_question_for_the_key(asked: Reader) -> None:
+    assert violations(asked) == []
+    asked.page.keyboard.press("Escape")
+    expect(asked.page.locator("#notice")).to_contain_text("A key is needed")
+    assert violations(asked) == []
 
 
 def test_a_key_is_asked_for_once_and_used(asked: Reader) -> None:

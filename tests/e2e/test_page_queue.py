@@ -1,6 +1,7 @@
 """Many files: a few at a time, with progress, cancelling and another try."""
 
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -90,12 +91,16 @@ def test_all_are_cancelled_and_retried(reader: Reader, gate: Gate) -> None:
 
 
 def test_a_busy_service_is_waited_for_as_long_as_it_asks(reader: Reader) -> None:
-    busy = {"code": "overloaded", "status": 429, "detail": "Later.", "retry_after": 2}
+    reader.page.clock.install()
+    reader.open()
+    busy = {"code": "overloaded", "status": 429, "detail": "Later.", "retry_after": 3600}
     reader.page.route("**/predict", lambda route: route.fulfill(status=429, json=busy), times=1)
     add(reader, 1)
     expect(reader.case("case-0.jpg")).to_contain_text("The service is busy")
-    reader.page.wait_for_timeout(1000)
+    reader.page.clock.fast_forward("30:00")
+    expect(reader.case("case-0.jpg")).to_contain_text("The service is busy")
     assert reader.uploads() == 1
+    reader.page.clock.fast_forward("31:00")
     expect(reader.case("case-0.jpg")).to_contain_text("Pneumonia")
     assert reader.uploads() == 2
 
@@ -120,6 +125,34 @@ def test_failed_ones_are_retried_together(reader: Reader) -> None:
     reader.page.get_by_role("button", name="Retry failed").click()
     expect(reader.cases.filter(has_text="Pneumonia")).to_have_count(3)
     expect(reader.page.get_by_role("button", name="Retry failed")).to_be_hidden()
+
+
+def test_what_another_try_cannot_change_is_not_retried(reader: Reader) -> None:
+    wrong = {"code": "internal", "status": 500, "detail": "No."}
+    reader.page.route("**/predict", lambda route: route.fulfill(status=500, json=wrong), times=1)
+    add(reader, 1)
+    reader.wait_until_read()
+    reader.add(upload("notes.txt", b"hello"))
+    expect(reader.page.get_by_role("button", name="Retry case-0.jpg")).to_be_visible()
+    expect(reader.page.get_by_role("button", name="Retry notes.txt")).to_have_count(0)
+    reader.page.get_by_role("button", name="Retry failed").click()
+    expect(reader.case("case-0.jpg")).to_contain_text("Pneumonia")
+    expect(reader.case("notes.txt")).to_contain_text("Not an image it can read")
+    assert reader.uploads() == 3
+
+
+def test_a_file_that_is_gone_from_the_disk_is_told(reader: Reader, tmp_path: Path) -> None:
+    file = tmp_path / "gone.jpg"
+    file.write_bytes(picture(200))
+    reader.page.route("**/predict", lambda route: route.abort())
+    reader.add(file)
+    expect(reader.verdict).to_contain_text("The service cannot be reached")
+    reader.page.unroute("**/predict")
+    file.unlink()
+    reader.card.get_by_role("button", name="Retry").click()
+    expect(reader.verdict).to_contain_text("The file cannot be opened")
+    expect(reader.verdict).to_contain_text("Add it again")
+    reader.complaints.clear()  # the browser's own lines about the two uploads that failed
 
 
 def test_clearing_stops_and_forgets_everything(reader: Reader, gate: Gate) -> None:

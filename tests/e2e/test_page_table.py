@@ -64,13 +64,40 @@ def test_the_list_is_filtered_by_name_and_by_answer(filled: Reader) -> None:
     filled.page.get_by_label("Filter by file name").fill("SCAN-1")
     expect(filled.cases).to_have_count(2)
     expect(filled.names).to_have_text(["scan-10.jpg", "scan-1.jpg"])
-    filled.page.get_by_label("Filter by answer").select_option("Normal")
+    filled.page.get_by_label("Filter by answer").select_option("normal")
     expect(filled.cases).to_have_count(1)
     expect(filled.names).to_have_text(["scan-1.jpg"])
-    filled.page.get_by_label("Filter by answer").select_option("Not read")
+    filled.page.get_by_label("Filter by answer").select_option("failed")
     expect(filled.page.get_by_text("No case matches the filter.")).to_be_visible()
     filled.page.get_by_label("Filter by file name").fill("")
     expect(filled.names).to_have_text(["notes.txt"])
+
+
+def test_the_filter_says_how_many_cases_have_each_answer(filled: Reader) -> None:
+    options = filled.page.get_by_label("Filter by answer").locator("option")
+    expect(options).to_have_text(
+        ["All (4)", "Pneumonia (1)", "Uncertain (0)", "Normal (2)", "Not read (1)", "Waiting (0)"]
+    )
+    filled.page.get_by_label("Screening").check()
+    expect(options.nth(1)).to_have_text("Pneumonia (2)")
+
+
+def test_a_single_case_needs_no_filter_unless_it_is_hidden_by_one(filled: Reader) -> None:
+    filter_by_name = filled.page.get_by_label("Filter by file name")
+    filter_by_name.fill("scan-2")
+    expect(filled.cases).to_have_count(1)
+    filled.page.keyboard.press("Tab")
+    filter_by_name.fill("")
+    for name in ("scan-10.jpg", "scan-1.jpg", "notes.txt"):
+        filled.page.get_by_role("button", name=f"Remove {name}").click()
+    expect(filled.cases).to_have_count(1)
+    expect(filter_by_name).to_be_hidden()
+    filled.add(*FILES[:1])
+    expect(filter_by_name).to_be_visible()
+    filter_by_name.fill("scan-2")
+    filled.page.get_by_role("button", name="Remove scan-2.jpg").click()
+    expect(filled.page.get_by_text("No case matches the filter.")).to_be_visible()
+    expect(filter_by_name).to_be_visible()
 
 
 def test_the_table_over_the_whole_width_shows_more_and_leads_back(filled: Reader) -> None:

@@ -165,6 +165,21 @@ def test_side_by_side_with_the_original_moves_together(looking: Reader) -> None:
     expect(right).to_be_hidden()
 
 
+@pytest.mark.parametrize(("size", "arrangement"), [((900, 300), "above"), ((300, 900), "beside")])
+def test_two_pictures_lie_so_that_they_are_large(
+    reader: Reader, size: tuple[int, int], arrangement: str
+) -> None:
+    reader.add(upload("film.jpg", picture(200, size)))
+    reader.wait_for_picture()
+    reader.page.keyboard.press("s")
+    expect(reader.page.locator(".stages")).to_have_attribute("data-split", arrangement)
+    first, second = (box(film) for film in reader.page.locator(".film").all())
+    if arrangement == "above":
+        assert second["y"] >= first["y"] + first["height"]
+    else:
+        assert second["x"] >= first["x"] + first["width"]
+
+
 def test_two_fingers_zoom(reader: Reader) -> None:
     reader.add(BRIGHT)
     reader.wait_for_picture()

@@ -36,8 +36,7 @@ export class Api {
 
   /** The answer for one file, at the operating point that every model has; the page applies others. */
   async predict(file, signal, onWait) {
-    const body = await bytesOf(file);
-    return (await this.#patiently(() => this.#post("predict", file, body, signal), signal, onWait)).json();
+    return (await this.#patiently(() => this.#post("predict", file, signal), signal, onWait)).json();
   }
 
   /** The X-ray as the model saw it, without evidence. @returns {Promise<Blob>} PNG */
@@ -51,14 +50,14 @@ export class Api {
   }
 
   async #picture(parameters, file, signal) {
-    const body = await bytesOf(file);
     const path = `explain?${new URLSearchParams(parameters)}`;
-    return (await this.#patiently(() => this.#post(path, file, body, signal), signal)).blob();
+    return (await this.#patiently(() => this.#post(path, file, signal), signal)).blob();
   }
 
-  #post(path, file, body, signal) {
+  #post(path, file, signal) {
     const type = file.type.startsWith("image/") ? file.type : "application/octet-stream";
-    return this.#send(path, { method: "POST", body, headers: { "Content-Type": type } }, signal);
+    // the file, not its bytes: the browser reads it as it sends it, and memory stays free
+    return this.#send(path, { method: "POST", body: file, headers: { "Content-Type": type } }, signal);
   }
 
   async #patiently(send, signal, onWait = () => {}) {
@@ -94,7 +93,7 @@ export class Api {
       return await fetch(path, { ...options, headers, signal, cache: "no-store", credentials: "same-origin" });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Problem({ code: "unreachable" });
+      throw new Problem({ code: (await isGone(options.body)) ? "unreadable_file" : "unreachable" });
     }
   }
 
@@ -109,12 +108,13 @@ export class Api {
   }
 }
 
-async function bytesOf(file) {
+/** Whether a file is a folder, or was moved or changed on the disk since it was picked. */
+async function isGone(file) {
   try {
-    return await file.arrayBuffer();
+    await file?.slice(0, 1).arrayBuffer();
+    return false;
   } catch {
-    // it was a folder, or moved or changed on the disk since it was picked
-    throw new Problem({ code: "unreadable_file" });
+    return true;
   }
 }
 

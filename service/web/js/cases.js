@@ -68,4 +68,10 @@ export class Cases extends EventTarget {
 }
 
 export const isOpen = (item) => ["waiting", "reading", "held"].includes(item.state);
-export const canRetry = (item) => ["failed", "cancelled"].includes(item.state);
+export const isUnread = (item) => ["failed", "cancelled"].includes(item.state);
+
+// the file itself is at fault: asked again, the service would say the same
+const FINAL = ["not_a_chest_xray", "undecodable_image", "unsupported_type", "too_large"];
+
+/** Whether another try can come out differently. */
+export const canRetry = (item) => isUnread(item) && !FINAL.includes(item.problem?.code);

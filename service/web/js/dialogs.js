@@ -1,6 +1,7 @@
 /** The windows over the page: the model's card, the keys, the question for an API key. */
 
 import { find, iconButton, make } from "./dom.js";
+import { english, facts } from "./parts.js";
 import { SHORTCUTS } from "./shortcuts.js";
 
 function fill(dialog, title, texts, ...parts) {
@@ -15,7 +16,6 @@ function fill(dialog, title, texts, ...parts) {
 export function openModelCard(description, texts) {
   const dialog = find("model-dialog");
   const { contract, sha256 } = description;
-  const fact = (key, value, lang) => [make("dt", {}, texts.say(key)), make("dd", { lang }, value)];
   const date = new Intl.DateTimeFormat(texts.language, { dateStyle: "long" }).format(new Date(contract.created));
   const limits = ["device", "population", "labels", "evidence", "calibration", "alone"];
   fill(
@@ -25,17 +25,18 @@ export function openModelCard(description, texts) {
     make("h3", {}, texts.say("model.limits")),
     make("ul", { class: "limits" }, ...limits.map((name) => make("li", {}, texts.say(`limit.${name}`)))),
     make("h3", {}, texts.say("model.what")),
-    make(
-      "dl",
-      { class: "facts" },
-      ...fact("model.name", `${contract.name} ${contract.version}`),
-      ...fact("model.created", date),
-      ...fact("model.population", contract.population, "en"),
-      ...fact("model.training", contract.training_data, "en"),
-      ...fact("model.labels", contract.labels.map((label) => texts.name("label", label)).join(", ")),
-      ...fact("model.input", `${contract.input.width} × ${contract.input.height}`),
-      ...fact("model.limit", contract.input_check_limit === null ? texts.say("check.none") : texts.number(contract.input_check_limit, 3)),
-      ...fact("detail.sha256", make("code", {}, sha256)),
+    facts(
+      [
+        ["model.name", `${contract.name} ${contract.version}`],
+        ["model.created", date],
+        ["model.population", english(contract.population)],
+        ["model.training", english(contract.training_data)],
+        ["model.labels", contract.labels.map((label) => texts.name("label", label)).join(", ")],
+        ["model.input", `${contract.input.width} × ${contract.input.height}`],
+        ["model.limit", contract.input_check_limit === null ? texts.say("check.none") : texts.fixed(contract.input_check_limit, 2)],
+        ["detail.sha256", make("code", {}, sha256)],
+      ],
+      texts,
     ),
     make("h3", {}, texts.say("model.points")),
     ...contract.operating_points.map((point) => pointCard(point, texts)),
@@ -52,8 +53,8 @@ function pointCard(point, texts) {
     ["model.threshold", texts.percent(point.threshold)],
     ["model.sensitivity", rate(point.sensitivity)],
     ["model.specificity", rate(point.specificity)],
-    ["model.rule", make("span", { lang: "en" }, point.rule)],
-    ["model.data", make("span", { lang: "en" }, point.data)],
+    ["model.rule", english(point.rule)],
+    ["model.data", english(point.data)],
   ];
   if (point.uncertain_low !== null) {
     rows.splice(1, 0, ["model.band", `${texts.percent(point.uncertain_low)} – ${texts.percent(point.uncertain_high)}`]);
@@ -62,7 +63,7 @@ function pointCard(point, texts) {
     "section",
     { class: "point-card" },
     make("h4", {}, texts.name("point", point.name)),
-    make("dl", { class: "facts" }, ...rows.flatMap(([key, value]) => [make("dt", {}, texts.say(key)), make("dd", {}, value)])),
+    facts(rows, texts),
   );
 }
 
@@ -79,13 +80,8 @@ function figures(title, values, texts) {
 /** The keys, and the switch that turns the single ones off (WCAG 2.1.4). */
 export function openKeys(shortcuts, texts) {
   const dialog = find("keys-dialog");
-  const rows = Object.entries(SHORTCUTS).map(([name, keys]) =>
-    make(
-      "tr",
-      {},
-      make("td", { class: "keys" }, ...keys.map((key) => make("kbd", {}, texts.has(`key.${key}`) ? texts.say(`key.${key}`) : key))),
-      make("td", {}, texts.say(`shortcut.${name}`)),
-    ),
+  const groups = Object.entries(SHORTCUTS).map(([group, keys]) =>
+    make("section", {}, make("h3", {}, texts.say(`keys.${group}`)), make("dl", { class: "keys" }, ...keyRows(keys, texts))),
   );
   const toggle = make("input", { type: "checkbox", on: { change: (event) => (shortcuts.on = event.target.checked) } });
   toggle.checked = shortcuts.on;
@@ -94,10 +90,17 @@ export function openKeys(shortcuts, texts) {
     texts.say("keys.title"),
     texts,
     make("label", { class: "check-line" }, toggle, texts.say("keys.single")),
-    make("table", { class: "key-table" }, make("tbody", {}, ...rows)),
+    make("div", { class: "key-groups" }, ...groups),
     make("p", { class: "small" }, texts.say("keys.mouse")),
   );
   dialog.showModal();
+}
+
+function keyRows(shortcuts, texts) {
+  return Object.entries(shortcuts).flatMap(([name, keys]) => [
+    make("dt", {}, ...keys.map((key) => make("kbd", {}, texts.has(`key.${key}`) ? texts.say(`key.${key}`) : key))),
+    make("dd", {}, texts.say(`shortcut.${name}`)),
+  ]);
 }
 
 /**

@@ -15,13 +15,14 @@ export function gauge(probability, decision, point, texts) {
   const mark = make("div", { class: "gauge-mark" });
   mark.style.left = share(threshold);
   const track = make("div", { class: "gauge-track" }, fill);
+  const scale = make("div", { class: "gauge-scale", role: "img", "aria-label": label }, track);
   if (hasBand) {
     const band = make("div", { class: "gauge-band" });
     band.style.left = share(low);
     band.style.width = share(high - low);
-    track.append(band);
+    scale.append(band);
   }
-  track.append(mark);
+  scale.append(mark);
   const caption = make("span", {}, texts.say("gauge.threshold", words));
   const key = make("div", { class: "gauge-key", "aria-hidden": "true" }, make("i", { class: "key-mark" }), caption);
   if (hasBand) {
@@ -30,19 +31,22 @@ export function gauge(probability, decision, point, texts) {
       make("span", {}, texts.say("gauge.band", { low: texts.percent(low), high: texts.percent(high) })),
     );
   }
-  return make("div", { class: "gauge" }, make("div", { role: "img", "aria-label": label }, track), key);
+  return make("div", { class: "gauge" }, scale, key);
+}
+
+/** A thin bar beside a figure; it says nothing that the figure does not. */
+export function bar(fraction) {
+  const fill = make("div", { class: "bar-fill" });
+  fill.style.width = share(fraction);
+  return make("div", { class: "bar", "aria-hidden": "true" }, fill);
 }
 
 /** One short bar a label. */
 export function classBars(probabilities, labels, texts) {
-  const rows = labels.flatMap((label) => {
-    const fill = make("div", { class: "bar-fill" });
-    fill.style.width = share(probabilities[label]);
-    return [
-      make("dt", {}, texts.name("label", label)),
-      make("dd", {}, make("div", { class: "bar", "aria-hidden": "true" }, fill), make("span", {}, texts.percent(probabilities[label]))),
-    ];
-  });
+  const rows = labels.flatMap((label) => [
+    make("dt", {}, texts.name("label", label)),
+    make("dd", {}, bar(probabilities[label]), make("span", {}, texts.percent(probabilities[label]))),
+  ]);
   return make("dl", { class: "bars" }, ...rows);
 }
 

@@ -2,35 +2,34 @@
 
 import { readChoices, writeChoice } from "./address.js";
 import { Announcer } from "./announcer.js";
-import { Api, Problem } from "./api.js";
+import { Api } from "./api.js";
 import { canRetry, Cases, isOpen } from "./cases.js";
 import { decide } from "./decide.js";
 import { askForKey, openKeys, openModelCard } from "./dialogs.js";
-import { find, make } from "./dom.js";
+import { find } from "./dom.js";
 import { save, toCsv, toJson, toRecord } from "./export.js";
 import { drawPoints, drawTheme, openLanguages } from "./header.js";
 import { openIntake } from "./intake.js";
-import { drawCard, drawProgress, showView } from "./panes.js";
+import { drawCard, drawFilter, drawProgress, showView } from "./panes.js";
 import { PictureShelf } from "./pictures.js";
 import { printCases } from "./print.js";
 import { Queue } from "./queue.js";
+import { ServedModel } from "./served.js";
 import { Shortcuts } from "./shortcuts.js";
 import { learnModel } from "./startup.js";
 import { Table } from "./table.js";
 import { LANGUAGES, preferredLanguage, Texts } from "./texts.js";
 import { Viewer } from "./viewer.js";
 
-const FILTERS = ["all", "pneumonia", "uncertain", "normal", "failed", "open"];
-
 const choices = readChoices();
 const texts = new Texts();
 const api = new Api((wrong) => askForKey(wrong, texts));
 const cases = new Cases();
 const shelf = new PictureShelf(api);
-let description = null;
+const served = new ServedModel(api, cases, changeModel);
+const queue = new Queue(cases, (...request) => served.predict(...request));
 
-const page = () => ({ texts, contract: description.contract, point: choices.point, cases });
-const queue = new Queue(cases, predict);
+const page = () => ({ texts, contract: served.contract, point: choices.point, cases });
 const act = {
   select: (item) => cases.select(item),
   open: (item) => {
@@ -49,38 +48,24 @@ const viewer = new Viewer(find("viewer"), shelf, texts);
 const announcer = new Announcer(page);
 
 function readingOf(item) {
-  return item?.answer ? decide(item.answer, description.contract, choices.point) : null;
+  return item?.answer ? decide(item.answer, served.contract, choices.point) : null;
 }
 
-async function predict(file, signal, onWait) {
-  // a second time when the model changed meanwhile; a third answer would tell no more
-  for (let tries = 1; tries <= 2; tries += 1) {
-    const answer = await api.predict(file, signal, onWait);
-    if (answer.model.sha256 !== description.sha256) await changeModel();
-    if (answer.model.sha256 === description.sha256) return answer;
-  }
-  throw new Problem({ code: "models_differ" });
-}
-
-/** The service answers with another model than before: read again what the old one answered. */
-async function changeModel() {
-  const current = await api.model();
-  if (current.sha256 === description.sha256) return;
-  const old = cases.all.filter((item) => item.answer && item.answer.model.sha256 !== current.sha256);
-  for (const item of old) {
+/** Another model than before: read again what the old one judged. */
+function changeModel(stale) {
+  for (const item of stale) {
     shelf.forget(item);
     cases.update(item, { answer: null });
   }
-  useModel(current);
-  queue.retry(old);
+  useModel();
+  queue.retry(stale);
 }
 
-function useModel(current) {
-  description = current;
-  const { operating_points: points, population } = current.contract;
-  if (!points.some((point) => point.name === choices.point)) choices.point = "balanced";
-  find("population").textContent = population;
-  shelf.hasEvidence = current.has_evidence;
+function useModel() {
+  const { contract, has_evidence: hasEvidence } = served.description;
+  if (!contract.operating_points.some((point) => point.name === choices.point)) choices.point = "balanced";
+  find("population").textContent = contract.population;
+  shelf.hasEvidence = hasEvidence;
   showPoints();
 }
 
@@ -88,7 +73,7 @@ function useModel(current) {
 let early = [];
 
 function take(files) {
-  if (!description) {
+  if (!served.description) {
     early.push(...files);
     return;
   }
@@ -107,7 +92,7 @@ function draw() {
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
-    if (description) drawNow();
+    if (served.description) drawNow();
   });
 }
 
@@ -117,16 +102,14 @@ function drawNow() {
   else if (document.body.dataset.view === "empty") showView("read");
   table.draw();
   drawProgress(all, table.place(selected), texts);
+  drawFilter(table.counts, texts);
   drawCard(selected, page(), act);
   viewer.show(selected, readingOf(selected)?.decision ?? null);
 }
 
 function drawWords() {
   texts.apply();
-  const filter = find("filter-answer");
-  const chosen = filter.value || "all";
-  filter.replaceChildren(...FILTERS.map((name) => make("option", { value: name }, texts.say(`filter.${name}`))));
-  filter.value = chosen;
+  find("language-tag").textContent = texts.language;
   drawTheme(choices.theme, texts);
   showPoints();
   viewer.relabel();
@@ -136,7 +119,7 @@ function drawWords() {
 // --- choices -------------------------------------------------------------------------------------
 
 function showPoints() {
-  if (description) drawPoints(description.contract.operating_points, choices.point, texts, choosePoint);
+  if (served.description) drawPoints(served.contract.operating_points, choices.point, texts, choosePoint);
 }
 
 function choosePoint(name) {
@@ -164,7 +147,7 @@ function chooseView() {
 }
 
 function nextPoint() {
-  const names = description.contract.operating_points.map((point) => point.name);
+  const names = served.contract.operating_points.map((point) => point.name);
   choosePoint(names[(names.indexOf(choices.point) + 1) % names.length]);
 }
 
@@ -176,7 +159,7 @@ function filter(changes) {
 }
 
 function records() {
-  return table.shown.map((item) => toRecord(item, description.contract, choices.point));
+  return table.shown.map((item) => toRecord(item, served.contract, choices.point));
 }
 
 async function printShown() {
@@ -193,6 +176,8 @@ async function printShown() {
 async function takeExample() {
   const answer = await fetch("static/example.jpg");
   take([new File([await answer.blob()], "example.jpg", { type: "image/jpeg" })]);
+  // whatever the answer: an example shows what evidence is
+  viewer.view.change({ evidence: true });
 }
 
 function step(direction) {
@@ -211,7 +196,7 @@ function listen(intake) {
   const { view } = viewer;
   const on = (id, action) => find(id).addEventListener("click", action);
   const openKeysDialog = () => openKeys(shortcuts, texts);
-  const openModel = () => description && openModelCard(description, texts);
+  const openModel = () => served.description && openModelCard(served.description, texts);
   on("open-model", openModel);
   on("open-keys", openKeysDialog);
   on("theme", chooseTheme);
@@ -224,7 +209,7 @@ function listen(intake) {
   on("clear", clearAll);
   on("print", printShown);
   on("save-csv", () => save("pneumonia.csv", "text/csv", toCsv(records())));
-  on("save-json", () => save("pneumonia.json", "application/json", toJson(records(), description.contract)));
+  on("save-json", () => save("pneumonia.json", "application/json", toJson(records(), served.contract)));
   find("filter").addEventListener("input", (event) => filter({ words: event.target.value.trim() }));
   find("filter-answer").addEventListener("change", (event) => filter({ answer: event.target.value }));
   document.addEventListener("keydown", (event) => {
@@ -249,11 +234,11 @@ function listen(intake) {
     zoom_in: () => view.zoomAt(1.25),
     zoom_out: () => view.zoomAt(0.8),
     fit: () => view.whole(),
-    window: () => view.change({ tool: view.tool === "window" ? "pan" : "window" }),
+    window: () => view.toggleWindow(),
     invert: () => view.change({ inverted: !view.inverted }),
     split: () => view.change({ split: !view.split }),
     reset: () => view.reset(),
-    point: () => description && nextPoint(),
+    point: () => served.description && nextPoint(),
     model: openModel,
     keys: openKeysDialog,
   });
@@ -264,7 +249,8 @@ async function start() {
   openLanguages(texts.language, chooseLanguage);
   listen(openIntake(take));
   drawWords();
-  useModel(await learnModel(api, texts));
+  served.description = await learnModel(api, texts);
+  useModel();
   document.body.dataset.ready = "true";
   take(early);
   early = [];

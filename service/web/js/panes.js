@@ -2,7 +2,7 @@
 
 import { cardParts } from "./card.js";
 import { canRetry, isOpen } from "./cases.js";
-import { find } from "./dom.js";
+import { find, make } from "./dom.js";
 
 /** @param {"empty"|"read"|"table"} name */
 export function showView(name) {
@@ -15,12 +15,27 @@ export function drawProgress(all, place, texts) {
   const count = all.length;
   const open = all.filter(isOpen).length;
   const read = count - open;
-  find("count").textContent = texts.say("list.count", { count });
+  // a single case needs no filter, unless it is the filter that hides it
+  document.body.dataset.many = count > 1 || place === 0;
+  find("list-title").textContent = texts.say("list.count", { count });
   find("place").textContent = texts.say("list.place", { place, count });
   find("progress").hidden = open === 0;
   find("progress-bar").value = count ? read / count : 0;
   find("progress-text").textContent = texts.say("list.read", { read, count });
   find("retry-all").hidden = open > 0 || !all.some(canRetry);
+}
+
+/**
+ * The answers to choose from, with how many cases have each.
+ * @param {Record<string, number>} counts by the names of the filters
+ */
+export function drawFilter(counts, texts) {
+  const select = find("filter-answer");
+  for (const [name, count] of Object.entries(counts)) {
+    const option = select.querySelector(`[value=${name}]`) ?? select.appendChild(make("option", { value: name }));
+    const words = `${texts.say(`filter.${name}`)} (${texts.number(count)})`;
+    if (option.textContent !== words) option.textContent = words;
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Paper: one page a case. */
 
-import { answerParts, problemParts } from "./card.js";
+import { answerParts } from "./card.js";
 import { find, make } from "./dom.js";
+import { problemParts } from "./problem.js";
 
 /**
  * Lay out the sheets, wait until their pictures can be drawn, and open the browser's print window.

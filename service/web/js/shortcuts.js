@@ -1,27 +1,33 @@
 /** The keys that work anywhere on the page. */
 
-/** What a key does -> the keys as they are shown; `main.js` says what each name means. */
+/** What a key does -> the keys as they are shown, by what they act on; `main.js` gives the actions. */
 export const SHORTCUTS = {
-  choose: ["O"],
-  next: ["J", "ArrowDown"],
-  previous: ["K", "ArrowUp"],
-  filter: ["/"],
-  view: ["L"],
-  remove: ["Delete"],
-  evidence: ["E"],
-  fainter: ["["],
-  stronger: ["]"],
-  zoom_in: ["+"],
-  zoom_out: ["-"],
-  fit: ["0"],
-  move: ["arrows"],
-  window: ["W"],
-  invert: ["I"],
-  split: ["S"],
-  reset: ["R"],
-  point: ["P"],
-  model: ["M"],
-  keys: ["?"],
+  cases: {
+    choose: ["O"],
+    next: ["J", "ArrowDown"],
+    previous: ["K", "ArrowUp"],
+    remove: ["Delete"],
+    filter: ["/"],
+    view: ["L"],
+  },
+  answer: {
+    point: ["P"],
+    model: ["M"],
+    keys: ["?"],
+  },
+  picture: {
+    evidence: ["E"],
+    fainter: ["["],
+    stronger: ["]"],
+    zoom_in: ["+"],
+    zoom_out: ["-"],
+    fit: ["0"],
+    move: ["arrows"],
+    window: ["W"],
+    invert: ["I"],
+    split: ["S"],
+    reset: ["R"],
+  },
 };
 
 // these belong to the list or the picture, which listen for themselves
@@ -34,7 +40,7 @@ export class Shortcuts {
   /** @param {Record<string, () => void>} actions by the names of SHORTCUTS */
   constructor(actions) {
     const byKey = new Map();
-    for (const [name, keys] of Object.entries(SHORTCUTS)) {
+    for (const [name, keys] of Object.values(SHORTCUTS).flatMap(Object.entries)) {
       for (const key of keys) if (!LOCAL.has(key)) byKey.set(key.toLowerCase(), actions[name]);
     }
     document.addEventListener("keydown", (event) => {

@@ -70,6 +70,11 @@ export class Stage {
     }
   }
 
+  /** Width over height of the picture; 1 while there is none. */
+  get aspect() {
+    return this.#plain.naturalWidth / this.#plain.naturalHeight || 1;
+  }
+
   fit() {
     const { naturalWidth: width, naturalHeight: height } = this.#plain;
     const frame = this.element.getBoundingClientRect();

@@ -1,8 +1,8 @@
 /** The first question to the service: which model does it serve? */
 
 import { Problem } from "./api.js";
-import { problemParts } from "./card.js";
 import { find, icon, make } from "./dom.js";
+import { problemWords } from "./problem.js";
 
 /**
  * Ask until there is an answer; say what is the matter meanwhile.
@@ -21,7 +21,7 @@ export async function learnModel(api, texts) {
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       const again = make("button", { type: "button", class: "compact" }, icon("retry"), texts.say("case.retry"));
-      notice.replaceChildren(problemParts(error, texts)[0], again);
+      notice.replaceChildren(problemWords(error, texts), again);
       notice.hidden = false;
       await new Promise((resolve) => again.addEventListener("click", resolve, { once: true }));
     }

@@ -1,11 +1,22 @@
 /** The list of cases as a table: sorted, filtered, walked through with the keys. */
 
-import { canRetry, isOpen } from "./cases.js";
+import { canRetry, isOpen, isUnread } from "./cases.js";
 import { decide } from "./decide.js";
 import { icon, iconButton, make } from "./dom.js";
+import { bar } from "./gauge.js";
 
 const STATE_ORDER = ["done", "reading", "held", "waiting", "failed", "cancelled"];
 const DECISION_ORDER = ["pneumonia", "uncertain", "normal"];
+
+/** name of a filter -> whether it lets a row pass */
+const FILTERS = {
+  all: () => true,
+  pneumonia: ({ reading }) => reading?.decision === "pneumonia",
+  uncertain: ({ reading }) => reading?.decision === "uncertain",
+  normal: ({ reading }) => reading?.decision === "normal",
+  failed: ({ item }) => isUnread(item),
+  open: ({ item }) => isOpen(item),
+};
 
 /** name -> what the column shows (words) and what it sorts by */
 const COLUMNS = {
@@ -23,6 +34,7 @@ export class Table {
   #rows = new Map();
   #sort = { column: null, down: false };
   #filter = { words: "", answer: "all" };
+  #read = [];
   #shown = [];
   #head;
   #body;
@@ -75,8 +87,8 @@ export class Table {
   draw() {
     this.#drawHead();
     const { cases, texts, contract, point } = this.#page();
-    const rows = cases.all.map((item) => ({ item, reading: item.answer && decide(item.answer, contract, point) }));
-    this.#shown = this.#sorted(rows.filter((row) => this.#passes(row)));
+    this.#read = cases.all.map((item) => ({ item, reading: item.answer && decide(item.answer, contract, point) }));
+    this.#shown = this.#sorted(this.#read.filter((row) => this.#passes(row)));
     const wanted = this.#shown.map((row) => this.#row(row));
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
     // moving a row takes the focus from it: touch the order only where it changed
@@ -90,13 +102,15 @@ export class Table {
     this.#empty.textContent = texts.say("list.none");
   }
 
-  #passes({ item, reading }) {
+  /** How many cases each filter would let pass. */
+  get counts() {
+    const count = (passes) => this.#read.filter(passes).length;
+    return Object.fromEntries(Object.entries(FILTERS).map(([name, passes]) => [name, count(passes)]));
+  }
+
+  #passes(row) {
     const { words, answer } = this.#filter;
-    if (words && !item.name.toLowerCase().includes(words.toLowerCase())) return false;
-    if (answer === "all") return true;
-    if (answer === "open") return isOpen(item);
-    if (answer === "failed") return canRetry(item);
-    return reading?.decision === answer;
+    return row.item.name.toLowerCase().includes(words.toLowerCase()) && FILTERS[answer](row);
   }
 
   #sorted(rows) {
@@ -164,12 +178,12 @@ export class Table {
       { type: "button", class: "pick", "data-action": "open", "aria-current": selected ? "true" : null },
       item.name,
     );
-    const glyph = reading?.decision ?? (canRetry(item) ? "failed" : state === "reading" ? "film" : "waiting");
+    const glyph = reading?.decision ?? (isUnread(item) ? "failed" : state === "reading" ? "film" : "waiting");
     const cell = (column, ...children) => make("td", { role: "cell", class: `col-${column}` }, ...children);
     row.replaceChildren(
       cell("file", pick),
       cell("decision", icon(glyph), make("span", {}, words)),
-      cell("probability", answer ? texts.percent(answer.probability) : ""),
+      cell("probability", ...(answer ? [bar(answer.probability), make("span", {}, texts.percent(answer.probability))] : [])),
       cell("subtype", reading?.subtype ? texts.name("label", reading.subtype) : ""),
       cell("warnings", answer?.warnings.length ? texts.number(answer.warnings.length) : ""),
       cell("size", answer ? `${answer.image.width} × ${answer.image.height}` : ""),

@@ -9,8 +9,7 @@ export function buildTools(view) {
   const evidence = button("evidence", "tool.evidence", () => view.change({ evidence: evidence.ariaPressed !== "true" }));
   const opacity = slider("tool.opacity", 0, 100, (value) => view.change({ opacity: value / 100, evidence: true }));
   const zoomText = make("output", { class: "zoom-text" });
-  const pan = button("pan", "tool.pan", () => view.change({ tool: "pan" }));
-  const level = button("window", "tool.window", () => view.change({ tool: "window" }));
+  const level = button("window", "tool.window", () => view.toggleWindow());
   const invert = button("invert", "tool.invert", () => view.change({ inverted: !view.inverted }));
   const split = button("split", "tool.split", () => view.change({ split: !view.split }));
   const centre = slider("tool.centre", 0, 255, (value) => view.change({ centre: value }));
@@ -35,8 +34,7 @@ export function buildTools(view) {
         zoomText,
         button("zoom-in", "tool.zoom_in", () => view.zoomAt(ZOOM_STEP)),
       ),
-      make("div", { class: "tool-group" }, pan, level),
-      make("div", { class: "tool-group" }, invert, split, button("reset", "tool.reset", () => view.reset())),
+      make("div", { class: "tool-group" }, level, invert, split, button("reset", "tool.reset", () => view.reset())),
     ),
     windowRow,
   );
@@ -48,7 +46,6 @@ export function buildTools(view) {
       opacity.value = String(Math.round(view.opacity * 100));
       opacity.setAttribute("aria-valuetext", texts.share(view.opacity));
       zoomText.textContent = texts.share(view.zoom);
-      press(pan, view.tool === "pan");
       press(level, view.tool === "window");
       press(invert, view.inverted);
       press(split, view.split);

@@ -59,6 +59,11 @@ export class View extends EventTarget {
     this.change({ width: this.width + dx, centre: this.centre + dy });
   }
 
+  /** What dragging does: move the picture, or set window and level. */
+  toggleWindow() {
+    this.change({ tool: this.tool === "window" ? "pan" : "window" });
+  }
+
   whole() {
     this.change({ zoom: 1, x: 0, y: 0 });
   }

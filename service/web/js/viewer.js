@@ -6,6 +6,9 @@ import { Stage } from "./stage.js";
 import { buildTools } from "./tools.js";
 import { View } from "./view.js";
 
+// milliseconds: longer than a held key takes to repeat, too short to be noticed
+const LEAFING = 120;
+
 export class Viewer {
   view = new View();
   #shelf;
@@ -64,6 +67,9 @@ export class Viewer {
     }
     if (!isDrawable(item.file)) this.#say("viewer.loading");
     this.frames.setAttribute("aria-busy", "true");
+    // whoever leafs through the cases asks for no pictures on the way
+    await new Promise((resolve) => setTimeout(resolve, LEAFING));
+    if (turn !== this.#turn) return;
     const pictures = await this.#shelf.of(item);
     if (turn !== this.#turn) return;
     if (pictures.plain) this.#show(pictures.plain, pictures.evidence, "");
@@ -115,6 +121,14 @@ export class Viewer {
     else delete this.#message.dataset.text;
   }
 
+  /** Two pictures lie beside or above each other, whichever leaves them larger. */
+  get #arrangement() {
+    const { width, height } = this.frames.getBoundingClientRect();
+    const beside = Math.min(width / 2, height * this.#first.aspect);
+    const above = Math.min(width, (height / 2) * this.#first.aspect);
+    return beside >= above ? "beside" : "above";
+  }
+
   #draw() {
     const { view } = this;
     const shown = this.#hasEvidence && this.#evidenceOn;
@@ -126,7 +140,7 @@ export class Viewer {
     this.#first.opacity = shown && !view.split ? view.opacity : 0;
     this.#second.opacity = shown ? view.opacity : 0;
     this.#second.element.hidden = !view.split;
-    this.frames.dataset.split = view.split;
+    this.frames.dataset.split = view.split ? this.#arrangement : "none";
     this.#first.words = this.#texts.say(shown && !view.split ? "viewer.alt_evidence" : "viewer.alt");
     this.#second.words = this.#texts.say("viewer.alt_evidence");
     this.#first.caption.textContent = view.split ? this.#texts.say("viewer.original") : "";

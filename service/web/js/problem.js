@@ -1,0 +1,22 @@
+/** What went wrong, in words. */
+
+import { make } from "./dom.js";
+import { distances, facts, verdict } from "./parts.js";
+
+/** What it is and what to do about it. */
+export function problemWords(problem, texts) {
+  const code = texts.known("problem", problem.code);
+  return verdict("failed", "failed", texts.say(`problem.${code}`), texts.say(`problem.${code}.do`));
+}
+
+/** The same with what the service said, for whoever wants to look into it. */
+export function problemParts(problem, texts) {
+  const { detail, distance, limit, requestId } = problem;
+  const measured = distance !== null && limit !== null;
+  const rows = [
+    detail && ["problem.said", make("q", { lang: "en" }, detail)],
+    measured && ["detail.distance", texts.say("detail.of_limit", distances(distance, limit, texts))],
+    requestId && ["detail.request_id", make("code", {}, requestId)],
+  ];
+  return [problemWords(problem, texts), facts(rows.filter(Boolean), texts)];
+}

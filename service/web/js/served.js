@@ -1,0 +1,47 @@
+/** The model behind the service: what it is, and what happens when it is replaced by another. */
+
+import { Problem } from "./api.js";
+
+export class ServedModel {
+  #api;
+  #cases;
+  #replaced;
+  /** The description of GET /model; null until it is known. */
+  description = null;
+
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {import("./cases.js").Cases} cases
+   * @param {(stale: object[]) => void} replaced called with the cases that the old model judged
+   */
+  constructor(api, cases, replaced) {
+    this.#api = api;
+    this.#cases = cases;
+    this.#replaced = replaced;
+  }
+
+  get contract() {
+    return this.description.contract;
+  }
+
+  /** An answer that fits the contract in hand: thresholds of one model never judge another's answers. */
+  async predict(file, signal, onWait) {
+    // a second time when the model changed meanwhile; a third answer would tell no more
+    for (let tries = 1; tries <= 2; tries += 1) {
+      const answer = await this.#api.predict(file, signal, onWait);
+      if (answer.model.sha256 !== this.description.sha256) await this.#change();
+      if (answer.model.sha256 === this.description.sha256) return answer;
+    }
+    throw new Problem({ code: "models_differ" });
+  }
+
+  async #change() {
+    const current = await this.#api.model();
+    if (current.sha256 === this.description.sha256) return;
+    this.description = current;
+    // what the old one refused, the new one may take
+    const isStale = ({ answer, problem }) =>
+      answer ? answer.model.sha256 !== current.sha256 : problem?.code === "not_a_chest_xray";
+    this.#replaced(this.#cases.all.filter(isStale));
+  }
+}

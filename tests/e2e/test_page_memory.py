@@ -1,0 +1,89 @@
+"""Hundreds of cases: what is taken away is given back, and what nobody looks at costs nothing."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import Reader, upload
+from tests.e2e.conftest import ReaderFactory
+from tests.pictures import picture
+
+SMALL = picture(200, (96, 96))
+
+# Counts the addresses under which the page holds pictures in the browser's memory.
+WATCH = """
+    window.held = new Set();
+    const { createObjectURL, revokeObjectURL } = URL;
+    URL.createObjectURL = (blob) => {
+        const url = createObjectURL.call(URL, blob);
+        held.add(url);
+        return url;
+    };
+    URL.revokeObjectURL = (url) => {
+        held.delete(url);
+        revokeObjectURL.call(URL, url);
+    };
+"""
+
+
+@pytest.fixture
+def watched(open_reader: ReaderFactory) -> Reader:
+    reader = open_reader()
+    reader.page.add_init_script(WATCH)
+    reader.open()
+    return reader
+
+
+def held(reader: Reader) -> int:
+    count: int = reader.page.evaluate("held.size")
+    return count
+
+
+def test_pictures_are_given_back(watched: Reader) -> None:
+    watched.add(*[upload(f"case-{number}.jpg", SMALL) for number in range(3)])
+    watched.wait_for_picture()
+    assert held(watched) == 2  # the X-ray and its evidence
+    watched.page.keyboard.press("j")
+    expect(watched.card.locator("h2")).to_have_text("case-1.jpg")
+    watched.wait_for_picture()
+    assert held(watched) == 2
+    for name in ("case-1.jpg", "case-2.jpg"):
+        watched.card.get_by_role("button", name="Remove").click()
+        expect(watched.case(name)).to_have_count(0)
+    watched.wait_for_picture()
+    assert held(watched) == 2
+    watched.page.get_by_role("button", name="Clear").click()
+    expect(watched.cases).to_have_count(0)
+    assert held(watched) == 0
+
+
+def test_two_hundred_cases_are_read_walked_and_cleared(watched: Reader) -> None:
+    watched.add(*[upload(f"case-{number}.jpg", SMALL) for number in range(200)], wait=False)
+    expect(watched.cases).to_have_count(200)
+    expect(watched.page.locator("#progress")).to_be_hidden(timeout=120_000)
+    expect(watched.cases.filter(has_text="Pneumonia")).to_have_count(200)
+    watched.wait_for_picture()
+    assert held(watched) == 2
+    assert watched.uploads() == 200
+    watched.page.get_by_label("Filter by file name").fill("case-19")
+    expect(watched.cases).to_have_count(11)
+    watched.page.get_by_label("Filter by file name").fill("")
+    expect(watched.cases).to_have_count(200)
+    watched.page.get_by_role("button", name="Clear").click()
+    expect(watched.page.get_by_role("heading", name="Drop chest X-rays here")).to_be_visible()
+    assert held(watched) == 0
+
+
+def test_whoever_leafs_through_the_cases_asks_for_no_pictures_on_the_way(reader: Reader) -> None:
+    reader.add(*[upload(f"case-{number}.jpg", SMALL) for number in range(12)])
+    reader.wait_for_picture()
+    before = reader.uploads("/explain")
+    # within one task, as no hand could: however slow the machine is
+    reader.page.evaluate(
+        """() => {
+            const press = () => new KeyboardEvent("keydown", {key: "j", bubbles: true});
+            for (let presses = 0; presses < 11; presses += 1) document.body.dispatchEvent(press());
+        }"""
+    )
+    expect(reader.card.locator("h2")).to_have_text("case-11.jpg")
+    reader.wait_for_picture()
+    assert reader.uploads("/explain") == before + 2
