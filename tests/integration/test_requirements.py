@@ -39,7 +39,9 @@ def test_no_package_index_is_named(purpose: str) -> None:
 def pinned(purpose: str) -> dict[tuple[str, str], int]:
     """(Name, version with marker) of each pin -> how many hashes it has."""
     text = (ROOT / "requirements" / f"{purpose}.txt").read_text(encoding="utf-8")
-    entries = re.findall(r"^([\w.-]+)==(.+?) \\\n((?: +--hash=.+\n)+)", text, re.MULTILINE)
+    entries = re.findall(
+        r"^([\w.-]+)(?:\[[\w,.-]+\])?==(.+?) \\\n((?: +--hash=.+\n)+)", text, re.MULTILINE
+    )
     assert len(entries) == len(re.findall(r"^\w", text, re.MULTILINE)), "every line must be a pin"
     return {
         (canonicalize_name(name), version): len(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", hashes))
