@@ -1,7 +1,7 @@
 """Debian's Chromium and the page in it, watched: what it asks for, and what it complains about."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from playwright.sync_api import (
 )
 
 from tests.needs import program
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 # It must not go looking for updates, nor for a graphics card or a sandbox where there is none.
 _FLAGS = (
@@ -42,7 +43,7 @@ WALL = (2560, 1440)
 def chromium() -> Iterator[Browser]:
     """A running browser."""
     path = program("chromium")
-    expect.set_options(timeout=20_000)  # a machine that builds and tests at once is slow
+    expect.set_options(timeout=1000 * PATIENCE_SECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield browser
@@ -64,6 +65,7 @@ class Reader:
         self.url = url
         self.requests: list[Request] = []
         self.complaints: list[str] = []
+        page.set_default_timeout(1000 * PATIENCE_SECONDS)
         page.on("request", lambda request: self.requests.append(request))
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -91,6 +93,10 @@ class Reader:
     def wait_for_picture(self) -> None:
         """Wait until the viewer has what it asked the service for."""
         expect(self.page.locator(".stages[data-case]:not([aria-busy])")).to_be_visible()
+
+    def wait_until(self, holds: Callable[[], object], what: str) -> None:
+        """As :func:`tests.waiting.wait_until`, while the browser goes on."""
+        wait_until(holds, what, lambda seconds: self.page.wait_for_timeout(1000 * seconds))
 
     @property
     def cases(self) -> Locator:

@@ -1,6 +1,5 @@
 """The application in this process, without a socket, for tests that are not asynchronous."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,6 +8,8 @@ from typing import Any
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
+
+from tests.waiting import wait_until
 
 
 class AppClient:
@@ -36,12 +37,9 @@ class AppClient:
         """As :meth:`httpx.Client.post`."""
         return self.request("POST", path, **options)
 
-    def wait_until_ready(self, seconds: float = 10) -> None:
+    def wait_until_ready(self) -> None:
         """Poll ``/health/ready``."""
-        end = time.monotonic() + seconds
-        while self.get("/health/ready").status_code != 200:
-            assert time.monotonic() < end, "the service did not become ready"
-            time.sleep(0.01)
+        wait_until(lambda: self.get("/health/ready").status_code == 200, "ready")
 
 
 @contextmanager

@@ -4,13 +4,15 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,6 +35,14 @@ class ServiceProcess:
     def url(self) -> str:
         """Where it answers, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask for a path."""
+        return httpx.get(f"{self.url}{path}", timeout=PATIENCE_SECONDS)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        """Post to a path; options as for :func:`httpx.post`."""
+        return httpx.post(f"{self.url}{path}", timeout=PATIENCE_SECONDS, **options)
 
     def log_lines(self) -> list[dict[str, object]]:
         """What it logged so far."""
@@ -68,29 +78,13 @@ def service_process(
             text=True,
         )
     try:
-        running = ServiceProcess(process, _port(process, log), log)
+        wait_until(lambda: log.read_text() or process.poll() is not None, "listening")
+        assert process.poll() is None, f"the service ended: {process.communicate()[1]}"
+        port = int(json.loads(log.read_text().splitlines()[0])["port"])
+        running = ServiceProcess(process, port, log)
         if ready:
-            _wait_until_ready(running)
+            wait_until(lambda: running.get("/health/ready").status_code == 200, "ready")
         yield running
     finally:
         process.kill()
         process.communicate()
-
-
-def _port(process: "subprocess.Popen[str]", log: Path) -> int:
-    for _ in range(1000):
-        assert process.poll() is None, f"the service ended: {process.communicate()[1]}"
-        lines = log.read_text().splitlines()
-        if lines:
-            return int(json.loads(lines[0])["port"])
-        time.sleep(0.02)
-    raise AssertionError("the service does not listen")
-
-
-def _wait_until_ready(running: ServiceProcess) -> None:
-    for _ in range(1000):
-        assert running.process.poll() is None, "the service ended"
-        if httpx.get(f"{running.url}/health/ready").status_code == 200:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the service did not become ready")

@@ -5,11 +5,9 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -18,6 +16,7 @@ from service.contract import Contract
 from tests.dataset import write_dataset
 from tests.needs import SHARED
 from tests.process import ROOT, service_process
+from tests.waiting import wait_until
 
 REAL = SHARED / "data" / "chest_xray" / "train"
 
@@ -133,14 +132,14 @@ def test_the_service_answers_as_the_report_and_the_command_line_do(
     with service_process(chain.model, tmp_path) as service:
         for file, said in zip(files, offline, strict=True):
             with file.open("rb") as stream:
-                answer = httpx.post(f"{service.url}/predict", files={"file": stream}).json()
+                answer = service.post("/predict", files={"file": stream}).json()
             assert answer["probabilities"] == pytest.approx(said["probabilities"], abs=1e-6)
             assert answer["decision"] == said["decision"] == answers[file.name]["decision"]
             assert answer["probabilities"]["viral"] == pytest.approx(
                 float(answers[file.name]["viral"]), abs=1e-6
             )
-        picture = httpx.post(
-            f"{service.url}/explain",
+        picture = service.post(
+            "/explain",
             content=files[0].read_bytes(),
             headers={"content-type": "image/jpeg"},
         )
@@ -176,10 +175,7 @@ def test_an_interrupted_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> 
     pneumonia(*words, "--out", tmp_path / "whole")
     command = [sys.executable, "-m", "service", *words, "--out", str(tmp_path / "cut")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        for _ in range(1200):
-            if (tmp_path / "cut" / "state.json").exists() or process.poll() is not None:
-                break
-            time.sleep(0.05)
+        wait_until((tmp_path / "cut" / "state.json").exists, "the first epoch is over")
         process.kill()
     done = json.loads((tmp_path / "cut" / "state.json").read_text())["epochs"]
     assert done < 3
@@ -204,9 +200,9 @@ def test_a_network_without_evidence_serves_and_says_so(data: Path, tmp_path: Pat
     image = next((data / "train" / "NORMAL").iterdir()).read_bytes()
     with service_process(model, tmp_path) as service:
         headers = {"content-type": "image/jpeg"}
-        answer = httpx.post(f"{service.url}/predict", content=image, headers=headers)
+        answer = service.post("/predict", content=image, headers=headers)
         assert answer.status_code == 200
-        refusal = httpx.post(f"{service.url}/explain", content=image, headers=headers)
+        refusal = service.post("/explain", content=image, headers=headers)
         assert (refusal.status_code, refusal.json()["code"]) == (501, "no_evidence")
 
 

@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.running import free_port
+from benchmarks.running import free_port, health
 from tests import needs
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_MEGABYTES_OVER_BASE = 300
@@ -128,7 +128,9 @@ def test_nothing_but_serving_is_inside(image: Image) -> None:
 def test_it_runs_as_nobody_on_a_read_only_root(image: Image, confined: int, xray: Path) -> None:
     assert int(image.config["User"].partition(":")[0]) > 0
     answer = httpx.post(
-        f"http://127.0.0.1:{confined}/predict", files={"file": xray.read_bytes()}, timeout=30
+        f"http://127.0.0.1:{confined}/predict",
+        files={"file": xray.read_bytes()},
+        timeout=PATIENCE_SECONDS,
     )
     assert answer.status_code == 200
 
@@ -156,12 +158,9 @@ def port_is_free(port: int) -> bool:
 
 def wait_until_healthy(process: "subprocess.Popen[bytes]", port: int) -> None:
     """Wait for a 200 of ``/health``."""
-    for _ in range(600):
+
+    def healthy() -> bool:
         assert process.poll() is None, "the service ended"
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200:
-                return
-        except httpx.ConnectError:
-            pass  # it does not listen yet
-        time.sleep(0.05)
-    raise TimeoutError("the service did not become healthy")
+        return health(port) == 200
+
+    wait_until(healthy, "healthy")

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ from benchmarks.running import free_port
 from tests import needs
 from tests.pictures import picture
 from tests.process import ServiceProcess, service_process
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "pneumonia.json").read_text())
 ALERTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())
-# what Grafana puts in before it asks; here data is scraped each second
-VARIABLES = {"$__rate_interval": "10s", "$instance": ".*", "$stage": "total"}
+# what Grafana puts in before it asks; here data is scraped every two seconds
+VARIABLES = {"$__rate_interval": "2m", "$instance": ".*", "$stage": "total"}
 METRIC = re.compile(r"\b(?:pneumonia|process)_[a-z_]+\b")
 
 PANELS = [
@@ -45,7 +45,7 @@ def prometheus(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory
     program = needs.program("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["global"] = {"scrape_interval": "2s", "evaluation_interval": "1s"}
     [job] = config["scrape_configs"]
     job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
@@ -63,7 +63,7 @@ def prometheus(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory
             url = f"http://{address}"
             wait_for_scrapes(url, 2)
             send_some(service)  # after a scrape, so that there is a rate
-            wait_for_scrapes(url, 5)
+            wait_for_scrapes(url, 4)
             yield url
         finally:
             process.terminate()
@@ -75,7 +75,7 @@ def test_every_query_names_metrics_the_service_has(
 ) -> None:
     named = set(METRIC.findall(query))
     assert named or name == "PneumoniaDown"  # which asks Prometheus about its own `up`
-    lines = httpx.get(f"{service.url}/metrics").text.splitlines()
+    lines = service.get("/metrics").text.splitlines()
     exposed = {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}
     assert named <= exposed
 
@@ -88,23 +88,28 @@ def test_every_panel_shows_something(title: str, query: str, prometheus: str) ->
 
 
 def test_the_alerts_are_loaded_and_none_is_raised(prometheus: str) -> None:
-    groups = httpx.get(f"{prometheus}/api/v1/rules").json()["data"]["groups"]
+    groups = httpx.get(f"{prometheus}/api/v1/rules", timeout=PATIENCE_SECONDS).json()["data"][
+        "groups"
+    ]
     rules = {rule["name"]: rule for group in groups for rule in group["rules"]}
     assert set(rules) == {name for name, _ in RULES}
     assert {rule["health"] for rule in rules.values()} == {"ok"}
-    assert not any(rule["alerts"] for rule in rules.values())
+    raised = [alert for rule in rules.values() for alert in rule["alerts"]]
+    assert not any(alert["state"] == "firing" for alert in raised)
 
 
 def send_some(service: ServiceProcess) -> None:
     """One image that is answered, one file that is refused."""
     for content, status in ((picture(), 200), (b"no image", 415)):
-        answer = httpx.post(f"{service.url}/predict", files={"file": content})
+        answer = service.post("/predict", files={"file": content})
         assert answer.status_code == status
 
 
 def ask(prometheus: str, query: str) -> list[Any]:
     """What Prometheus answers to a query that it understands."""
-    answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": query})
+    answer = httpx.get(
+        f"{prometheus}/api/v1/query", params={"query": query}, timeout=PATIENCE_SECONDS
+    )
     assert answer.status_code == 200, answer.text
     result: list[Any] = answer.json()["data"]["result"]
     return result
@@ -112,12 +117,12 @@ def ask(prometheus: str, query: str) -> list[Any]:
 
 def wait_for_scrapes(prometheus: str, count: int) -> None:
     """Wait until Prometheus listens and has scraped the service so often."""
-    for _ in range(300):
+
+    def scraped() -> bool:
         try:
-            [scrapes] = ask(prometheus, 'count_over_time(up{job="pneumonia"}[1m])')
-            if int(scrapes["value"][1]) >= count:
-                return
+            [scrapes] = ask(prometheus, 'sum_over_time(up{job="pneumonia"}[5m])')
         except (httpx.ConnectError, AssertionError, ValueError):
-            pass  # it does not listen yet, is not ready yet, or has not scraped yet
-        time.sleep(0.1)
-    raise TimeoutError("Prometheus did not scrape the service")
+            return False  # it does not listen yet, is not ready yet, or has not scraped yet
+        return int(scrapes["value"][1]) >= count
+
+    wait_until(scraped, f"Prometheus scraped the service {count} times")

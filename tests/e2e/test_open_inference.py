@@ -14,6 +14,7 @@ from service.model import OnnxModel
 from tests.pictures import picture
 from tests.process import ServiceProcess
 from tests.tiny_model import SIZE
+from tests.waiting import PATIENCE_SECONDS
 
 BRIGHT = picture(grey=170)
 IMAGES = np.random.default_rng(5).integers(60, 200, (3, SIZE, SIZE, 1), np.uint8)
@@ -81,7 +82,7 @@ def test_all_outputs_when_none_are_named(triton: InferenceServerClient) -> None:
 def test_an_encoded_image_in_and_the_decision_out(
     triton: InferenceServerClient, tiny_service: ServiceProcess
 ) -> None:
-    answer = httpx.post(f"{tiny_service.url}/predict", content=BRIGHT).json()
+    answer = tiny_service.post("/predict", content=BRIGHT).json()
     for outputs in (None, [InferRequestedOutput("decision", binary_data=False)]):
         result = triton.infer("tiny", [encoded(BRIGHT)], outputs=outputs)
         (decision,) = result.as_numpy("decision")
@@ -139,7 +140,7 @@ def test_unknown_models_and_outputs(triton: InferenceServerClient) -> None:
 
 
 def test_every_error_below_v2_is_the_protocols(tiny_service: ServiceProcess) -> None:
-    with httpx.Client(base_url=tiny_service.url) as client:
+    with httpx.Client(base_url=tiny_service.url, timeout=PATIENCE_SECONDS) as client:
         for response in (
             client.get("/v2/nothing"),
             client.get("/v2/models/tiny/infer"),

@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser import PHONE, WALL, Reader, upload
 from tests.e2e.conftest import ReaderFactory
 from tests.pictures import picture
-from tests.process import service_process
+from tests.process import ServiceProcess, service_process
 from tests.tiny_model import GRID, write_tiny_model
 
 BRIGHT = upload("bright.jpg", picture(200))
@@ -27,9 +26,11 @@ def test_a_newcomer_sees_an_answer_with_evidence_after_one_click(reader: Reader)
     assert evidence.evaluate("image => image.decode().then(() => image.naturalWidth)") > GRID
 
 
-def test_the_card_says_what_the_service_answered(reader: Reader) -> None:
+def test_the_card_says_what_the_service_answered(
+    reader: Reader, tiny_service: ServiceProcess
+) -> None:
     reader.add(BRIGHT)
-    answer = httpx.post(f"{reader.url}/predict", files={"file": picture(200)}).json()
+    answer = tiny_service.post("/predict", files={"file": picture(200)}).json()
     expect(reader.verdict).to_contain_text("Pneumonia")
     expect(reader.verdict).to_contain_text(f"More likely {answer['subtype']}")
     expect(reader.card.locator(".figure")).to_have_text(f"{answer['probability']:.1%}")
@@ -85,13 +86,15 @@ def test_another_operating_point_reads_all_answers_again_without_uploading(
 
 
 @pytest.mark.parametrize("point", ["balanced", "screening", "careful"])
-def test_the_page_decides_as_the_service_does(reader: Reader, point: str) -> None:
+def test_the_page_decides_as_the_service_does(
+    reader: Reader, tiny_service: ServiceProcess, point: str
+) -> None:
     greys = (70, 90, 110, 120, 130, 150, 170)
     reader.open(f"point={point}")
     reader.add(*[upload(f"grey-{grey}.jpg", picture(grey)) for grey in greys])
     for grey in greys:
-        answer = httpx.post(
-            f"{reader.url}/predict?operating_point={point}", files={"file": picture(grey)}
+        answer = tiny_service.post(
+            f"/predict?operating_point={point}", files={"file": picture(grey)}
         ).json()
         row = reader.case(f"grey-{grey}.jpg")
         expect(row.locator(".col-decision")).to_have_text(answer["decision"].capitalize())
@@ -136,9 +139,11 @@ def test_a_refusal_says_what_to_do_next(
     expect(reader.page.locator(".stage .evidence").first).to_be_hidden()
 
 
-def test_a_refusal_shows_how_far_off_the_image_is(reader: Reader) -> None:
+def test_a_refusal_shows_how_far_off_the_image_is(
+    reader: Reader, tiny_service: ServiceProcess
+) -> None:
     reader.add(upload("dark.jpg", picture(0)))
-    problem = httpx.post(f"{reader.url}/predict", files={"file": picture(0)}).json()
+    problem = tiny_service.post("/predict", files={"file": picture(0)}).json()
     words = f"{problem['distance']:.2f}, limit {problem['limit']:.2f}"
     expect(reader.card).to_contain_text(words)
 
@@ -162,8 +167,10 @@ def test_a_dead_service_is_told_and_retried(reader: Reader) -> None:
     expect(reader.verdict).to_contain_text("Pneumonia")
 
 
-def test_model_card_and_limits_are_one_click_away(reader: Reader) -> None:
-    contract = httpx.get(f"{reader.url}/model").json()["contract"]
+def test_model_card_and_limits_are_one_click_away(
+    reader: Reader, tiny_service: ServiceProcess
+) -> None:
+    contract = tiny_service.get("/model").json()["contract"]
     button = reader.page.get_by_role("button", name="Model and limits")
     button.click()
     dialog = reader.page.get_by_role("dialog", name="The model and its limits")

@@ -1,7 +1,6 @@
 """On paper: one page a case, with its pictures, and without the tools."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import expect
@@ -77,10 +76,7 @@ def test_the_browsers_own_menu_prints_the_case_in_view(printing: Reader) -> None
 
 def wait_until_asked(reader: Reader) -> None:
     """Wait until the browser was asked to print, once."""
-    end = time.monotonic() + 20
-    while reader.page.evaluate("window.printed") != 1:
-        assert time.monotonic() < end, "nothing was printed"
-        reader.page.wait_for_timeout(20)
+    reader.wait_until(lambda: reader.page.evaluate("window.printed") == 1, "asked to print")
 
 
 def pages(reader: Reader) -> int:

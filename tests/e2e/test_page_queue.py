@@ -1,6 +1,5 @@
 """Many files: a few at a time, with progress, cancelling and another try."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,12 @@ class Gate:
 
     def __init__(self, reader: Reader) -> None:
         self.held: list[Route] = []
-        self._page = reader.page
+        self._reader = reader
         reader.page.route("**/predict", lambda route: self.held.append(route))
 
     def wait_for(self, count: int) -> None:
         """Wait until so many uploads stand before it."""
-        end = time.monotonic() + 20
-        while len(self.held) < count:
-            assert time.monotonic() < end, f"{len(self.held)} uploads came, not {count}"
-            self._page.wait_for_timeout(20)
+        self._reader.wait_until(lambda: len(self.held) >= count, f"{count} uploads came")
         assert len(self.held) == count
 
     def open_one(self) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.pictures import picture
@@ -20,6 +19,6 @@ def test_nothing_is_kept_on_disk(
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(home))
     with service_process(tiny_model, tmp_path) as service:
-        answer = httpx.post(f"{service.url}/predict", files={"file": picture()})
+        answer = service.post("/predict", files={"file": picture()})
         assert answer.status_code == 200
     assert list(home.rglob("*")) == []

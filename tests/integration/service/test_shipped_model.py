@@ -23,7 +23,7 @@ def shipped() -> Iterator[AppClient]:
         pytest.skip("no model is shipped yet")
     settings = Settings(model=DEFAULT_MODEL, max_wait_seconds=600, deadline_seconds=600)
     with running(create_app(settings)) as client:
-        client.wait_until_ready(60)
+        client.wait_until_ready()
         yield client
 
 

