@@ -12,6 +12,7 @@ from playwright.sync_api import (
     Locator,
     Page,
     Request,
+    Route,
     expect,
     sync_playwright,
 )
@@ -134,6 +135,28 @@ class Reader:
     def _hear(self, message: ConsoleMessage) -> None:
         if not _ERROR_ANSWER.match(message.text):
             self.complaints.append(f"{message.type}: {message.text}")
+
+
+class Gate:
+    """Holds requests back until they are let through.
+
+    Attributes:
+        held: the requests that stand before it, the oldest first.
+    """
+
+    def __init__(self, reader: Reader, pattern: str = "**/predict") -> None:
+        self.held: list[Route] = []
+        self._reader = reader
+        reader.page.route(pattern, lambda route: self.held.append(route))
+
+    def wait_for(self, count: int) -> None:
+        """Wait until so many requests stand before it."""
+        self._reader.wait_until(lambda: len(self.held) >= count, f"{count} requests came")
+        assert len(self.held) == count
+
+    def open_one(self) -> None:
+        """Let the oldest through."""
+        self.held.pop(0).continue_()
 
 
 def upload(name: str, content: bytes, kind: str = "image/jpeg") -> FilePayload:

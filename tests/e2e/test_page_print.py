@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import Reader, upload
+from tests.browser import Gate, Reader, upload
 from tests.pictures import picture
 
 
@@ -44,6 +44,21 @@ def test_one_page_a_case(printing: Reader) -> None:
     assert drawn
     assert printing.page.locator(".sheet img").count() == 6
     assert pages(printing) == 3
+
+
+def test_the_button_counts_the_pages_that_are_ready(printing: Reader) -> None:
+    printing.wait_for_picture()
+    gate = Gate(printing, "**/explain*")
+    button = printing.page.locator("#print")
+    button.click()
+    expect(button).to_have_text("2 of 3")  # the pictures of the first were at hand
+    expect(button).to_be_disabled()
+    gate.wait_for(2)
+    gate.open_one()
+    gate.open_one()
+    wait_until_asked(printing)
+    expect(button).to_have_text("Print")
+    expect(button).to_be_enabled()
 
 
 def test_only_what_is_shown_is_printed_and_tools_are_not(printing: Reader) -> None:

@@ -3,28 +3,10 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import expect
 
-from tests.browser import Reader, upload
+from tests.browser import Gate, Reader, upload
 from tests.pictures import picture
-
-
-class Gate:
-    """Holds uploads back until they are let through."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.held: list[Route] = []
-        self._reader = reader
-        reader.page.route("**/predict", lambda route: self.held.append(route))
-
-    def wait_for(self, count: int) -> None:
-        """Wait until so many uploads stand before it."""
-        self._reader.wait_until(lambda: len(self.held) >= count, f"{count} uploads came")
-        assert len(self.held) == count
-
-    def open_one(self) -> None:
-        """Let the oldest upload through."""
-        self.held.pop(0).continue_()
 
 
 @pytest.fixture

@@ -3,8 +3,20 @@
 import { decide } from "./decide.js";
 import { make } from "./dom.js";
 
+/** Hand the cases to the reader as a CSV file. */
+export function saveCsv(items, contract, pointName) {
+  save("pneumonia.csv", "text/csv", toCsv(items.map((item) => toRecord(item, contract, pointName))));
+}
+
+/** Hand the cases to the reader as a JSON file. */
+export function saveJson(items, contract, pointName) {
+  const model = { name: contract.name, version: contract.version };
+  const cases = items.map((item) => toRecord(item, contract, pointName));
+  save("pneumonia.json", "application/json", `${JSON.stringify({ not_a_medical_device: true, model, cases }, null, 2)}\n`);
+}
+
 /** One flat record a case, numbers unrounded, names stable whatever the page's language. */
-export function toRecord(item, contract, pointName) {
+function toRecord(item, contract, pointName) {
   const { answer, problem } = item;
   const reading = answer && decide(answer, contract, pointName);
   const probabilities = contract.labels.map((label) => [`probability_${label}`, answer?.probabilities[label] ?? null]);
@@ -33,15 +45,10 @@ export function toRecord(item, contract, pointName) {
 }
 
 /** RFC 4180, with a byte order mark, without which spreadsheets misread accents. */
-export function toCsv(records) {
+function toCsv(records) {
   const names = Object.keys(records[0] ?? {});
   const lines = [names, ...records.map((record) => names.map((name) => record[name]))];
   return `\ufeff${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
-}
-
-export function toJson(records, contract) {
-  const model = { name: contract.name, version: contract.version };
-  return `${JSON.stringify({ not_a_medical_device: true, model, cases: records }, null, 2)}\n`;
 }
 
 function cell(value) {
@@ -52,8 +59,7 @@ function cell(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Hand a text to the reader as a file. */
-export function save(name, type, text) {
+function save(name, type, text) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   make("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);

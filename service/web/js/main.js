@@ -7,7 +7,7 @@ import { canRetry, Cases, isOpen } from "./cases.js";
 import { decide } from "./decide.js";
 import { askForKey, openKeys, openModelCard } from "./dialogs.js";
 import { find } from "./dom.js";
-import { save, toCsv, toJson, toRecord } from "./export.js";
+import { saveCsv, saveJson } from "./export.js";
 import { drawPoints, drawTheme, openLanguages } from "./header.js";
 import { openIntake } from "./intake.js";
 import { drawCard, drawFilter, drawProgress, showView } from "./panes.js";
@@ -158,19 +158,9 @@ function filter(changes) {
   draw();
 }
 
-function records() {
-  return table.shown.map((item) => toRecord(item, served.contract, choices.point));
-}
-
-async function printShown() {
-  const button = find("print");
-  button.disabled = true;
-  try {
-    const items = table.shown.filter((item) => !isOpen(item));
-    await printCases(items, { ...page(), opacity: viewer.view.opacity }, shelf);
-  } finally {
-    button.disabled = false;
-  }
+function printShown() {
+  const items = table.shown.filter((item) => !isOpen(item));
+  printCases(items, { ...page(), opacity: viewer.view.opacity }, shelf);
 }
 
 async function takeExample() {
@@ -208,8 +198,8 @@ function listen(intake) {
   on("retry-all", () => queue.retry(cases.all.filter(canRetry)));
   on("clear", clearAll);
   on("print", printShown);
-  on("save-csv", () => save("pneumonia.csv", "text/csv", toCsv(records())));
-  on("save-json", () => save("pneumonia.json", "application/json", toJson(records(), served.contract)));
+  on("save-csv", () => saveCsv(table.shown, served.contract, choices.point));
+  on("save-json", () => saveJson(table.shown, served.contract, choices.point));
   find("filter").addEventListener("input", (event) => filter({ words: event.target.value.trim() }));
   find("filter-answer").addEventListener("change", (event) => filter({ answer: event.target.value }));
   document.addEventListener("keydown", (event) => {

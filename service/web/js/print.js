@@ -6,22 +6,39 @@ import { problemParts } from "./problem.js";
 
 /**
  * Lay out the sheets, wait until their pictures can be drawn, and open the browser's print window.
+ * The button counts the cases meanwhile.
  * @param {import("./cases.js").Case[]} items
  * @param {{texts: object, contract: object, point: string, opacity: number}} page
  * @param {import("./pictures.js").PictureShelf} shelf
  */
 export async function printCases(items, page, shelf) {
-  const done = await laySheets(items, page, shelf);
-  addEventListener("afterprint", done, { once: true });
-  print();
+  const { texts } = page;
+  const button = find("print");
+  if (!items.length || button.disabled) return;
+  const label = button.querySelector("span");
+  const count = items.length;
+  button.disabled = true;
+  try {
+    const done = await laySheets(items, page, shelf, (place) => {
+      label.textContent = texts.say("list.place", { place, count });
+    });
+    addEventListener("afterprint", done, { once: true });
+    print();
+  } finally {
+    label.textContent = texts.say("list.print");
+    button.disabled = false;
+  }
 }
 
 /** @returns {Promise<() => void>} takes the sheets away again */
-async function laySheets(items, page, shelf) {
+async function laySheets(items, page, shelf, onSheet) {
   const urls = [];
   const sheets = [];
   // one after the other: the pictures of a hundred cases at once would be more than a service takes
-  for (const item of items) sheets.push(await sheet(item, page, shelf, urls));
+  for (const item of items) {
+    onSheet(sheets.length + 1);
+    sheets.push(await sheet(item, page, shelf, urls));
+  }
   const root = find("sheets");
   root.replaceChildren(...sheets);
   await Promise.allSettled([...root.querySelectorAll("img")].map((image) => image.decode()));
