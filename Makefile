@@ -15,7 +15,7 @@ ADULTS ?= data/nih_adult
 RUN := runs/model
 MODEL := models/pneumonia.onnx
 
-.PHONY: help serve test check format train model model-report requirements bench-startup bench-memory docs clean
+.PHONY: help serve test check format train model model-report requirements bench-startup bench-memory docs screenshots clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ bench-memory: $(VENV)/.serving ## measure memory over 1,000 predictions
 
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish
+
+screenshots: $(VENV)/.development ## take the pictures of the page in docs/images anew
+	$(BIN)/python -m tests.screenshots
 
 # development comes first: the other two are parts of it and must pin the same versions
 requirements: $(VENV)/.development ## pin anew after pyproject.toml changed; UPGRADE=--upgrade for newer

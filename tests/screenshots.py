@@ -1,19 +1,21 @@
-"""Make the pictures of the page for the documents: ``python -m tests.screenshots``.
+"""Make the pictures of the page for the documents: ``make screenshots``.
 
 They show the shipped model and the chest X-ray of the package pydicom-data.
 """
 
 import sys
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import Browser
 from pydicom.data import get_testdata_file
 
 from service.settings import DEFAULT_MODEL
 from tests.browser import DESK, PHONE, Reader, chromium, upload
+from tests.pictures import encode
 from tests.process import ROOT, service_process
 
 FOLDER = ROOT / "docs" / "images"
@@ -22,6 +24,7 @@ FOLDER = ROOT / "docs" / "images"
 PICTURES = {
     "page": (DESK, "", ""),
     "page-light": (DESK, "theme=light", "s"),
+    "page-table": (DESK, "", "l"),
     "page-phone": (PHONE, "", ""),
 }
 
@@ -46,29 +49,45 @@ def main() -> int:
 def take(browser: Browser, url: str, name: str, chest: bytes) -> None:
     """Write one picture."""
     (width, height), query, keys = PICTURES[name]
-    page = browser.new_page(viewport={"width": width, "height": height})
+    size = {"width": width, "height": height}
+    page = browser.new_page(viewport=size, reduced_motion="reduce")  # type: ignore[arg-type]
     reader = Reader(page, url)
     reader.open(query)
     reader.add(
         upload("chest-pa.dcm", chest, "application/dicom"),
-        *[upload(f"contrast-{gamma}.jpg", contrast(gamma)) for gamma in (0.4, 0.6, 1.8)],
+        *[upload(f"{name}.jpg", content) for name, content in variants()],
         upload("letter.pdf", b"%PDF-1.7", "application/pdf"),
     )
+    if not reader.card.locator(".figure").is_visible():
+        raise SystemExit(
+            f"the shipped model did not judge the chest: {reader.verdict.inner_text()}"
+        )
     reader.wait_for_picture()
+    evidence = page.get_by_role("button", name="Show evidence")
+    if evidence.get_attribute("aria-pressed") == "false":
+        evidence.click()
     page.keyboard.type(keys)
-    page.wait_for_timeout(500)
+    page.evaluate("Promise.all([...document.images].map(image => image.src && image.decode()))")
     shot = Image.open(BytesIO(page.screenshot())).convert("RGB")
     shot.save(FOLDER / f"{name}.jpg", quality=88, optimize=True)
     page.close()
 
 
-def contrast(gamma: float) -> bytes:
-    """The example that the page offers, with another contrast."""
+def variants() -> Iterator[tuple[str, bytes]]:
+    """The example that the page offers, changed, so that the list shows more than one answer."""
     with Image.open(ROOT / "service" / "web" / "example.jpg") as image:
-        changed = image.point([round(255 * (level / 255) ** gamma) for level in range(256)])
-    stream = BytesIO()
-    changed.save(stream, "JPEG")
-    return stream.getvalue()
+        width, height = image.size
+        changed = {
+            "dark": image.point([round(255 * (level / 255) ** 2) for level in range(256)]),
+            "pale": image.point([128 + level // 2 for level in range(256)]),
+            "upper-half": image.crop((0, 0, width, height // 2)),
+            "narrow": image.crop((width // 4, 0, width * 3 // 4, height)),
+            "upside-down": ImageOps.flip(image),
+            "inverted": ImageOps.invert(image),
+            "thumbnail": image.resize((120, 128)),
+        }
+    for name, picture in changed.items():
+        yield name, encode(picture, "JPEG", quality=90)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from PIL import Image
 
 from service.imaging.radiograph import Pixels
 
-# black-body colours from transparent to bright: readable for the colour-blind, and never grey
+# from violet over red to amber: readable for the colour-blind, never grey, and never so pale that
+# they would be lost on bone
 _STOPS = (0.0, 0.35, 0.7, 1.0)
-_COLOURS = np.array([(60, 0, 90), (190, 30, 70), (250, 140, 20), (255, 240, 130)], float)
+_COLOURS = np.array([(60, 0, 90), (190, 30, 70), (250, 140, 20), (255, 205, 40)], float)
 _PALETTE = np.stack(
     [np.interp(np.linspace(0, 1, 256), _STOPS, channel) for channel in _COLOURS.T], axis=-1
 ).astype(np.uint8)

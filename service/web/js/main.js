@@ -47,8 +47,12 @@ const table = new Table(find("rows"), page, act);
 const viewer = new Viewer(find("viewer"), shelf, texts);
 const announcer = new Announcer(page);
 
-function readingOf(item) {
-  return item?.answer ? decide(item.answer, served.contract, choices.point) : null;
+/** The file of the example: whatever the answer, it shows what evidence is. */
+let example = null;
+
+function decisionOf(item) {
+  if (!item?.answer || item.file === example) return null;
+  return decide(item.answer, served.contract, choices.point).decision;
 }
 
 /** Another model than before: read again what the old one judged. */
@@ -104,7 +108,7 @@ function drawNow() {
   drawProgress(all, table.place(selected), texts);
   drawFilter(table.counts, texts);
   drawCard(selected, page(), act);
-  viewer.show(selected, readingOf(selected)?.decision ?? null);
+  viewer.show(selected, decisionOf(selected));
 }
 
 function drawWords() {
@@ -165,9 +169,8 @@ function printShown() {
 
 async function takeExample() {
   const answer = await fetch("static/example.jpg");
-  take([new File([await answer.blob()], "example.jpg", { type: "image/jpeg" })]);
-  // whatever the answer: an example shows what evidence is
-  viewer.view.change({ evidence: true });
+  example = new File([await answer.blob()], "example.jpg", { type: "image/jpeg" });
+  take([example]);
 }
 
 function step(direction) {

@@ -5,7 +5,7 @@ const WHOLE = { centre: 127.5, width: 255 };
 // strong enough to be seen at once, faint enough to see what lies beneath
 const OPACITY = 0.4;
 
-export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 export class View extends EventTarget {
   /** 1 shows the whole picture. */
