@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -79,6 +80,21 @@ def health(port: int) -> int | None:
         return None
     finally:
         connection.close()
+
+
+def stage_seconds(port: int) -> dict[str, tuple[float, float]]:
+    """Stage -> seconds spent in it so far and how many times, from ``GET /metrics``."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    found = {
+        (kind, stage): float(value)
+        for kind, stage, value in re.findall(
+            r'^pneumonia_stage_seconds_(sum|count)\{stage="(\w+)"\} (\S+)$', text, re.MULTILINE
+        )
+    }
+    return {stage: (found["sum", stage], found["count", stage]) for _, stage in found}
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:

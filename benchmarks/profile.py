@@ -1,0 +1,93 @@
+"""Where a running service's time goes: py-spy looks at its stacks many times a second."""
+
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+_SAMPLES_A_SECOND = 200
+
+# Part of a frame's text -> whose time it is. A stack belongs to its innermost frame that is here.
+_OWNERS = {
+    "onnxruntime/": "model",
+    "to_model_input": "resize",
+    "service/imaging/": "decode",
+    "service/uploads": "upload",
+    "service/forms": "upload",
+    "python_multipart": "upload",
+    "service/predictor": "decision",
+    "service/schemas": "answer",
+    "service/problems": "answer",
+    "pydantic": "answer",
+    "service/metrics": "metrics and log",
+    "prometheus_client": "metrics and log",
+    "service/logs": "metrics and log",
+    "logging/": "metrics and log",
+    "service/middleware": "framework",
+    "service/admission": "admission",
+    "service/workload": "admission",
+    "service/disconnect": "admission",
+    "concurrent/futures": "admission",
+    "fastapi/": "framework",
+    "starlette/": "framework",
+    "service/protocol": "HTTP server",
+    "service/linger": "HTTP server",
+    "uvicorn/": "HTTP server",
+    "uvloop/": "HTTP server",
+    "asyncio/": "HTTP server",
+}
+
+
+def profile(
+    pid: int, load: Callable[[], object], seconds: int, picture: Path
+) -> dict[str, float]:
+    """Sample a process under load, half of the time for a picture and half for a table.
+
+    Args:
+        pid: of the service.
+        load: what keeps it busy, at least for ``seconds``.
+        seconds: how long to look.
+        picture: where the flame graph goes, SVG.
+
+    Returns:
+        Owner -> part of the samples of threads that were not idle.
+    """
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    half = max(1, seconds // 2)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+        stacks = Path(folder) / "stacks.txt"
+        running = pool.submit(load)
+        _record(pid, half, "raw", stacks)
+        _record(pid, half, "flamegraph", picture)
+        running.result()
+        return shares(stacks.read_text(encoding="utf-8"))
+
+
+def shares(stacks: str) -> dict[str, float]:
+    """Owner -> part of the samples, largest first, of lines ``frame;frame;... count``."""
+    samples: Counter[str] = Counter()
+    for line in stacks.splitlines():
+        frames, _, count = line.rpartition(" ")
+        samples[_owner(frames.split(";"))] += int(count)
+    return {name: round(count / samples.total(), 4) for name, count in samples.most_common()}
+
+
+def _owner(frames: list[str]) -> str:
+    for frame in reversed(frames):
+        for part, owner in _OWNERS.items():
+            if part in frame:
+                return owner
+    return "other"
+
+
+def _record(pid: int, seconds: int, form: str, out: Path) -> None:
+    program = Path(sys.executable).parent / "py-spy"
+    subprocess.run(
+        [str(program), "record", "--pid", str(pid), "--duration", str(seconds)]
+        + ["--rate", str(_SAMPLES_A_SECOND), "--format", form, "--output", str(out)],
+        check=True,
+        capture_output=True,
+    )
