@@ -63,7 +63,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_exception_handler(kind, answer_error)
     # the last one added is the outermost
     work = (*predict.router.routes, *explain.router.routes)
-    app.add_middleware(Gate, runtime=runtime, routes=work)
+    plain = {"/predict": predict.predict_plainly}
+    app.add_middleware(Gate, runtime=runtime, routes=work, plain=plain)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
