@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from benchmarks.open_loop import percentile
@@ -30,9 +31,7 @@ class Ceiling:
     mean_ms: float
 
 
-def ceiling(
-    predictor: Predictor, images: Sequence[bytes], threads: int, seconds: float
-) -> Ceiling:
+def ceiling(predictor: Predictor, images: Sequence[bytes], threads: int, seconds: float) -> Ceiling:
     """Judge the images in turn on each thread, for so many seconds."""
     start, cpu = time.perf_counter(), time.process_time()
     turns = itertools.cycle(images)  # next() of it is one step under the interpreter's lock
@@ -41,10 +40,8 @@ def ceiling(
         times = []
         begun = time.perf_counter()
         while begun - start < seconds:
-            try:
+            with suppress(NotAChestXray):  # found by the model, after all the work
                 predictor.predict(next(turns))
-            except NotAChestXray:
-                pass  # found by the model, after all the work
             ended = time.perf_counter()
             times.append(ended - begun)
             begun = ended

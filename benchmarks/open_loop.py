@@ -70,9 +70,7 @@ def arrive(port: int, path: str, payload: Payload, rate: float, seconds: float) 
     return uvloop.run(_arrive(port, path, payload, rate, seconds))
 
 
-async def _arrive(
-    port: int, path: str, payload: Payload, rate: float, seconds: float
-) -> Arrivals:
+async def _arrive(port: int, path: str, payload: Payload, rate: float, seconds: float) -> Arrivals:
     random = Random(0)
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {payload.content_type}\r\n"
@@ -89,9 +87,7 @@ async def _arrive(
         if due - start > seconds:
             break
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        tasks.append(
-            asyncio.create_task(_request(port, random.choice(requests), due, idle, found))
-        )
+        tasks.append(asyncio.create_task(_request(port, random.choice(requests), due, idle, found)))
     await asyncio.gather(*tasks)
     found.cpu_seconds, found.ended = time.process_time() - cpu, time.perf_counter() - start
     for connection in idle:

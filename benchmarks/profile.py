@@ -41,9 +41,7 @@ _OWNERS = {
 }
 
 
-def profile(
-    pid: int, load: Callable[[], object], seconds: int, picture: Path
-) -> dict[str, float]:
+def profile(pid: int, load: Callable[[], object], seconds: int, picture: Path) -> dict[str, float]:
     """Sample a process under load, half of the time for a picture and half for a table.
 
     Args:
@@ -84,10 +82,10 @@ def _owner(frames: list[str]) -> str:
 
 
 def _record(pid: int, seconds: int, form: str, out: Path) -> None:
-    program = Path(sys.executable).parent / "py-spy"
+    program = str(Path(sys.executable).parent / "py-spy")
+    length, rate = str(seconds), str(_SAMPLES_A_SECOND)
     subprocess.run(
-        [str(program), "record", "--pid", str(pid), "--duration", str(seconds)]
-        + ["--rate", str(_SAMPLES_A_SECOND), "--format", form, "--output", str(out)],
+        [program, "record", "-p", str(pid), "-d", length, "-r", rate, "-f", form, "-o", str(out)],
         check=True,
         capture_output=True,
     )

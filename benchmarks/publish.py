@@ -7,9 +7,12 @@ its own; `BLOCKS` says what writes it. Numbers in prose come from here and are n
 """
 
 import argparse
+import ast
+import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +57,9 @@ def memory() -> str:
 def settings() -> str:
     """The settings of the service, a table."""
     rows = ["| variable | default | values | meaning |", "|---|---|---|---|"]
+    meanings = _docstrings()
     for name, entry in Settings.model_json_schema()["properties"].items():
-        meaning = " ".join(entry["description"].replace("``", "`").split())
+        meaning = " ".join(meanings[name].replace("``", "`").split())
         rows.append(
             f"| `PNEUMONIA_{name.upper()}` | {_default(entry)} | {_values(entry)} | {meaning} |"
         )
@@ -138,6 +142,17 @@ def _place(report: dict[str, Any]) -> str:
     return (
         f"on {place['cores']} cores ({place['processor']}) with ONNX Runtime {place['onnxruntime']}"
     )
+
+
+def _docstrings() -> dict[str, str]:
+    """Setting -> the docstring under it, read here so that the service's start need not."""
+    (made,) = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(made, ast.ClassDef)
+    return {
+        ast.unparse(setting.target): ast.literal_eval(text.value)
+        for setting, text in pairwise(made.body)
+        if isinstance(setting, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
 
 
 def _default(entry: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The application: everything is wired here, and nothing else happens here."""
 
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from service.errors import PneumoniaError
 from service.gate import Gate
 from service.linger import Linger
 from service.middleware import Observe
+from service.predictor import Predictor
 from service.problems import answer_error
 from service.routes import explain, operations, pages, predict, v2
 from service.runtime import Runtime
@@ -30,9 +32,14 @@ _TAGS = [
 ]
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service as an ASGI application; its runtime is ``app.state.runtime``."""
-    runtime = Runtime(settings)
+def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None) -> FastAPI:
+    """The service as an ASGI application; its runtime is ``app.state.runtime``.
+
+    Args:
+        settings: of the service.
+        predictor: what will answer, where it is being loaded already.
+    """
+    runtime = Runtime(settings, predictor)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
 from service.admission import Admission
 from service.errors import NotReady
-from service.imaging.radiograph import Limits
+from service.loading import load_predictor
 from service.metrics import Metrics
-from service.model import OnnxModel
 from service.predictor import Predictor
 from service.settings import Settings
 from service.uploads import UploadMemory, UploadReader
@@ -26,15 +26,22 @@ class Runtime:
         finished: whether all accepted work was done when the service stopped.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, predictor: "Future[Predictor] | None" = None) -> None:
+        """Start with nothing running.
+
+        Args:
+            settings: of the service.
+            predictor: what will answer, where it is being loaded already.
+        """
         self.settings = settings
+        self._early = predictor
         self.metrics = Metrics()
         self.reader = UploadReader(settings.max_bytes, settings.max_batch, settings.body_seconds)
         self.memory = UploadMemory(settings.max_upload_memory)
         self.finished = True
         self._admission: Admission | None = None
         self._predictor: Predictor | None = None
-        self._loading: asyncio.Task[Predictor] | None = None
+        self._loading: asyncio.Future[Predictor] | None = None
         self._drained_from: float | None = None
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queued_jobs.set_function(
@@ -107,7 +114,11 @@ class Runtime:
         self._admission = Admission(
             settings.workers, settings.max_wait_seconds, settings.deadline_seconds
         )
-        self._loading = asyncio.create_task(asyncio.to_thread(self._load))
+        self._loading = (
+            asyncio.wrap_future(self._early)
+            if self._early
+            else asyncio.ensure_future(asyncio.to_thread(self._load))
+        )
         self._loading.add_done_callback(self._loaded)
         try:
             yield
@@ -125,15 +136,11 @@ class Runtime:
         return until - time.monotonic()
 
     def _load(self) -> Predictor:
-        settings = self.settings
-        model = OnnxModel(settings.model, settings.model_sha256)
-        predictor = Predictor(
-            model, Limits(max_pixels=settings.max_pixels), refuse=settings.input_check == "refuse"
-        )
+        predictor = load_predictor(self.settings)
         predictor.warm_up()
         return predictor
 
-    def _loaded(self, loading: "asyncio.Task[Predictor]") -> None:
+    def _loaded(self, loading: "asyncio.Future[Predictor]") -> None:
         if loading.cancelled() or loading.exception():
             return
         self._predictor = loading.result()

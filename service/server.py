@@ -5,12 +5,14 @@ import logging
 import math
 import signal
 import socket
+from concurrent.futures import Future
 from types import FrameType
 
 import uvicorn
 
 from service.app import create_app
 from service.errors import StartError
+from service.predictor import Predictor
 from service.protocol import BoundedProtocol
 from service.runtime import Runtime
 from service.settings import Settings
@@ -21,8 +23,12 @@ _logger = logging.getLogger("service.server")
 _LAST_WORDS_SECONDS = 1
 
 
-def serve(settings: Settings) -> bool:
+def serve(settings: Settings, predictor: "Future[Predictor]") -> bool:
     """Listen and serve until a signal comes.
+
+    Args:
+        settings: of the service.
+        predictor: what will answer, as soon as it is loaded.
 
     Returns:
         Whether all accepted work was finished.
@@ -31,7 +37,7 @@ def serve(settings: Settings) -> bool:
         ModelFileError: the model cannot be served.
         StartError: the address cannot be listened on.
     """
-    app = create_app(settings)
+    app = create_app(settings, predictor)
     runtime: Runtime = app.state.runtime
     listener = listen(settings.host, settings.port)
     config = uvicorn.Config(

