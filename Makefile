@@ -15,7 +15,8 @@ ADULTS ?= data/nih_adult
 RUN := runs/model
 MODEL := models/pneumonia.onnx
 
-.PHONY: help serve test check format train model model-report requirements bench-startup bench-memory docs screenshots clean
+.PHONY: help serve test check format train model model-report requirements bench-startup bench-memory \
+	bench bench-peers bench-growth bench-tuning bench-drift docs screenshots clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -61,8 +62,23 @@ model-report: $(VENV)/.development ## score the shipped model anew and fill READ
 bench-startup: $(VENV)/.serving ## measure start to ready
 	$(BIN)/python -m benchmarks.startup $(ARGS)
 
-bench-memory: $(VENV)/.serving ## measure memory over 1,000 predictions
+bench-memory: $(VENV)/.serving ## measure memory over 20,000 mixed requests (some 10 minutes)
 	$(BIN)/python -m benchmarks.memory $(ARGS)
+
+bench: $(VENV)/.development ## measure what HTTP costs against the same work without it (5 minutes)
+	$(BIN)/python -m benchmarks.speed $(ARGS)
+
+bench-peers: $(VENV)/.development ## measure other servers beside ours (12 minutes with installing)
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-growth: $(VENV)/.development ## measure growth with clients, image size, replicas (3 minutes)
+	$(BIN)/python -m benchmarks.growth $(ARGS)
+
+bench-tuning: $(VENV)/.development ## measure the runtime's options (2 minutes)
+	$(BIN)/python -m benchmarks.tuning $(ARGS)
+
+bench-drift: $(VENV)/.development ## measure what scaled decoding changes (1 minute)
+	$(BIN)/python -m benchmarks.drift $(ARGS)
 
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish

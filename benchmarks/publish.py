@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks import model_blocks
+from benchmarks import model_blocks, performance_blocks
 from benchmarks.report import ROOT, read_report
 from service.settings import Settings
 
@@ -69,6 +69,13 @@ def settings() -> str:
 BLOCKS: Mapping[str, Writer] = {
     "startup": startup,
     "memory": memory,
+    "speed": performance_blocks.speed,
+    "speed_line": performance_blocks.speed_line,
+    "stages": performance_blocks.stages,
+    "peers": performance_blocks.peers,
+    "growth": performance_blocks.growth,
+    "tuning": performance_blocks.tuning,
+    "drift": performance_blocks.drift,
     "settings": settings,
     "answer": model_blocks.answer,
     "results": model_blocks.results,

@@ -1,0 +1,31 @@
+"""Ray Serve: one replica a core, each one image at a time, the raw body."""
+
+import signal
+import sys
+
+import ray
+from ray import serve
+from starlette.requests import Request
+
+from benchmarks.peers.judge import Judge
+
+
+@serve.deployment(max_ongoing_requests=2, ray_actor_options={"num_cpus": 1})
+class Pneumonia:
+    """One replica."""
+
+    def __init__(self, model: str) -> None:
+        self.judge = Judge(model)
+
+    async def __call__(self, request: Request) -> dict[str, float]:
+        return self.judge(await request.body())
+
+
+if __name__ == "__main__":
+    workers = int(sys.argv[2])
+    # logical cores: one a replica; the proxy and the controller ask for none
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
+    serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
+    serve.run(Pneumonia.options(num_replicas=workers).bind(sys.argv[3]), route_prefix="/predict")
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    ray.shutdown()
