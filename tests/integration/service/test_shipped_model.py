@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from benchmarks.drift import drift
+from benchmarks.load import images_of
 from service.app import create_app
+from service.imaging.preprocess import DECODE_MARGIN
+from service.model import OnnxModel
 from service.settings import DEFAULT_MODEL, Settings
 from tests.client import AppClient, running
 from tests.needs import shared
@@ -58,3 +62,12 @@ def test_real_x_rays_are_judged_and_explained(shipped: AppClient, kind: str) -> 
         picture = shipped.post("/explain", files={"file": path.read_bytes()})
         assert picture.headers["content-type"] == "image/png"
         assert Image.open(BytesIO(picture.content)).mode == "RGB"
+
+
+def test_scaled_decoding_changes_no_decision() -> None:
+    images = images_of(shared("data", "chest_xray_native"))
+    if not DEFAULT_MODEL.exists():
+        pytest.skip("no model is shipped yet")
+    found = drift(OnnxModel(DEFAULT_MODEL), images, DECODE_MARGIN)
+    assert found["mean"] <= 0.002
+    assert found["decisions_changed"] == 0
