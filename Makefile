@@ -7,8 +7,11 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$python" && break; done)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-strip-extras --custom-compile-command "make requirements"
+COMPILE := $(PIN) pyproject.toml
+# what looks at the product from outside and shares no package with it
+TOOLS := .tools
 
 CHILDREN ?= data/chest_xray
 ADULTS ?= data/nih_adult
@@ -16,7 +19,8 @@ RUN := runs/model
 MODEL := models/pneumonia.onnx
 
 .PHONY: help serve test check format train model model-report requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift docs screenshots clean
+	bench bench-peers bench-growth bench-tuning bench-drift overload fuzz audit docs screenshots \
+	clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +84,19 @@ bench-tuning: $(VENV)/.development ## measure the runtime's options (2 minutes)
 bench-drift: $(VENV)/.development ## measure what scaled decoding changes (1 minute)
 	$(BIN)/python -m benchmarks.drift $(ARGS)
 
+# about a minute more than twice SECONDS
+overload: $(VENV)/.development ## ask five times more than can be answered, for SECONDS=60
+	$(BIN)/python -m benchmarks.overload --seconds $(or $(SECONDS),60) $(ARGS)
+
+# about ten minutes on two cores: 120,000 files and some 8,000 requests
+fuzz: $(VENV)/.development $(TOOLS)/.installed ## mutated files and any request: no 500, crash, hang
+	$(BIN)/python -m benchmarks.fuzz $(ARGS)
+	$(BIN)/python -m benchmarks.fuzz_api
+
+# under a minute; status 1: a vulnerability is known, status 3: something could not be checked
+audit: $(VENV)/.development $(TOOLS)/.installed ## known vulnerabilities of all pins, and build/sbom.json
+	$(BIN)/python -m benchmarks.audit
+
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish
 
@@ -92,9 +109,10 @@ requirements: $(VENV)/.development ## pin anew after pyproject.toml changed; UPG
 	$(COMPILE) --extra training --constraints requirements/development.txt \
 		--output-file requirements/training.txt
 	$(COMPILE) --constraints requirements/development.txt --output-file requirements/serving.txt
+	$(PIN) $(UPGRADE) --group tools --output-file requirements/tools.txt
 
 clean: ## remove the virtual environment and all caches, but no data and no training run
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find service training export tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -122,3 +140,8 @@ $(VENV)/.training: requirements/training.txt | $(BIN)/pneumonia
 $(VENV)/.development: requirements/development.txt | $(BIN)/pneumonia
 	$(PIP_INSTALL) -r $<
 	@touch $@ $(VENV)/.training $(VENV)/.serving
+
+$(TOOLS)/.installed: requirements/tools.txt | $(BIN)/python
+	$(BIN)/python -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --disable-pip-version-check --require-hashes -r $<
+	@touch $@

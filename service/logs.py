@@ -38,3 +38,6 @@ def configure_logging(level: str) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # the form parser quotes bytes of the upload in its warnings
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
+    # image libraries warn of broken uploads, once for each kind, in their own words
+    logging.captureWarnings(capture=True)
+    logging.getLogger("py.warnings").setLevel(logging.CRITICAL)

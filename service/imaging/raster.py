@@ -36,6 +36,8 @@ _MOST_JPEG_SCANS = 64
 _SIGNIFICANT_BITS = (8, 10, 12, 14, 16)
 _PNG_BIT_DEPTH_OFFSET = 24
 _TIFF_BITS_PER_SAMPLE = 258
+# Fax compressions hold black and white only, and libtiff prints a line for each line they break.
+_FAX = frozenset(("tiff_ccitt", "group3", "group4", "tiff_raw_16"))
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
 _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap rows and columns
@@ -59,7 +61,10 @@ def decode_bmp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
 
 
 def decode_tiff(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
-    """TIFF with integer samples of 1 to 16 bits, either photometric direction, first page."""
+    """TIFF with integer samples of 1 to 16 bits, either photometric direction, first page.
+
+    Any compression but those of fax.
+    """
     return _decode(data, "TIFF", limits, at_least)
 
 
@@ -91,6 +96,11 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
         with Image.open(BytesIO(data), formats=[name]) as image:
             width, height = image.size
             check_size(width, height, limits)
+            if image.info.get("compression") in _FAX:
+                raise UnsupportedType(
+                    "A TIFF with fax compression is black and white, which no X-ray is. Send the "
+                    "original image."
+                )
             # Pillow announces TIFF sizes as they will be after turning, the others as stored
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             turned = name != "TIFF" and orientation >= _FIRST_SIDEWAYS

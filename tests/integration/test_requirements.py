@@ -29,7 +29,15 @@ def test_all_purposes_pin_the_same_versions() -> None:
     assert serving <= training <= development
 
 
-@pytest.mark.parametrize("purpose", PURPOSES)
+def test_the_tools_are_pinned_with_hashes() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    names = {canonicalize_name(entry) for entry in asked["dependency-groups"]["tools"]}
+    pins = pinned("tools")
+    assert names <= {name for name, _ in pins}
+    assert all(pins.values()), "every pin needs a hash"
+
+
+@pytest.mark.parametrize("purpose", (*PURPOSES, "tools"))
 def test_no_package_index_is_named(purpose: str) -> None:
     text = (ROOT / "requirements" / f"{purpose}.txt").read_text(encoding="utf-8")
     assert "://" not in text

@@ -12,7 +12,7 @@ from PIL import Image
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_windowing
 
-from benchmarks import dicom_matrix, fuzz_dicom
+from benchmarks import dicom_matrix
 from benchmarks.dicom_files import real_file, real_files
 from benchmarks.report import ROOT
 from service.errors import PneumoniaError
@@ -198,8 +198,3 @@ def test_nothing_is_printed_or_warned_about_whatever_a_file_holds() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
-def test_mutated_files_are_answered_or_refused(tmp_path: Path) -> None:
-    """The short form of ``python -m benchmarks.fuzz_dicom``."""
-    assert fuzz_dicom.main(["--inputs", "400", "--seed", "1000000", "--out", str(tmp_path)]) == 0
