@@ -76,9 +76,12 @@ def main() -> int:
             continue
         try:
             python = _environment(peer.name, arguments.environments)
-            found[peer.name] = _measure(peer, python, images, arguments.model, arguments.seconds)
+            log = arguments.environments / f"{peer.name}.log"
+            found[peer.name] = _measure(
+                peer, python, images, arguments.model, arguments.seconds, log
+            )
         except (subprocess.CalledProcessError, RuntimeError) as error:
-            found[peer.name] = {"failed": str(error)[:200]}
+            found[peer.name] = {"failed": str(error).replace(f"{ROOT}/", "")[:200]}
         found[peer.name]["setting"] = peer.setting
         print(peer.name, found[peer.name])
     path = write_report("peers", {"seconds": arguments.seconds, "peers": found}, arguments.out)
@@ -87,11 +90,11 @@ def main() -> int:
 
 
 def _measure(
-    peer: Peer, python: str, images: list[bytes], model: Path, seconds: int
+    peer: Peer, python: str, images: list[bytes], model: Path, seconds: int, log: Path
 ) -> dict[str, Any]:
     cores = usable_cores()
     payload = peer.payload(images)
-    with _running(peer, python, cores, model, payload) as (port, pid, ready):
+    with _running(peer, python, cores, model, payload, log) as (port, pid, ready):
         wrk(port, peer.path, payload, cores, 1)
         load = wrk(port, peer.path, payload, _CLIENTS_A_CORE * cores, seconds)
         memory = resident_megabytes(pid)
@@ -144,7 +147,7 @@ def _environment(name: str, folder: Path) -> str:
 
 @contextmanager
 def _running(
-    peer: Peer, python: str, workers: int, model: Path, payload: Payload
+    peer: Peer, python: str, workers: int, model: Path, payload: Payload, log: Path
 ) -> Iterator[tuple[int, int, float]]:
     """Start a server and wait for its first answer; its port, its pid, and how long that took."""
     port = free_port()
@@ -156,20 +159,24 @@ def _running(
         environment |= {"PNEUMONIA_PORT": str(port), "PNEUMONIA_MODEL": str(model)}
     started = time.perf_counter()
     # a session of its own, so that all of its processes can be ended together
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         while not _answers(port, peer.path, payload):
             if process.poll() is not None:
-                raise RuntimeError(f"{peer.name} ended with status {process.returncode}")
+                raise RuntimeError(f"{peer.name} ended with status {process.returncode}: see {log}")
             if time.perf_counter() - started > _PATIENCE_SECONDS:
-                raise RuntimeError(f"{peer.name} gave no answer within {_PATIENCE_SECONDS} s")
+                raise RuntimeError(
+                    f"{peer.name} gave no answer within {_PATIENCE_SECONDS} s: see {log}"
+                )
             time.sleep(0.02)
         yield port, process.pid, time.perf_counter() - started
     finally:
