@@ -1,6 +1,7 @@
 """The process around the application: its socket, its signals, its end."""
 
 import asyncio
+import ipaddress
 import logging
 import math
 import signal
@@ -53,6 +54,10 @@ def serve(settings: Settings, predictor: "Future[Predictor]") -> bool:
     )
     host, port = listener.getsockname()[:2]
     _logger.info("listening", extra={"fields": {"host": host, "port": port}})
+    if not settings.api_key_sha256 and not ipaddress.ip_address(host).is_loopback:
+        _logger.warning(
+            "no key is asked for on an address others may reach: set PNEUMONIA_API_KEY_SHA256"
+        )
     with listener:
         _Server(config, runtime).run([listener])
     if runtime.failure:

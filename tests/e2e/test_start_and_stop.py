@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import numpy as np
 import onnx
+import pytest
 from PIL import Image
 
 from tests.pictures import encode, picture
@@ -68,6 +69,22 @@ def test_serves_and_ends_well(tiny_model: Path, tmp_path: Path) -> None:
         assert first["message"] == "listening"
         assert (last["message"], last["finished"]) == ("stopped", True)
         assert all({"timestamp", "level", "message"} <= line.keys() for line in service.log_lines())
+
+
+@pytest.mark.parametrize(
+    ("settings", "warns"),
+    [
+        ({"host": "0.0.0.0"}, True),  # noqa: S104
+        ({"host": "0.0.0.0", "api_key_sha256": "0" * 64}, False),  # noqa: S104
+        ({"host": "127.0.0.1"}, False),
+    ],
+)
+def test_an_open_address_without_keys_is_warned_of(
+    tiny_model: Path, tmp_path: Path, settings: dict[str, Any], warns: bool
+) -> None:
+    with service_process(tiny_model, tmp_path, **settings) as service:
+        warnings = [line for line in service.log_lines() if line["level"] == "warning"]
+        assert bool(warnings) is warns
 
 
 def test_listens_before_it_is_ready(tiny_model: Path, tmp_path: Path) -> None:
