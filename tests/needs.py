@@ -7,6 +7,8 @@ from typing import NoReturn
 
 import pytest
 
+from service.settings import DEFAULT_MODEL
+
 SHARED = Path(__file__).parent.parent.parent / "shared"
 
 
@@ -35,6 +37,13 @@ def shared(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"needs {Path('..', 'shared', *parts)}")
     return path
+
+
+def shipped_model() -> Path:
+    """The model file that comes with the repository."""
+    if not DEFAULT_MODEL.exists():
+        missing(f"needs {DEFAULT_MODEL.name}")
+    return DEFAULT_MODEL
 
 
 def missing(reason: str) -> NoReturn:

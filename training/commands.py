@@ -11,7 +11,13 @@ from training.data import LABELS, Dataset, find_samples, load, split
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `pneumonia data`."""
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("data"))
+    parser.add_argument(
+        "folder",
+        type=Path,
+        nargs="?",
+        default=Path("data"),
+        help="{train,val,test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA} (default: data)",
+    )
 
 
 def data(arguments: argparse.Namespace) -> int:
@@ -102,7 +108,8 @@ def train(arguments: argparse.Namespace) -> int:
         images = images.take(np.sort(chosen))
     ranges = Augmentation(area=(arguments.area, 1.0))
     if arguments.preview:
-        Image.fromarray(preview(images, ranges, arguments.seed)).save(arguments.preview)
+        arguments.preview.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(preview(images, ranges, arguments.seed)).save(arguments.preview, "PNG")
         return 0
     recipe = Recipe(
         architecture=arguments.arch,
@@ -171,6 +178,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     parts = (arguments.part,) if arguments.only is None else ("train", "val", "test")
     samples = find_samples(arguments.folder, parts)
     if arguments.only is not None:
+        if not arguments.only.is_file():
+            raise DataError(f"There is no file {arguments.only}; --only needs a list of images.")
         names = set(arguments.only.read_text().split("\n"))
         samples = [one for one in samples if f"{one.source}/{one.path.name}" in names]
         if not samples:

@@ -187,8 +187,10 @@ def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dat
         seed: of the dealing.
 
     Raises:
-        DataError: too few patients of a class for so many folds.
+        DataError: no such fold, or too few patients of a class for so many.
     """
+    if not 0 <= fold < folds or folds < 2:
+        raise DataError(f"--folds must be at least 2, and --fold lie from 0 to {folds - 1}.")
     sources = {name: number for number, name in enumerate(sorted({s.source for s in data.samples}))}
     strata = data.targets.argmax(axis=1) + len(LABELS) * np.array(
         [sources[sample.source] for sample in data.samples]

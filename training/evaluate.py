@@ -103,6 +103,8 @@ def evaluate(
         ModelFileError: the ONNX file cannot be used.
         InvalidRequest: it has no such operating point.
     """
+    if not model.is_file():
+        raise DataError(f"There is no model file {model}.")
     if model.suffix == ".onnx":
         name, threshold, answers, skipped = _through_service(model, samples, operating_point, shift)
     elif model.suffix == ".keras":

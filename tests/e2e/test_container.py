@@ -67,8 +67,7 @@ def image(xray: Path) -> Iterator[Image]:
     needs.root()
     buildah = needs.program("buildah")
     needs.program("debootstrap")
-    if not (ROOT / "models" / "pneumonia.onnx").exists():
-        needs.missing("needs models/pneumonia.onnx")
+    needs.shipped_model()
     if not port_is_free(PORT):
         needs.missing(f"needs port {PORT} to be free")
     environment = {**os.environ, **BUILDAH}

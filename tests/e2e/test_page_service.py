@@ -3,19 +3,16 @@
 from pathlib import Path
 
 import httpx
-import pytest
 from playwright.sync_api import Route, expect
 
-from service.settings import DEFAULT_MODEL
 from tests.browser import Reader, upload
 from tests.e2e.conftest import ReaderFactory
-from tests.needs import shared
+from tests.needs import shared, shipped_model
 from tests.pictures import picture
 from tests.process import service_process
 from tests.tiny_model import write_tiny_model
 
 
-@pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="needs the shipped model")
 def test_real_x_rays_are_answered_and_a_photograph_is_not_taken_for_one(
     open_reader: ReaderFactory, tmp_path: Path
 ) -> None:
@@ -25,7 +22,7 @@ def test_real_x_rays_are_answered_and_a_photograph_is_not_taken_for_one(
         first(shared("data", "nih_adult", "NORMAL")),
     ]
     photographs = sorted(shared("data", "not_chest_xray").glob("*.jpeg"))
-    with service_process(DEFAULT_MODEL, tmp_path) as service:
+    with service_process(shipped_model(), tmp_path) as service:
         reader = open_reader(url=service.url)
         reader.open()
         # one that this model refuses: which it does is not the page's matter
@@ -44,12 +41,11 @@ def test_real_x_rays_are_answered_and_a_photograph_is_not_taken_for_one(
         expect(reader.verdict).to_contain_text("Cannot be judged")
 
 
-@pytest.mark.skipif(not DEFAULT_MODEL.exists(), reason="needs the shipped model")
 def test_the_example_shows_an_answer_and_evidence_of_the_shipped_model(
     open_reader: ReaderFactory, tmp_path: Path
 ) -> None:
     """Whatever the model makes of it: a newcomer must not meet a refusal first."""
-    with service_process(DEFAULT_MODEL, tmp_path) as service:
+    with service_process(shipped_model(), tmp_path) as service:
         reader = open_reader(url=service.url)
         reader.open()
         reader.page.get_by_role("button", name="Try an example").click()

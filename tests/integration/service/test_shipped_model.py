@@ -12,9 +12,9 @@ from benchmarks.load import images_of
 from service.app import create_app
 from service.imaging.preprocess import DECODE_MARGIN
 from service.model import OnnxModel
-from service.settings import DEFAULT_MODEL, Settings
+from service.settings import Settings
 from tests.client import AppClient, running
-from tests.needs import shared
+from tests.needs import shared, shipped_model
 
 # 50 megapixels in the shape of the original
 LARGE = 50_000_000
@@ -23,9 +23,7 @@ LARGE = 50_000_000
 @pytest.fixture(scope="module")
 def shipped() -> Iterator[AppClient]:
     """A service as it comes."""
-    if not DEFAULT_MODEL.exists():
-        pytest.skip("no model is shipped yet")
-    settings = Settings(model=DEFAULT_MODEL, max_wait_seconds=600, deadline_seconds=600)
+    settings = Settings(model=shipped_model(), max_wait_seconds=600, deadline_seconds=600)
     with running(create_app(settings)) as client:
         client.wait_until_ready()
         yield client

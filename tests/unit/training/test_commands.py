@@ -1,0 +1,63 @@
+"""What the training commands say of folders and files that they cannot use."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from service.cli import main
+from tests.dataset import write_dataset
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("commands") / "data"
+    write_dataset(folder, patients=3, images=1)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["train", "--fold", "6"], "--fold lie from 0 to 5"),
+        (["train", "--folds", "1"], "--folds must be at least 2"),
+        (["train"], "Fewer than 6 patients in one class"),
+        (["evaluate", "none.keras", "--part", "train"], "There is no model file none.keras"),
+        (["evaluate", "none.onnx", "--part", "train"], "There is no model file none.onnx"),
+        (["evaluate", "none.onnx", "--only", "none.txt"], "There is no file none.txt"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: Sequence[str], says: str
+) -> None:
+    command, *rest = words
+    out = tmp_path / "out"
+    given = [str(data), *rest] if command == "train" else [rest[0], str(data), *rest[1:]]
+    assert main([command, *given, "--out", str(out)]) == 1
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith(f"pneumonia {command}: ")
+    assert says in line
+    assert not out.exists()
+
+
+def test_files_that_are_no_images_are_named_and_left_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    write_dataset(folder, patients=2, images=1)
+    normal, ill = folder / "train" / "NORMAL", folder / "train" / "PNEUMONIA"
+    (normal / "empty.jpeg").touch()
+    (ill / "person9_virus_1.jpeg").write_text("no image")
+    whole = next(ill.iterdir()).read_bytes()
+    (ill / "person9_virus_2.jpeg").write_bytes(whole[: len(whole) // 2])
+    assert main(["data", str(folder)]) == 0
+    said = capsys.readouterr().out
+    for name in ("empty.jpeg", "person9_virus_1.jpeg", "person9_virus_2.jpeg"):
+        assert f"{name}: " in said
+    assert "6 images of 6 patients" in said
+
+
+def test_a_sheet_of_augmented_images_goes_where_it_is_told(data: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "new" / "sheet"
+    assert main(["train", str(data), "--preview", str(sheet)]) == 0
+    assert sheet.read_bytes().startswith(b"\x89PNG")
