@@ -28,7 +28,7 @@ from benchmarks.running import free_port
 from service.cores import usable_cores
 from service.settings import DEFAULT_MODEL
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 180
 _CLIENTS_A_CORE = 3
 _OVERLOAD = 5
 
