@@ -51,8 +51,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_dataset(folder, patients=30, images=1)
         return folder
     for name, files in (
-        ("NORMAL", sorted((REAL / "NORMAL").iterdir())[:60]),
-        ("PNEUMONIA", sorted((REAL / "PNEUMONIA").iterdir())[:120]),
+        ("NORMAL", sorted((REAL / "NORMAL").iterdir())[:36]),
+        ("PNEUMONIA", sorted((REAL / "PNEUMONIA").iterdir())[:72]),
     ):
         (folder / "train" / name).mkdir(parents=True)
         for file in files:

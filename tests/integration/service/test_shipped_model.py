@@ -64,8 +64,6 @@ def test_real_x_rays_are_judged_and_explained(shipped: AppClient, kind: str) -> 
 
 def test_scaled_decoding_changes_no_decision() -> None:
     images = images_of(shared("data", "chest_xray_native"))
-    if not DEFAULT_MODEL.exists():
-        pytest.skip("no model is shipped yet")
-    found = drift(OnnxModel(DEFAULT_MODEL), images, DECODE_MARGIN)
+    found = drift(OnnxModel(shipped_model()), images, DECODE_MARGIN)
     assert found["mean"] <= 0.002
     assert found["decisions_changed"] == 0
