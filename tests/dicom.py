@@ -3,6 +3,7 @@
 from io import BytesIO
 from typing import Any, TypeAlias
 
+import gdcm
 import jpeg_ls
 import numpy as np
 import pydicom
@@ -22,14 +23,11 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
-    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     JPEGLSNearLossless,
     RLELossless,
 )
-
-from tests.lossless_jpeg import encode_lossless
 
 Samples: TypeAlias = NDArray[np.integer[Any]]
 
@@ -44,7 +42,6 @@ ENCODED = {
     "JPEG": JPEGBaseline8Bit,
     "JPEG extended": JPEGExtended12Bit,
     "JPEG lossless": JPEGLosslessSV1,
-    "JPEG lossless, any predictor": JPEGLossless,
     "JPEG-LS": JPEGLSLossless,
     "JPEG-LS near-lossless": JPEGLSNearLossless,
     "JPEG 2000": JPEG2000Lossless,
@@ -53,7 +50,6 @@ LOSSLESS = (
     *NATIVE,
     "RLE",
     "JPEG lossless",
-    "JPEG lossless, any predictor",
     "JPEG-LS",
     "JPEG 2000",
 )
@@ -157,9 +153,7 @@ def frame_of(syntax: str, samples: Samples, bits: int) -> bytes:
         case "RLE":
             return run_lengths(samples)
         case "JPEG lossless":
-            return encode_lossless(kept, bits)
-        case "JPEG lossless, any predictor":
-            return encode_lossless(kept, bits, predictor=7)
+            return lossless_jpeg(kept, bits)
         case "JPEG-LS":
             return bytes(jpeg_ls.encode_buffer(kept.tobytes(), *kept.shape, 1, bits))
         case "JPEG-LS near-lossless":
@@ -170,6 +164,28 @@ def frame_of(syntax: str, samples: Samples, bits: int) -> bytes:
             stream = BytesIO()
             Image.fromarray(kept.astype(np.uint8)).save(stream, "JPEG", quality=95)
             return stream.getvalue()
+
+
+def lossless_jpeg(samples: Samples, bits: int) -> bytes:
+    """JPEG lossless, first-order prediction."""
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((samples.shape[1], samples.shape[0], 1))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 8 * samples.itemsize, bits, bits - 1, 0))
+    image.SetPhotometricInterpretation(
+        gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2)
+    )
+    pixel_data = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    pixel_data.SetByteStringValue(samples.tobytes())
+    image.SetDataElement(pixel_data)
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGLosslessProcess14_1))
+    image.thisown = False  # GDCM itself gives it up
+    change.SetInput(image)
+    assert change.Change()
+    fragments = change.GetOutput().GetDataElement().GetSequenceOfFragments()
+    text: str = fragments.GetFragment(0).GetByteValue().GetBuffer()
+    return text.encode("utf-8", "surrogateescape")
 
 
 def run_lengths(cells: Samples) -> bytes:

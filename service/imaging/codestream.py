@@ -70,8 +70,8 @@ def read_header(data: bytes) -> Codestream:
     )
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """The marker segments of a JPEG up to its first scan: marker, payload, position behind it.
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The marker segments of a JPEG up to its first scan: marker and payload.
 
     Raises:
         UndecodableImage: something other than a marker where one must be.
@@ -89,12 +89,13 @@ def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
                 "The header of the compressed picture is broken. Send the original file."
             )
         end = position + 2 + length
-        yield marker, data[position + 4 : end], end
+        yield marker, data[position + 4 : end]
         position = end
 
 
 def _jpeg(data: bytes) -> Codestream:
-    for marker, payload, _ in segments(data):
+    found = None
+    for marker, payload in _segments(data):
         if marker in _OTHER_FRAMES:
             raise UnsupportedType(
                 "The picture is compressed by a JPEG process that is not read: only baseline, "
@@ -104,8 +105,12 @@ def _jpeg(data: bytes) -> Codestream:
             bits, rows, columns, components = struct.unpack_from(">BHHB", payload)
             process = _PROCESSES[marker]
             halvings = 3 if process == "JPEG" else 0
-            return Codestream(process, data, columns, rows, bits, False, components, halvings)
-    raise UndecodableImage("The JPEG has no frame header. Send the complete, original file.")
+            found = found or Codestream(
+                process, data, columns, rows, bits, False, components, halvings
+            )
+    if found is None:
+        raise UndecodableImage("The JPEG has no frame header. Send the complete, original file.")
+    return found
 
 
 def _jpeg_2000(data: bytes) -> Codestream:

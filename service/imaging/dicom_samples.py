@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import UndecodableImage, UnsupportedType
-from service.imaging import jpeg_lossless, jpeg_ls
+from service.imaging import jpeg_lossless
 from service.imaging.codestream import Codestream, read_header
 from service.imaging.dicom_elements import (
     DEFLATED,
@@ -205,10 +205,8 @@ def _decompress(stream: Codestream, layout: Layout, halvings: int) -> Samples:
                 _same_size(image, stream)
                 image.draft("L", (stream.columns >> halvings, stream.rows >> halvings))
                 return np.asarray(image)
-        case "JPEG lossless":
+        case "JPEG lossless" | "JPEG-LS":
             cells: Samples = jpeg_lossless.decode(stream)
-        case "JPEG-LS":
-            cells = jpeg_ls.decode(stream)
         case "JPEG 2000":
             cells = _jpeg_2000(stream, halvings)
     if stream.bits >= layout.stored or stream.signed or not layout.signed:

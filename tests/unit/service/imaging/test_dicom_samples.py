@@ -1,25 +1,37 @@
 """Stored samples: the same from every transfer syntax, and on real files the same as pydicom's."""
 
 import struct
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pydicom.encaps import encapsulate
 
-from benchmarks.dicom_files import real_file, real_files
+from benchmarks.dicom_files import real_files
 from service.errors import PneumoniaError, UndecodableImage, UnsupportedType
-from service.imaging import jpeg_ls
+from service.imaging import jpeg_lossless
+from service.imaging.codestream import read_header
 from service.imaging.dicom_elements import read_elements
 from service.imaging.dicom_samples import Samples, read_layout, read_samples
 from service.imaging.dicom_tags import Tag
 from tests.dicom import LOSSLESS, NEAR, file_bytes, frame_of, radiograph, read, shadows
-from tests.lossless_jpeg import encode_lossless
 
 MOST_PIXELS = 10_000_000
 # read here and not by pydicom, which asks for a transfer syntax, and the other way round
 ONLY_OURS = ("OT-PAL-8-face.dcm",)
 REFUSED = ("JPEG-lossy.dcm", "JPGExtended.dcm", "MR_truncated.dcm", "sequence-delimiter.dcm")
+
+TWELVE_BITS = bytes.fromhex(
+    "ffd8ffe00010736f6d657468696e6720656c7365ffffc40024000001010101010101010101010101"
+    "0103000102030405060708090a0b0c0d0e0f10ffc3000b0c0006000801011100ffdd00040010ffda"
+    "00080101000500007ff9ff00c0001fdd5fdd5fdd5fdd5fdd5fdd5fdd7fffd07ff9ff00dfeea7fba9"
+    "feea7fba9feea7fba9feea1feea7fba9feea7fba9feea7fba9feeaffd17ff9ff00dff751ff00751f"
+    "f751ff00751ff751ff00751ff7507fd5f7fd5f7fd5f7fd5f7fd5f7fd5f7fd5ff00ffd9"
+)
+# what is decompressed in a process of its own
+SEPARATE = ("JPEG lossless", "JPEG-LS")
 
 
 def samples_of(data: bytes, halvings: int = 0) -> Samples:
@@ -103,7 +115,7 @@ def test_an_odd_number_of_bytes_in_big_endian_words_is_read() -> None:
 
 
 @pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize("syntax", ["JPEG lossless", "JPEG-LS", "JPEG 2000"])
+@pytest.mark.parametrize("syntax", ["JPEG-LS", "JPEG 2000"])
 def test_an_encoder_may_leave_out_the_high_bits(syntax: str, signed: bool) -> None:
     """12-bit codestreams in a file that states 16 bits: the sign is that of the 12 bits."""
     samples = shadows(40, 50, bits=12)
@@ -112,6 +124,14 @@ def test_an_encoder_may_leave_out_the_high_bits(syntax: str, signed: bool) -> No
     frame = frame_of(syntax, values & 0xFFF, 12)
     data = file_bytes(dataset, syntax, frame=frame, BitsStored=16, HighBit=15)
     np.testing.assert_array_equal(samples_of(data), values.astype(np.uint16))
+
+
+def test_lossless_jpeg_of_12_bits_with_restarts_and_another_predictor_is_read() -> None:
+    """Predictor 5, a restart every other row, a fill byte and a foreign segment in the header."""
+    y, x = np.mgrid[:6, :8]
+    stream = read_header(TWELVE_BITS)
+    assert (stream.process, stream.bits) == ("JPEG lossless", 12)
+    np.testing.assert_array_equal(jpeg_lossless.decode(stream), 4095 * x * y // 35)
 
 
 @pytest.mark.parametrize("syntax", ["JPEG", "JPEG extended"])
@@ -186,6 +206,12 @@ def test_run_lengths_with_a_false_header_are_refused(header: tuple[int, ...]) ->
         samples_of(file_bytes(dataset, "RLE", frame=frame))
 
 
+def jpeg_header(process: bytes, bits: int = 8, components: int = 1) -> bytes:
+    """The segments up to the scan of a picture of 64 x 64, with that start of frame."""
+    frame = struct.pack(">HBHHBBBB", 11, bits, 64, 64, components, 1, 0x11, 0)
+    return b"\xff\xd8\xff" + process + frame + b"\xff\xda\x00\x02"
+
+
 @pytest.mark.parametrize(
     ("frame", "error", "match"),
     [
@@ -194,9 +220,9 @@ def test_run_lengths_with_a_false_header_are_refused(header: tuple[int, ...]) ->
         (b"\xff\xd8\xff\xe0", UndecodableImage, "truncated"),
         (b"\xff\xd8" + b"\0" * 20, UndecodableImage, "broken"),
         (b"\xff\xd8\xff\xda\x00\x02", UndecodableImage, "no frame header"),
-        (b"\xff\xd8\xff\xc1\x00\x0b\x0c\0\x40\0\x40\x01\x01\x11\0", UnsupportedType, "12-bit"),
-        (b"\xff\xd8\xff\xc2\x00\x0b\x08\0\x40\0\x40\x01\x01\x11\0", UnsupportedType, "process"),
-        (b"\xff\xd8\xff\xc0\x00\x0b\x08\0\x40\0\x40\x03\x01\x11\0", UnsupportedType, "colour"),
+        (jpeg_header(b"\xc1", bits=12), UnsupportedType, "12-bit"),
+        (jpeg_header(b"\xc2"), UnsupportedType, "process"),
+        (jpeg_header(b"\xc0", components=3), UnsupportedType, "colour"),
         (b"\xff\x4f\xff\x51\x00\x29", UndecodableImage, "truncated"),
     ],
 )
@@ -221,7 +247,7 @@ def test_a_jpeg_of_fewer_bits_than_stated_is_refused() -> None:
 
 def test_what_the_frame_is_counts_not_what_the_transfer_syntax_says() -> None:
     samples = shadows(40, 50)
-    frame = encode_lossless(samples, 12)
+    frame = frame_of("JPEG lossless", samples, 12)
     data = file_bytes(radiograph(samples), "JPEG 2000", frame=frame)
     np.testing.assert_array_equal(samples_of(data), samples)
 
@@ -243,34 +269,74 @@ def test_a_frame_in_several_fragments_is_put_together() -> None:
     np.testing.assert_array_equal(samples_of(data), samples)
 
 
-def test_a_truncated_jpeg_ls_stream_is_refused_without_decoding(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.fixture
+def program_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Puts another program into the place of the one that decompresses."""
+
+    def put(text: str) -> None:
+        program = tmp_path / "program.py"
+        program.write_text(text)
+        monkeypatch.setattr(jpeg_lossless, "_PROGRAM", program)
+
+    return put
+
+
+@pytest.mark.parametrize("syntax", SEPARATE)
+def test_a_stream_without_its_end_is_refused_without_decoding(
+    syntax: str, program_is: Callable[[str], None]
 ) -> None:
-    """Found by fuzzing: this one keeps CharLS busy for seconds, and all threads of its process."""
-    monkeypatch.setattr(jpeg_ls, "_PROGRAM", "raise SystemExit('was decoded')")
-    data = real_file("MR_small_jpeg_ls_lossless.dcm")
-    frame = b"".join(read_elements(data, MOST_PIXELS).fragments())[:2874]
+    program_is("raise SystemExit('was decoded')")
+    frame = frame_of(syntax, shadows(64, 64), 12)[:-20]
     with pytest.raises(UndecodableImage, match="corrupt") as caught:
-        samples_of(file_bytes(radiograph(shadows(64, 64, 16), 16), "JPEG-LS", frame=frame))
+        samples_of(file_bytes(radiograph(shadows(64, 64)), syntax, frame=frame))
     assert caught.value.__cause__ is None
 
 
-def test_a_jpeg_ls_stream_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jpeg_ls, "_PROGRAM", "while True: pass")
-    monkeypatch.setattr(jpeg_ls, "_MOST_SECONDS", 0.3)
-    with pytest.raises(UndecodableImage, match="too long"):
-        samples_of(file_bytes(radiograph(shadows(64, 64)), "JPEG-LS"))
+@pytest.mark.parametrize("syntax", SEPARATE)
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("while True: pass", "too long"),
+        ("import os; os.abort()", "corrupt"),
+        ("raise SystemExit(0)", "corrupt"),
+    ],
+    ids=["hang", "crash", "nothing"],
+)
+def test_what_becomes_of_the_decoder_harms_nobody(
+    syntax: str,
+    text: str,
+    match: str,
+    program_is: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program_is(text)
+    if match == "too long":
+        monkeypatch.setattr(jpeg_lossless, "_MOST_SECONDS", 0.3)
+    with pytest.raises(UndecodableImage, match=match):
+        samples_of(file_bytes(radiograph(shadows(64, 64)), syntax))
 
 
-def test_a_crash_of_the_jpeg_ls_decoder_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jpeg_ls, "_PROGRAM", "import os; os.abort()")
+@pytest.mark.parametrize("syntax", SEPARATE)
+@pytest.mark.parametrize("damage", ["noise", "gap"])
+def test_a_broken_stream_is_refused_although_it_ends_well(syntax: str, damage: str) -> None:
+    """Also where GDCM would make up what is missing and only complain of it."""
+    frame = bytearray(frame_of(syntax, shadows(64, 64), 12))
+    middle = len(frame) // 2
+    if damage == "gap":
+        del frame[middle:-2]
+    else:
+        frame[middle:-2] = np.random.default_rng(5).bytes(len(frame) - 2 - middle)
     with pytest.raises(UndecodableImage, match="corrupt"):
-        samples_of(file_bytes(radiograph(shadows(64, 64)), "JPEG-LS"))
+        samples_of(file_bytes(radiograph(shadows(64, 64)), syntax, frame=bytes(frame)))
 
 
-def test_a_broken_jpeg_ls_stream_that_the_decoder_notices_is_refused() -> None:
-    frame = bytearray(frame_of("JPEG-LS", shadows(64, 64), 12))
-    frame[len(frame) // 2 :: 50] = b"\xff" * len(frame[len(frame) // 2 :: 50])
-    frame[-2:] = b"\xff\xd9"
-    with pytest.raises(UndecodableImage, match="corrupt"):
-        samples_of(file_bytes(radiograph(shadows(64, 64)), "JPEG-LS", frame=bytes(frame)))
+def test_a_header_that_crashes_the_decoder_does_not_reach_it(
+    program_is: Callable[[str], None],
+) -> None:
+    """Found by fuzzing: without its tables, GDCM ends its process."""
+    program_is("raise SystemExit('was decoded')")
+    frame = frame_of("JPEG lossless", shadows(64, 64), 12)
+    start = frame.index(b"\xff\xc4")
+    with pytest.raises(UndecodableImage, match="header"):
+        broken = frame[:start] + frame[start + 10 :]
+        samples_of(file_bytes(radiograph(shadows(64, 64)), "JPEG lossless", frame=broken))
