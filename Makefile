@@ -19,7 +19,7 @@ RUN := runs/model
 MODEL := models/pneumonia.onnx
 
 .PHONY: help serve test check format train model model-report requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift overload fuzz audit docs screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-dicom overload fuzz audit docs screenshots \
 	clean
 
 help: ## list these commands
@@ -96,6 +96,10 @@ fuzz: $(VENV)/.development $(TOOLS)/.installed ## mutated files and any request:
 # under a minute; status 1: a vulnerability is known, status 3: something could not be checked
 audit: $(VENV)/.development $(TOOLS)/.installed ## known vulnerabilities of all pins, and build/sbom.json
 	$(BIN)/python -m benchmarks.audit
+
+bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the reader
+	$(BIN)/python -m benchmarks.dicom_matrix
+	$(BIN)/python -m benchmarks.dicom_reader
 
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish

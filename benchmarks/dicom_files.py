@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from service.imaging.dicom_elements import DEFLATED
+from service.imaging.dicom_reader import DEFLATED
 
 _PACKAGES = ("pydicom", "data_store")  # what the package pydicom-data installs
 _MODALITY = re.compile(

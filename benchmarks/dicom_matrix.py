@@ -16,7 +16,7 @@ from benchmarks.dicom_files import as_radiograph, real_files
 from benchmarks.report import RESULTS, read_report, write_report
 from service.errors import PneumoniaError
 from service.imaging.decode import decode
-from service.imaging.dicom_elements import read_elements
+from service.imaging.dicom_reader import read_elements
 from service.imaging.dicom_samples import COMPRESSED, NATIVE, RLE, read_layout
 from service.imaging.dicom_tags import Tag
 from service.imaging.radiograph import Limits
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.check:
         report = read_report("dicom_matrix", options.out)
         stale = {name: report[name] for name in found} != found
-        print("stale: run `python -m benchmarks.dicom_matrix`" if stale else "up to date")
+        print("stale: run `make bench-dicom`" if stale else "up to date")
         return int(stale)
     print(f"wrote {write_report('dicom_matrix', found, options.out)}")
     return 0

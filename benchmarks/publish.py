@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks import model_blocks, performance_blocks
+from benchmarks import dicom_matrix, dicom_reader, model_blocks, performance_blocks
 from benchmarks.report import ROOT, read_report
 from service.settings import Settings
 
@@ -84,6 +84,9 @@ BLOCKS: Mapping[str, Writer] = {
     "predictive_values": model_blocks.predictive_values,
     "input_check": model_blocks.input_check,
     "provenance": model_blocks.provenance,
+    "dicom_syntaxes": dicom_matrix.syntaxes_block,
+    "dicom_matrix": dicom_matrix.files_block,
+    "dicom_reader": dicom_reader.reader_block,
 }
 
 

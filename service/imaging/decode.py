@@ -6,7 +6,7 @@ from typing import TypeAlias
 from service.errors import UndecodableImage, UnsupportedType
 from service.imaging import raster
 from service.imaging.dicom import decode_dicom
-from service.imaging.dicom_elements import looks_like_dicom
+from service.imaging.dicom_reader import looks_like_dicom
 from service.imaging.radiograph import Limits, Radiograph
 
 Decoder: TypeAlias = Callable[[bytes, Limits, int | None], Radiograph]

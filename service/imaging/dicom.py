@@ -3,8 +3,9 @@
 import re
 
 from service.errors import NotAChestXray, UndecodableImage, UnsupportedType
-from service.imaging.dicom_elements import Elements, read_elements
+from service.imaging.dicom_elements import Elements
 from service.imaging.dicom_grey import to_grey
+from service.imaging.dicom_reader import first_item, read_elements
 from service.imaging.dicom_samples import (
     COMPRESSED,
     NATIVE,
@@ -99,7 +100,7 @@ def _refuse_other_kinds(elements: Elements) -> None:
 
 def _refuse_other_pictures(elements: Elements) -> None:
     """Refuse what the file itself says is no frontal view of a chest."""
-    code = elements.item(Tag.VIEW_CODE_SEQUENCE)
+    code = first_item(elements, Tag.VIEW_CODE_SEQUENCE)
     if (
         _letters(elements.text(Tag.VIEW_POSITION)) in OTHER_VIEWS
         or (code is not None and code.text(Tag.CODE_VALUE) in OTHER_VIEW_CODES)

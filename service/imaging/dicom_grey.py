@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.errors import NotAChestXray, UndecodableImage
 from service.imaging.dicom_elements import Elements
+from service.imaging.dicom_reader import first_item
 from service.imaging.dicom_samples import Layout, Samples
 from service.imaging.dicom_tags import Tag
 from service.imaging.radiograph import Notice, Pixels
@@ -182,7 +183,7 @@ def _read_lut(elements: Elements, sequence: Tag, values: Values) -> _Lut | None:
     Raises:
         UndecodableImage: fewer entries than announced.
     """
-    item = elements.item(sequence)
+    item = first_item(elements, sequence)
     if item is None or Tag.LUT_DATA not in item:
         return None
     descriptor = item.shorts(Tag.LUT_DESCRIPTOR)

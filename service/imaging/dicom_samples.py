@@ -13,12 +13,13 @@ from PIL import Image
 from service.errors import UndecodableImage, UnsupportedType
 from service.imaging import jpeg_lossless
 from service.imaging.codestream import Codestream, read_header
-from service.imaging.dicom_elements import (
+from service.imaging.dicom_elements import Elements
+from service.imaging.dicom_reader import (
     DEFLATED,
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
-    Elements,
+    fragments,
 )
 from service.imaging.dicom_tags import Tag
 
@@ -118,7 +119,7 @@ def read_samples(elements: Elements, layout: Layout, halvings: int) -> Samples:
         )
     if elements.syntax in NATIVE:
         return _keep_stored(_native(elements, layout), layout.stored, layout.shift)
-    data = b"".join(elements.fragments())
+    data = b"".join(fragments(elements))
     if elements.syntax in RLE:
         return _keep_stored(_run_lengths(data, layout), layout.stored, layout.shift)
     stream = read_header(data)

@@ -9,8 +9,8 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from benchmarks.dicom_files import real_file
 from service.errors import NotAChestXray, UndecodableImage
-from service.imaging.dicom_elements import read_elements
 from service.imaging.dicom_grey import to_grey
+from service.imaging.dicom_reader import read_elements
 from service.imaging.dicom_samples import read_layout, read_samples
 from service.imaging.radiograph import Notice, Pixels
 from tests.dicom import Samples, file_bytes, lut, radiograph, read, shadows

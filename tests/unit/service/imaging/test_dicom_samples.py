@@ -13,7 +13,7 @@ from benchmarks.dicom_files import real_files
 from service.errors import PneumoniaError, UndecodableImage, UnsupportedType
 from service.imaging import jpeg_lossless
 from service.imaging.codestream import read_header
-from service.imaging.dicom_elements import read_elements
+from service.imaging.dicom_reader import read_elements
 from service.imaging.dicom_samples import Samples, read_layout, read_samples
 from service.imaging.dicom_tags import Tag
 from tests.dicom import LOSSLESS, NEAR, file_bytes, frame_of, radiograph, read, shadows

@@ -12,11 +12,13 @@ from pydicom.dataelem import RawDataElement
 
 from benchmarks.dicom_files import real_files
 from service.errors import TooLarge, UndecodableImage
-from service.imaging.dicom_elements import (
+from service.imaging.dicom_elements import Elements
+from service.imaging.dicom_reader import (
     DEFLATED,
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
-    Elements,
+    first_item,
+    fragments,
     looks_like_dicom,
     read_elements,
 )
@@ -91,7 +93,7 @@ def test_all_encodings_give_the_same_values(syntax: str, preamble: bool) -> None
     assert (found.short(Tag.ROWS), found.short(Tag.COLUMNS)) == (40, 50)
     assert found.texts(Tag.WINDOW_CENTER) == ["5.0", "6.0"]
     assert found.text(Tag.STUDY_INSTANCE_UID) == "1.2.3.4.1"
-    item = found.item(Tag.VOI_LUT_SEQUENCE)
+    item = first_item(found, Tag.VOI_LUT_SEQUENCE)
     assert item is not None
     assert item.shorts(Tag.LUT_DESCRIPTOR).tolist() == [4096, 65533, 12]
 
@@ -216,4 +218,4 @@ def test_fragments_come_without_the_offset_table() -> None:
     path = next(p for n, p in real_files().items() if n.endswith("RG1_J2KI.dcm"))
     found = read_elements(Path(path).read_bytes(), 10**7)
     assert found.encapsulated
-    assert bytes(next(found.fragments())[:4]) == b"\xff\x4f\xff\x51"
+    assert bytes(next(fragments(found))[:4]) == b"\xff\x4f\xff\x51"
