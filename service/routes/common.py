@@ -45,7 +45,8 @@ WithUids = Annotated[
     bool,
     Query(
         alias="uids",
-        description="Whether the answer names the study, series and instance of a DICOM file.",
+        description="Whether the answer names the study, series and instance of a DICOM file. By "
+        "default it does not, and nothing else that names or describes a patient is ever answered.",
     ),
 ]
 

@@ -47,7 +47,9 @@ async def predict(
 ) -> PredictionAnswer:
     """Judge one chest X-ray: pneumonia or not, how sure, which kind.
 
-    Send it as the form field `file`, or its bytes alone as the body.
+    Send it as the form field `file`, or its bytes alone as the body: JPEG, PNG, BMP, TIFF, WebP or
+    DICOM (CR or DX). The answer holds no patient data; of a DICOM file it holds the UIDs where
+    `uids=true` asks for them.
     """
     predictor = runtime.predictor
     predictor.model.contract.operating_point(operating_point)
@@ -82,7 +84,8 @@ async def predict_batch(
 ) -> BatchAnswer:
     """Judge several chest X-rays; each gets a prediction or a problem of its own.
 
-    Send each as one form field `files`. The results are in the order of the upload.
+    Send each as one form field `files`, in any of the formats of `/predict`. The results are in the
+    order of the upload.
     """
     predictor = runtime.predictor
     predictor.model.contract.operating_point(operating_point)
