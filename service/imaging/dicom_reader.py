@@ -1,7 +1,7 @@
 """DICOM bytes to the few data elements a picture needs (DICOM PS3.5 chapter 7, PS3.10 chapter 7).
 
 A reader of our own, because uploads are hostile: a general toolkit keeps and interprets all that
-it meets (docs/decisions/0008-dicom.md measures it). This one steps over everything that has no
+it meets (docs/dicom.md measures it). This one steps over everything that has no
 ``Tag``, so a patient's name is never even looked at, copies nothing, and does a bounded number
 of steps however the bytes are arranged.
 """

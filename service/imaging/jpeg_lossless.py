@@ -1,7 +1,7 @@
 """JPEG lossless (ITU-T T.81 process 14) and JPEG-LS (T.87), decoded by GDCM in its own process.
 
 Some broken streams make GDCM end its process or keep it busy for ever, and a thread cannot be
-ended (docs/decisions/0008-dicom.md). A process can.
+ended (docs/decisions/0009-packages-for-dicom.md). A process can.
 """
 
 import subprocess

@@ -15,7 +15,7 @@ from pydicom.pixels.processing import apply_windowing
 from benchmarks import dicom_matrix
 from benchmarks.dicom_files import real_file, real_files
 from benchmarks.report import ROOT
-from service.errors import PneumoniaError
+from service.errors import PneumoniaError, UnsupportedType
 from service.imaging.decode import decode
 from service.imaging.preprocess import to_model_input
 from service.imaging.radiograph import Limits, Pixels
@@ -171,6 +171,37 @@ def test_what_dcmtk_writes_is_the_same_picture(form: str, tmp_path: Path) -> Non
     found = decode(written.read_bytes(), Limits()).pixels
     original = decode(source.read_bytes(), Limits()).pixels
     assert np.abs(found.astype(int) - original).max() <= (1 if "near" in form else 0)
+
+
+@pytest.mark.parametrize(
+    ("process", "match"), [("+ee", "12-bit JPEG"), ("+ep", "progressive JPEG")]
+)
+def test_jpeg_of_12_bits_and_progressive_jpeg_are_refused_by_name(
+    process: str, match: str, tmp_path: Path
+) -> None:
+    source = next(path for name, path in real_files().items() if name.endswith(CHEST))
+    written = tmp_path / "written.dcm"
+    subprocess.run(
+        [program("dcmcjpeg", "dcmtk"), process, "+bt", str(source), str(written)],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    with pytest.raises(UnsupportedType, match=match):
+        decode(written.read_bytes(), Limits())
+
+
+def test_a_jpeg_that_dcmtk_wraps_is_read_like_the_jpeg(tmp_path: Path) -> None:
+    jpeg, wrapped = tmp_path / "chest.jpg", tmp_path / "chest.dcm"
+    Image.fromarray(decode(real_file(CHEST), Limits()).pixels).save(jpeg, quality=90)
+    subprocess.run(
+        [program("img2dcm", "dcmtk"), "-k", "Modality=CR", str(jpeg), str(wrapped)],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    expected = decode(jpeg.read_bytes(), Limits()).pixels
+    np.testing.assert_array_equal(decode(wrapped.read_bytes(), Limits()).pixels, expected)
+    smaller = decode(wrapped.read_bytes(), Limits(), AT_LEAST).pixels
+    assert np.abs(seen(smaller) - seen(expected)).mean() < 1
 
 
 def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path) -> None:
