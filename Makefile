@@ -47,13 +47,13 @@ train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 # a little over an hour on two cores; interrupted, it goes on where it was
 model: $(VENV)/.training ## train, export and score what ships, from CHILDREN=... and ADULTS=... folders
 	$(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3 \
-		--phase 128:3:3:0.0005 --phase 160:3:7:0.0005 --out $(RUN) \
+		--area 0.1 --phase 160:4:9:0.0007:norms --out $(RUN) \
 		$(if $(wildcard $(RUN)/state.json),--resume)
 	$(BIN)/pneumonia export $(RUN) --out $(MODEL)
 	$(MAKE) model-report
 
 model-report: $(VENV)/.development ## score the shipped model anew and fill README and model card
-	$(BIN)/pneumonia evaluate $(MODEL) $(CHILDREN) --only $(RUN)/validation.txt --shifts \
+	$(BIN)/pneumonia evaluate $(MODEL) $(CHILDREN) --only $(RUN)/validation.txt --shifts --audit \
 		--out models/reports/children
 	$(BIN)/pneumonia evaluate $(MODEL) $(ADULTS) --only $(RUN)/validation.txt \
 		--out models/reports/adults

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from service.contract import Contract, Golden, InputSpec, golden_pattern, pattern_hash
+from service.contract import Contract, Golden, Histogram, InputSpec, golden_pattern, pattern_hash
 from service.errors import PneumoniaError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _POPULATION = (
     "Children aged 1 to 5 with frontal chest X-rays at one centre in Guangzhou, China; where the "
     "training data name a second source, also adults of it"
 )
+_AGES = (1, 5)
 _GOLDEN_PATTERNS = 3
 _FEWEST_TO_CALIBRATE = 30
 
@@ -36,6 +37,14 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="name in the contract (default: the file's name)")
     parser.add_argument("--model-version", default="1.0.0", help="version in the contract")
     parser.add_argument("--population", default=_POPULATION, help="who the training images show")
+    parser.add_argument(
+        "--ages",
+        type=int,
+        nargs=2,
+        default=_AGES,
+        metavar=("YOUNGEST", "OLDEST"),
+        help="years of age that the figures hold for; others are warned of (default: 1 5)",
+    )
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -63,7 +72,7 @@ def export(arguments: argparse.Namespace) -> int:
     from export.parity import check_parity
     from export.to_onnx import build_graph
     from training.data import LABELS, PNEUMONIA_LABELS, at_size
-    from training.input_check import INPUT_CHECK_FILE, InputCheck
+    from training.input_check import INPUT_CHECK_FILE, REPORT_FILE, InputCheck
     from training.validation import Validation
 
     configuration = json.loads(configuration_file.read_text())
@@ -72,9 +81,12 @@ def export(arguments: argparse.Namespace) -> int:
     size = model.input_shape[1]
     pool = Pool.of(validation, configuration["sources"][0])
     temperature = fit_temperature(pool)
+    histograms = {"probability": probability_histogram(pool, temperature)}
     check = None
     if (arguments.run / INPUT_CHECK_FILE).is_file():
         check = InputCheck.load(arguments.run / INPUT_CHECK_FILE)
+        report = json.loads((arguments.run / REPORT_FILE).read_text())
+        histograms["distance"] = Histogram.model_validate(report["reference_histogram"])
     graph = build_graph(model, temperature, check)
     session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     images = at_size(validation.images, size)
@@ -96,12 +108,13 @@ def export(arguments: argparse.Namespace) -> int:
         calibration=described,
         input_check_limit=check.limit if check else None,
         population=arguments.population,
+        population_age_years=arguments.ages,
         training_data=(
             f"{configuration['training_images']} images of {configuration['training_patients']} "
             f"patients from {' and '.join(configuration['sources'])}, fingerprint "
             f"{configuration['training_fingerprint'][:16]}"
         ),
-        reference_histograms={"probability": probability_histogram(pool, temperature)},
+        reference_histograms=histograms,
         metrics={},
         parity=parity,
         libraries={

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from service.contract import Contract, OperatingPoint, golden_pattern
@@ -129,10 +130,7 @@ class Predictor:
     ) -> bytes:
         """Draw the evidence of the pneumonia labels over the image.
 
-        The map is the sum of the uncalibrated logits' maps over the pneumonia labels, each first
-        taken relative to the mean over the other labels' maps; positive parts are coloured. For one
-        label this is exact (the map's mean plus a bias is the logit); for the sum of several it is
-        a summary, since probabilities do not add up in logits.
+        See :func:`pneumonia_evidence` for what is drawn; its positive parts are coloured.
 
         Args:
             data: one encoded image.
@@ -160,10 +158,7 @@ class Predictor:
             radiograph = decode(data, self._limits, PICTURE_SIDE)
         picture = _picture(radiograph.pixels)
         height, width = picture.shape
-        ours = list(contract.pneumonia_columns)
-        maps = output.evidence[0]
-        others = np.delete(maps, ours, axis=0).mean(axis=0)
-        evidence = (maps[ours] - others).sum(axis=0)
+        evidence = pneumonia_evidence(contract, output.evidence)[0]
         if layer == "evidence":
             return evidence_layer((height, width), evidence, alpha)
         return overlay(picture, evidence, alpha)
@@ -198,6 +193,20 @@ class Predictor:
         if self._refuse:
             raise NotAChestXray(sentence, distance, limit)
         return InputCheck(False, distance, limit), (Notice("not_a_chest_xray", sentence),)
+
+
+def pneumonia_evidence(contract: Contract, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The maps of all pneumonia labels in one, float32 ``[N, C, h, w]`` to ``[N, h, w]``.
+
+    It is the sum of the uncalibrated logits' maps over the pneumonia labels, each first taken
+    relative to the mean over the other labels' maps. For one label this is exact (the map's mean
+    plus a bias is the logit); for the sum of several it is a summary, since probabilities do not
+    add up in logits.
+    """
+    ours = list(contract.pneumonia_columns)
+    others = np.delete(maps, ours, axis=1).mean(axis=1, keepdims=True)
+    summed: NDArray[np.float32] = (maps[:, ours] - others).sum(axis=1)
+    return summed
 
 
 def _age_notices(radiograph: Radiograph, contract: Contract) -> tuple[Notice, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from training.data import LABELS, Dataset, find_samples, load, split
+from training.memory import keep_freed_memory
 
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +94,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a network."""
+    keep_freed_memory()
     from training.architectures import has_evidence
     from training.augment import Augmentation, preview
     from training.input_check import prepare
@@ -166,15 +168,27 @@ def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shifts", action="store_true", help="score every named shift as well (shifts.json)"
     )
+    parser.add_argument(
+        "--audit",
+        action="store_true",
+        help="hide parts of the images and test the evidence map of an .onnx file (audit.json)",
+    )
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Score a model file and write a report."""
+    """Score a model file and write a report.
+
+    Raises:
+        DataError: no image to score, or an audit of a file that is no ``.onnx``.
+    """
+    from training.audit import audit
     from training.data import DataError
     from training.evaluate import evaluate
     from training.report import write_report, write_shifts
     from training.shifts import SHIFTS
 
+    if arguments.audit and arguments.model.suffix != ".onnx":
+        raise DataError("An audit needs an .onnx file; make one with `pneumonia export`.")
     parts = (arguments.part,) if arguments.only is None else ("train", "val", "test")
     samples = find_samples(arguments.folder, parts)
     if arguments.only is not None:
@@ -196,5 +210,9 @@ def evaluate(arguments: argparse.Namespace) -> int:
             for shift in SHIFTS
         }
         write_shifts({"clean": evaluation, **shifted}, arguments.out)
+    if arguments.audit:
+        figures = audit(arguments.model, load(samples), arguments.out)
+        for name, rate in figures.items():
+            print(f"{name} {rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})")
     print(f"The report is {arguments.out}/report.md")
     return 0

@@ -32,6 +32,7 @@ DIMENSIONS = 96
 # share of shifted chest X-rays that the limit accepts
 ACCEPTED = 0.998
 INPUT_CHECK_FILE = "input_check.npz"
+REPORT_FILE = "input_check.json"
 _CHESTS = 1500
 _PER_KIND = 150
 _FLOOR = 0.2
@@ -152,7 +153,7 @@ def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: 
     """Fit the check of a trained network and write the run's ``input_check.npz`` and ``.json``.
 
     The JSON says, for impostors made from validation images, what share of each kind is refused,
-    and how many clean and shifted validation images are.
+    how many clean and shifted validation images are, and how the distances of the latter lie.
     """
     extract = feature_extractor(model)
     size = model.input_shape[1]
@@ -178,8 +179,16 @@ def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: 
         "limit": fitted.limit,
         "refused": {name: float((d > fitted.limit).mean()) for name, d in distances.items()},
         "median_distance": {name: float(np.median(d)) for name, d in distances.items()},
+        "reference_histogram": _histogram(distances["shifted"], fitted.limit),
     }
-    (folder / "input_check.json").write_text(json.dumps(report, indent=2) + "\n")
+    (folder / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _histogram(distances: Features, limit: float) -> dict[str, list[float]]:
+    """Of chest X-rays, up to twice the limit; what is farther counts in the last bin."""
+    edges = np.linspace(0, 2 * limit, 21)
+    counts, _ = np.histogram(np.minimum(distances, edges[-1]), edges)
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
 def _shifted(images: Pixels, seed: int) -> Pixels:

@@ -1,0 +1,145 @@
+"""What a model leans on: whether the score comes from the lungs, and from where the evidence lies.
+
+The shortcut audit hides parts of every image. With the lungs hidden nothing is left to judge, so
+an AUROC far above one half means that the score also comes from elsewhere; with only the borders
+hidden (where markers, collars and the frame are) little should change.
+
+The faithfulness of the evidence map is measured by deletion and insertion (Petsiuk et al. 2018,
+arXiv:1806.07421): parts of the image are blurred away, or brought back into a blurred image, in the
+order of their evidence. If the map tells the truth, the probability falls, or comes back, sooner
+than in a random order.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from sklearn.metrics import roc_auc_score
+
+from service.contract import Rate
+from service.imaging.radiograph import Pixels
+from service.model import OnnxModel
+from service.predictor import pneumonia_evidence
+from training.data import DataError, Dataset, at_size
+from training.metrics import interval
+
+AUDIT_FILE = "audit.json"
+
+# parts of height and width: top, bottom, left, right
+_LUNGS = (0.1, 0.85, 0.08, 0.92)
+_FRAME = 0.12
+_SHARES = (0.1, 0.2, 0.4, 0.6, 0.8)  # of the places, changed step by step
+_EXPLAINED = 150
+_BATCH = 32
+_BLUR = 0.12  # of the side: nothing of a lung's texture is left
+
+Floats = NDArray[np.float64]
+
+
+def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
+    """Hide parts of labelled images from an ``.onnx`` model and write ``audit.json``.
+
+    Args:
+        file: the model; a refusal by its input check is ignored here.
+        data: labelled images.
+        folder: where the report goes.
+
+    Returns:
+        ``auroc_whole``, ``auroc_lungs_hidden``, ``auroc_borders_hidden``; for a model with an
+        evidence map also, over images of pneumonia, the mean probability along the way for
+        ``deletion`` (the lower, the better) and ``insertion`` (the higher, the better), each
+        ``_by_evidence`` and ``_at_random``. All with 95 % intervals by bootstrap over patients.
+
+    Raises:
+        DataError: not both classes are there.
+        ModelFileError: the model cannot be used.
+    """
+    ill = data.is_pneumonia
+    if ill.all() or not ill.any():
+        raise DataError("An audit needs images of both classes.")
+    model = OnnxModel(file)
+    images = at_size(data.images, model.contract.input.height)
+    figures: dict[str, Rate] = {}
+    for name, shown in _hidden(images).items():
+        score = _probability(model, shown)
+
+        def auroc(rows: NDArray[np.int64], score: Floats = score) -> float:
+            known = ill[rows]
+            both = known.any() and not known.all()
+            return float(roc_auc_score(known, score[rows])) if both else float("nan")
+
+        figures[f"auroc_{name}"] = interval(auroc, data.groups)
+    if model.has_evidence:
+        chosen = np.flatnonzero(ill)[:: max(1, int(ill.sum()) // _EXPLAINED)]
+        for name, means in _ways(model, images[chosen]).items():
+
+            def mean(rows: NDArray[np.int64], means: Floats = means) -> float:
+                return float(means[rows].mean())
+
+            figures[name] = interval(mean, data.groups[chosen])
+    folder.mkdir(parents=True, exist_ok=True)
+    report = {
+        "images": len(data),
+        "figures": {name: rate.model_dump() for name, rate in figures.items()},
+    }
+    (folder / AUDIT_FILE).write_text(json.dumps(report, indent=2) + "\n")
+    return figures
+
+
+def _hidden(images: Pixels) -> dict[str, Pixels]:
+    height, width = images.shape[1:3]
+    top, bottom = round(_LUNGS[0] * height), round(_LUNGS[1] * height)
+    left, right = round(_LUNGS[2] * width), round(_LUNGS[3] * width)
+    lungs = images.copy()
+    lungs[:, top:bottom, left:right] = 0
+    y, x = round(_FRAME * height), round(_FRAME * width)
+    borders = np.zeros_like(images)
+    borders[:, y:-y, x:-x] = images[:, y:-y, x:-x]
+    return {"whole": images, "lungs_hidden": lungs, "borders_hidden": borders}
+
+
+def _ways(model: OnnxModel, images: Pixels) -> dict[str, Floats]:
+    """Mean probability of each image along each way, float64 ``[N]`` in 0..1."""
+    blurred = np.stack([_blur(image) for image in images])
+    maps = np.concatenate([model.run(image[np.newaxis]).evidence for image in images])
+    evidence = pneumonia_evidence(model.contract, maps)
+    orders = {"by_evidence": evidence, "at_random": _shuffled(evidence)}
+    ways: dict[str, Floats] = {}
+    for order, values in orders.items():
+        flat = values.reshape(len(values), -1)
+        rank = (-flat).argsort(axis=1).argsort(axis=1).reshape(values.shape) / flat.shape[1]
+        for way, first, then in (("deletion", images, blurred), ("insertion", blurred, images)):
+            steps = [
+                _probability(model, np.where(_enlarged(rank < share, images), then, first))
+                for share in _SHARES
+            ]
+            ways[f"{way}_{order}"] = np.mean(steps, axis=0)
+    return ways
+
+
+def _shuffled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    flat = maps.reshape(len(maps), -1)
+    return np.random.default_rng(0).permuted(flat, axis=1).reshape(maps.shape)
+
+
+def _enlarged(places: NDArray[np.bool_], images: Pixels) -> NDArray[np.bool_]:
+    """Places of the map, bool ``[N, h, w]``, as pixels of the images, ``[N, H, W, 1]``."""
+    rows = np.arange(images.shape[1]) * places.shape[1] // images.shape[1]
+    columns = np.arange(images.shape[2]) * places.shape[2] // images.shape[2]
+    return places[:, rows][:, :, columns][..., np.newaxis]
+
+
+def _blur(image: Pixels) -> Pixels:
+    soft = ImageFilter.GaussianBlur(_BLUR * image.shape[0])
+    return np.asarray(Image.fromarray(image[..., 0]).filter(soft))[..., np.newaxis]
+
+
+def _probability(model: OnnxModel, images: Pixels) -> Floats:
+    columns = list(model.contract.pneumonia_columns)
+    parts = [
+        model.run(images[start : start + _BATCH]).probabilities[:, columns].sum(axis=1)
+        for start in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate(parts).astype(np.float64)
