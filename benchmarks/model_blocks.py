@@ -21,6 +21,15 @@ _RESULTS = (
     ("three_class_accuracy", "accuracy, three classes"),
     ("ece", "calibration error (ECE, 15 bins)"),
 )
+_AUDIT = (
+    ("auroc_whole", "AUROC on whole images"),
+    ("auroc_borders_hidden", "AUROC with the outer 12 % of each side blacked out"),
+    ("auroc_lungs_hidden", "AUROC with the lungs blacked out (0.5: nothing else is used)"),
+    ("deletion_by_evidence", "mean probability while places are blurred, strongest evidence first"),
+    ("deletion_at_random", "the same in a random order (should be higher)"),
+    ("insertion_by_evidence", "mean probability while places come back, strongest evidence first"),
+    ("insertion_at_random", "the same in a random order (should be lower)"),
+)
 
 
 def answer() -> str:
@@ -59,6 +68,14 @@ def shifts() -> str:
     from training.report import shifts_table
 
     return shifts_table(_json("children/shifts.json"))
+
+
+def audit() -> str:
+    """What is left when parts of the image are hidden, and how true the evidence is, a table."""
+    figures = _json("children/audit.json")["figures"]
+    lines = ["| what is measured | value (95 % interval) |", "|---|---|"]
+    lines += [f"| {title} | {_rounded_rate(figures[name])} |" for name, title in _AUDIT]
+    return "\n".join(lines)
 
 
 def operating_points() -> str:
@@ -104,7 +121,7 @@ def provenance() -> str:
     recipe = configuration["recipe"]
     phases = "; ".join(
         f"{phase['epochs']} epochs at {phase['size']} pixels, {phase['frozen']} blocks frozen, "
-        f"rate {phase['rate']:g}"
+        f"rate {phase['rate']:g}, normalisations {'learning' if phase['norms'] else 'kept'}"
         for phase in recipe["phases"]
     )
     rows = {
@@ -152,7 +169,10 @@ def _json(name: str, folder: Path = REPORTS) -> dict[str, Any]:
 def _figure(report: dict[str, Any], name: str) -> str:
     if name not in report["figures"]:
         return "-"
-    rate = report["figures"][name]
+    return _rounded_rate(report["figures"][name])
+
+
+def _rounded_rate(rate: dict[str, float]) -> str:
     return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
 
 
@@ -163,5 +183,4 @@ def _band(point: OperatingPoint) -> str:
 
 
 def _rate(point: OperatingPoint, name: str) -> str:
-    rate = getattr(point, name)
-    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+    return _rounded_rate(getattr(point, name).model_dump())

@@ -80,6 +80,7 @@ BLOCKS: Mapping[str, Writer] = {
     "answer": model_blocks.answer,
     "results": model_blocks.results,
     "shifts": model_blocks.shifts,
+    "audit": model_blocks.audit,
     "operating_points": model_blocks.operating_points,
     "predictive_values": model_blocks.predictive_values,
     "input_check": model_blocks.input_check,
