@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import onnx
 
 _POPULATION = (
-    "Children aged 1 to 5 with frontal chest X-rays at one centre in Guangzhou, China; where the "
-    "training data name a second source, also adults of it"
+    "Frontal chest X-rays of children aged 1 to 5 at one centre in Guangzhou, China; the training "
+    "data may hold other people too, for whom the figures do not speak"
 )
 _AGES = (1, 5)
 _GOLDEN_PATTERNS = 3

@@ -115,6 +115,66 @@ def _shapes(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
     return Image.blend(picture, light, generator.uniform(0, 0.5))
 
 
+def _cloud(size: tuple[int, int], generator: np.random.Generator) -> Image.Image:
+    """Noise with as much contrast at each scale, as the surfaces of things have it."""
+    texture = np.zeros((size[1], size[0]))
+    for cells in (2, 4, 8, 16, 32, 64, 128):
+        grid = generator.normal(0, 1, (cells, cells)).astype(np.float32)
+        layer = Image.fromarray(grid).resize(size, Image.Resampling.BICUBIC)
+        texture += np.asarray(layer) * generator.uniform(0.2, 1)
+    texture *= generator.uniform(3, 30) / texture.std()
+    return Image.fromarray(np.clip(texture + generator.uniform(40, 220), 0, 255).astype(np.uint8))
+
+
+def _paste_thing(
+    picture: Image.Image, cloud: Pixels, generator: np.random.Generator, largest: float
+) -> None:
+    """One lit, roundish or many-cornered thing, with a piece of the cloud as its surface."""
+    width, height = picture.size
+    mask = Image.new("L", picture.size, 0)
+    x, y = generator.uniform(0.1, 0.9, 2) * picture.size
+    radius = generator.uniform(0.06, largest) * width
+    corners = int(generator.integers(4, 40))
+    angles = np.sort(generator.uniform(0, 2 * np.pi, corners))
+    if corners > 10:  # evenly spread, it looks round
+        angles = np.linspace(0, 2 * np.pi, corners)
+    flat = generator.uniform(0.4, 1)
+    radii = radius * generator.uniform(0.9, 1.1, corners)
+    outline = np.stack([x + radii * np.cos(angles), y + flat * radii * np.sin(angles)], axis=1)
+    ImageDraw.Draw(mask).polygon([tuple(point) for point in outline.tolist()], fill=255)
+    turn = float(generator.uniform(0, 360))
+    mask = mask.rotate(turn, Image.Resampling.BILINEAR, center=(x, y))
+    # light falls off from one side, with a glint on some
+    rows, columns = np.indices((height, width), np.float32)
+    lit = np.hypot(columns - x + generator.normal(0, radius / 2), rows - y + radius / 3) / radius
+    shade = np.clip(1.25 - generator.uniform(0, 0.6) * lit, 0, 1.3)
+    moved = np.roll(cloud, generator.integers(0, height, 2).tolist(), (0, 1)).astype(np.float32)
+    surface = (moved + generator.uniform(-60, 60)) * shade
+    if generator.random() < 0.4:
+        surface += 255 * np.exp(-((lit * generator.uniform(4, 10)) ** 2))
+    thing = Image.fromarray(np.clip(surface, 0, 255).astype(np.uint8))
+    picture.paste(thing, (0, 0), mask)
+
+
+def _things(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """A few things on a bright or dark ground, as in a picture for a catalogue."""
+    ground = int(generator.choice([255, 255, 245, 220, 128, 20, 0]))
+    picture = Image.new("L", chest.size, ground)
+    cloud = np.asarray(_cloud(chest.size, generator))
+    for _ in range(int(generator.integers(1, 6))):
+        _paste_thing(picture, cloud, generator, 0.42)
+    return picture.filter(ImageFilter.GaussianBlur(generator.uniform(0, 1)))
+
+
+def _scene(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """Things before and behind each other ("dead leaves", Lee et al. 2001), as in a photograph."""
+    picture = _cloud(chest.size, generator)
+    cloud = np.asarray(_cloud(chest.size, generator))
+    for _ in range(int(generator.integers(6, 20))):
+        _paste_thing(picture, cloud, generator, 0.3)
+    return picture.filter(ImageFilter.GaussianBlur(generator.uniform(0, 1.5)))
+
+
 def _noise(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
     """Noise from fine to cloudy."""
     cells = int(np.exp(generator.uniform(np.log(3), np.log(chest.width))))
@@ -169,6 +229,8 @@ IMPOSTORS = (
     Impostor("screen", _screen),
     Impostor("text", _text),
     Impostor("shapes", _shapes),
+    Impostor("things", _things),
+    Impostor("scene", _scene),
     Impostor("noise", _noise),
     Impostor("flat", _flat),
     Impostor("body_part", _body_part),

@@ -27,8 +27,15 @@ from training.shifts import SHIFTS, apply
 
 Features: TypeAlias = NDArray[np.float64]
 
-LAYERS = ("block2_project_norm", "block4_add", "block10_add", "features")
-DIMENSIONS = 96
+LAYERS = (
+    "block2_project_norm",
+    "block4_add",
+    "block7_add",
+    "block10_add",
+    "block14_add",
+    "features",
+)
+DIMENSIONS = 128
 # share of shifted chest X-rays that the limit accepts
 ACCEPTED = 0.998
 INPUT_CHECK_FILE = "input_check.npz"
