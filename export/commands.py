@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -81,7 +81,9 @@ def export(arguments: argparse.Namespace) -> int:
     size = model.input_shape[1]
     pool = Pool.of(validation, configuration["sources"][0])
     temperature = fit_temperature(pool)
-    histograms = {"probability": probability_histogram(pool, temperature)}
+    histograms: dict[Literal["probability", "distance"], Histogram] = {
+        "probability": probability_histogram(pool, temperature)
+    }
     check = None
     if (arguments.run / INPUT_CHECK_FILE).is_file():
         check = InputCheck.load(arguments.run / INPUT_CHECK_FILE)
