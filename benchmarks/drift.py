@@ -29,7 +29,7 @@ def main() -> int:
     arguments = parser.parse_args()
     images = made_images() if arguments.made else images_of(arguments.folder)
     model = OnnxModel(arguments.model)
-    margins = {str(margin): drift(model, images, margin) for margin in (1, DECODE_MARGIN, 4)}
+    margins = {str(margin): drift(model, images, margin) for margin in (1, 2, DECODE_MARGIN)}
     figures = {"images": len(images), "margin": DECODE_MARGIN, "margins": margins}
     for margin, found in margins.items():
         print(f"margin {margin}: {found}")

@@ -18,7 +18,7 @@ _FILTERS = {
 
 # Decoders that scale while decoding stop at this multiple of the input size: the resize that
 # follows then still averages, so the result hardly depends on the decoder's own filter.
-DECODE_MARGIN = 2
+DECODE_MARGIN = 4
 
 
 def to_model_input(

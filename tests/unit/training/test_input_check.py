@@ -21,7 +21,7 @@ def _chests(count: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def check() -> InputCheck:
-    return fit(_chests(1500), GENERATOR.normal(5, 8, (300, FEATURES)), _chests(1000), ("features",))
+    return fit(_chests(1500), GENERATOR.normal(5, 8, (300, FEATURES)), _chests(4000), ("features",))
 
 
 def test_the_limit_accepts_the_wanted_share_of_chests(check: InputCheck) -> None:
