@@ -120,10 +120,14 @@ def _letters(text: str) -> str:
 
 
 def _halvings(elements: Elements, layout: Layout, at_least: int | None) -> int:
-    """How often the picture may be halved with both sides still >= ``at_least``."""
+    """How often the picture may be halved with both sides still >= twice ``at_least``.
+
+    A wavelet's small picture is sharper than an average, which moves answers where it is used as it
+    is; twice the size leaves the averaging to the resize.
+    """
     if at_least is None or Tag.PIXEL_PADDING_VALUE in elements:
         return 0  # padding must not be mixed with its neighbours
-    return max(0, (min(layout.rows, layout.columns) // at_least).bit_length() - 1)
+    return max(0, (min(layout.rows, layout.columns) // (2 * at_least)).bit_length() - 1)
 
 
 def _burned_in(elements: Elements) -> tuple[Notice, ...]:

@@ -72,7 +72,10 @@ def seen(pixels: Pixels) -> Any:
 
 def twins() -> dict[str, bytes]:
     """The same picture, black at its left edge, written in other ways, smaller to be quick."""
-    values = read(real_file(CHEST)).pixel_array[::3, ::3].astype(np.uint16)
+    whole = read(real_file(CHEST)).pixel_array
+    rows, columns = (side // 3 for side in whole.shape)
+    parts = whole[: 3 * rows, : 3 * columns].reshape(rows, 3, columns, 3)
+    values = parts.mean(axis=(1, 3)).astype(np.uint16)
     values[:, :12] = 32767
     window: dict[str, Any] = {"WindowCenter": 15000, "WindowWidth": 30000}
     plain = {**window, "PhotometricInterpretation": "MONOCHROME1"}
