@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from benchmarks.running import free_port
 from tests import needs
 from tests.pictures import picture
 from tests.process import ServiceProcess, service_process
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "deploy" / "nginx" / "pneumonia.conf"
@@ -170,13 +172,18 @@ def test_a_rolling_restart_loses_no_request(replicas: Replicas) -> None:
             before = len(statuses)
             assert replicas.replace(port) == 0
             assert len(statuses) > before, "there was no load"
+        # nginx comes back to each of the new ones
+        for _, service in replicas.running.values():
+            wait_until(partial(answers, service), "a new replica answers")
     finally:
         end.set()
         for thread in threads:
             thread.join()
     assert set(statuses) == {200}
-    for _, service in replicas.running.values():
-        assert any(line.get("route") == "/predict" for line in service.log_lines())
+
+
+def answers(service: ServiceProcess) -> bool:
+    return any(line.get("route") == "/predict" for line in service.log_lines())
 
 
 def check_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
