@@ -44,7 +44,7 @@ format: $(VENV)/.development ## format the code and mend what the linter can
 train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 	$(BIN)/pneumonia train $(ARGS)
 
-# a little over an hour on two cores; interrupted, it goes on where it was
+# about an hour on two cores; interrupted, it goes on where it was
 model: $(VENV)/.training ## train, export and score what ships, from CHILDREN=... and ADULTS=... folders
 	$(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3 \
 		--area 0.1 --phase 160:4:9:0.0007:norms --out $(RUN) \

@@ -70,8 +70,7 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
         app.add_exception_handler(kind, answer_error)
     # the last one added is the outermost
     work = (*predict.router.routes, *explain.router.routes)
-    plain = {"/predict": predict.predict_plainly}
-    app.add_middleware(Gate, runtime=runtime, routes=work, plain=plain)
+    app.add_middleware(Gate, runtime=runtime, routes=work)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

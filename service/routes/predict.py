@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
 
 from service.disconnect import unless_gone
 from service.errors import PneumoniaError
@@ -62,12 +61,6 @@ async def predict(
         )
     trace.decision = answer.decision
     return answer
-
-
-async def predict_plainly(request: Request, runtime: Runtime) -> Response:
-    """What :func:`predict` answers when nothing is asked for in the query; see `service.gate`."""
-    answer = await predict(request, runtime)
-    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.post(

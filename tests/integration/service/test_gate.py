@@ -83,30 +83,3 @@ def test_other_origins_may_read_why(start_service: ServiceFactory) -> None:
         response = client.post("/predict", content=b"x", headers=origin)
     assert response.status_code == 429
     assert response.headers["access-control-allow-origin"] == "https://viewer.example"
-
-
-@pytest.mark.parametrize(
-    "body",
-    [picture(), picture(grey=20), b"", b"no image", picture()[:500], picture(size=(20, 20))],
-    ids=["pneumonia", "normal", "empty", "text", "truncated", "tiny"],
-)
-def test_the_plain_request_is_answered_as_by_its_route(
-    client: AppClient, body: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    headers = {"content-type": "image/jpeg", "x-request-id": "same"}
-    with caplog.at_level(logging.INFO, "service.access"):
-        answers = [
-            client.post(path, content=body, headers=headers)
-            for path in ("/predict", "/predict?operating_point=balanced")
-        ]
-    plain, routed = answers
-    assert (plain.status_code, dict(plain.headers)) == (
-        routed.status_code,
-        {**routed.headers, "content-length": plain.headers["content-length"]},
-    )
-    told = [{**answer.json(), "timings_ms": None} for answer in answers]
-    assert told[0] == told[1]
-    assert list(told[0]) == list(told[1])
-    logged = [{**record.fields, "duration_ms": 0} for record in caplog.records]  # type: ignore[attr-defined]
-    assert logged[0] == logged[1]
-    assert logged[0]["route"] == "/predict"
