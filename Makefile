@@ -47,7 +47,7 @@ train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 # about an hour on two cores; interrupted, it goes on where it was
 model: $(VENV)/.training ## train, export and score what ships, from CHILDREN=... and ADULTS=... folders
 	$(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3 \
-		--area 0.1 --phase 160:4:9:0.0007:norms --out $(RUN) \
+		--area 0.1 1 --phase 160:4:9:0.0007:norms --out $(RUN) \
 		$(if $(wildcard $(RUN)/state.json),--resume)
 	$(BIN)/pneumonia export $(RUN) --out $(MODEL)
 	$(MAKE) model-report

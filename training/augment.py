@@ -22,7 +22,7 @@ class Augmentation:
     """Ranges from which every image draws, uniformly unless said otherwise.
 
     Attributes:
-        area: part of the image's area that a crop keeps.
+        area: part of the image's area that a crop keeps; above 1 the image gets a black frame.
         aspect: width over height of the crop, log-uniform.
         rotation: degrees, to either side.
         flip: chance of a left-right flip.
@@ -31,6 +31,7 @@ class Augmentation:
         brightness: shift of grey values 0..1, to either side.
         sharpness: -1 blurs fully, 0 leaves, 1 sharpens as much.
         noise: largest standard deviation of white noise, grey values 0..1.
+        texture: share of the images whose sharpness and noise change.
     """
 
     area: tuple[float, float] = (0.15, 1.0)
@@ -42,6 +43,7 @@ class Augmentation:
     brightness: float = 0.12
     sharpness: tuple[float, float] = (-1.0, 1.0)
     noise: float = 0.02
+    texture: float = 1.0
 
 
 def augment(images: tf.Tensor, size: int, ranges: Augmentation, seed: tf.Tensor) -> tf.Tensor:
@@ -141,8 +143,9 @@ def _crop(images: tf.Tensor, size: int, ranges: Augmentation, draw: _Draw) -> tf
     height, width = int(images.shape[1]), int(images.shape[2])
     side = tf.sqrt(draw.between(*ranges.area))
     stretch = tf.sqrt(draw.ratio(ranges.aspect))
-    crop_width = tf.minimum(side * stretch, 1.0) * width
-    crop_height = tf.minimum(side / stretch, 1.0) * height
+    largest = max(1.0, math.sqrt(ranges.area[1]))
+    crop_width = tf.minimum(side * stretch, largest) * width
+    crop_height = tf.minimum(side / stretch, largest) * height
     centre_x = (width - crop_width) * draw.between(-0.5, 0.5) + (width - 1) / 2
     centre_y = (height - crop_height) * draw.between(-0.5, 0.5) + (height - 1) / 2
     angle = draw.between(-1.0, 1.0) * math.radians(ranges.rotation)
@@ -184,11 +187,13 @@ def _shade(images: tf.Tensor, ranges: Augmentation, draw: _Draw) -> tf.Tensor:
     kernel = tf.constant(np.outer((1, 2, 1), (1, 2, 1)) / 16, tf.float32)[..., None, None]
     padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
     detail = images - tf.nn.conv2d(padded, kernel, 1, "VALID")
-    images = tf.clip_by_value(images + each(draw.between(*ranges.sharpness)) * detail, 0.0, 1.0)
+    textured = each(tf.cast(draw.between(0.0, 1.0) < ranges.texture, tf.float32))
+    sharpness = each(draw.between(*ranges.sharpness)) * textured
+    images = tf.clip_by_value(images + sharpness * detail, 0.0, 1.0)
     images = images ** each(draw.ratio(ranges.gamma))
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
     images = mean + (images - mean) * each(draw.ratio(ranges.contrast))
     images += each(draw.between(-1.0, 1.0)) * ranges.brightness
     noise = tf.random.stateless_normal(tf.shape(images), draw.seed())
-    images += noise * each(draw.between(0.0, 1.0)) * ranges.noise
+    images += noise * each(draw.between(0.0, 1.0)) * textured * ranges.noise
     return tf.clip_by_value(images, 0.0, 1.0) * 255.0

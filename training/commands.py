@@ -1,6 +1,8 @@
 """`pneumonia data`, `train` and `evaluate`."""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,9 +76,17 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--area",
         type=float,
-        default=default.augmentation.area[0],
+        nargs=2,
+        default=default.augmentation.area,
+        metavar=("LEAST", "MOST"),
+        help="part of an image's area that a crop keeps; above 1 the image gets a black frame",
+    )
+    parser.add_argument(
+        "--texture",
+        type=float,
+        default=default.augmentation.texture,
         metavar="SHARE",
-        help="smallest part of an image's area that a crop keeps",
+        help="share of the images whose sharpness and noise change",
     )
     parser.add_argument("--label-smoothing", type=float, default=default.label_smoothing)
     parser.add_argument(
@@ -87,6 +97,11 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="use only N images, drawn by seed")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--screen",
+        action="store_true",
+        help="to compare recipes: fit no input check, so that the run cannot be exported",
+    )
     parser.add_argument(
         "--preview", type=Path, metavar="PNG", help="only draw a sheet of augmented images"
     )
@@ -108,7 +123,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.limit:
         chosen = np.random.default_rng(arguments.seed).permutation(len(images))[: arguments.limit]
         images = images.take(np.sort(chosen))
-    ranges = Augmentation(area=(arguments.area, 1.0))
+    ranges = Augmentation(area=tuple(arguments.area), texture=arguments.texture)
     if arguments.preview:
         arguments.preview.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(preview(images, ranges, arguments.seed)).save(arguments.preview, "PNG")
@@ -133,10 +148,11 @@ def train(arguments: argparse.Namespace) -> int:
         "fold": arguments.fold,
         "limit": arguments.limit,
         "skipped_files": len(images.skipped),
+        "command": shlex.join(["pneumonia", "train", *sys.argv[2:]]),
     }
     model = train(recipe, training, validation, arguments.out, notes, arguments.resume)
     record(model, validation, arguments.out)
-    if has_evidence(model):
+    if has_evidence(model) and not arguments.screen:
         prepare(model, training, validation, arguments.out)
     print(f"The trained network is {arguments.out}/model.keras")
     return 0

@@ -110,7 +110,8 @@ def test_the_contract_tells_the_whole_story(chain: Chain) -> None:
     assert [point.name for point in contract.operating_points] == ["balanced", "screening"]
     balanced, screening = contract.operating_points
     assert screening.threshold <= balanced.threshold
-    assert balanced.sensitivity.value >= 0.98
+    # the rule of `balanced`: neither error is favoured
+    assert balanced.sensitivity.value == pytest.approx(balanced.specificity.value, abs=0.1)
     assert contract.parity["largest_difference"] <= contract.parity["tolerance"]
     assert contract.input_check_limit is not None
     assert "fingerprint" in contract.training_data
