@@ -70,16 +70,22 @@ class NotAChestXray(PneumoniaError):
     Attributes:
         distance: how far the image lies from them, >= 0; None when it was refused before the model.
         limit: the largest distance that is accepted; None when the model has no input check.
+        mishap: what was done to a chest X-ray to make it so; None where nothing is recognised.
     """
 
     code = "not_a_chest_xray"
 
     def __init__(
-        self, detail: str, distance: float | None = None, limit: float | None = None
+        self,
+        detail: str,
+        distance: float | None = None,
+        limit: float | None = None,
+        mishap: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.distance = distance
         self.limit = limit
+        self.mishap = mishap
 
 
 class NoEvidence(PneumoniaError):

@@ -16,10 +16,14 @@ from service.imaging.decode import decode
 from service.imaging.overlay import evidence_layer, overlay
 from service.imaging.preprocess import DECODE_MARGIN, size_notices, to_model_input
 from service.imaging.radiograph import Limits, Notice, Pixels, Radiograph
+from service.mishaps import ADVICE, find_mishap
 from service.model import Model, ModelOutput
 
 Decision: TypeAlias = Literal["pneumonia", "normal", "uncertain"]
 Layer: TypeAlias = Literal["overlay", "evidence"]
+
+_UNLIKE = "The image is too unlike the chest X-rays this model was made for and cannot be judged."
+_SEND_A_CHEST = "Send one upright frontal chest X-ray, not inverted, with nothing around it."
 
 # pictures with evidence have no longer side than this: more shows nothing more of a coarse map
 PICTURE_SIDE = 1536
@@ -94,7 +98,7 @@ class Predictor:
         decoded = time.perf_counter()
         output = self.model.run(image[np.newaxis])
         done = time.perf_counter()
-        check, doubts = self._check(output)
+        check, doubts = self._check(image, output)
         probabilities = [float(value) for value in output.probabilities[0]]
         probability = min(1.0, sum(probabilities[column] for column in contract.pneumonia_columns))
         subtype = None
@@ -152,7 +156,7 @@ class Predictor:
         output = self.model.run(image[np.newaxis])
         if output.evidence is None:
             raise NoEvidence("This model has no evidence map. Use one whose network has it.")
-        self._check(output)
+        self._check(image, output)
         if radiograph.pixels.shape != (radiograph.height, radiograph.width):
             # the decoder made it as small as the model needs it, which is less than eyes like
             radiograph = decode(data, self._limits, PICTURE_SIDE)
@@ -179,19 +183,18 @@ class Predictor:
             radiograph.pixels, spec.height, spec.width, spec.resampling
         )
 
-    def _check(self, output: ModelOutput) -> tuple[InputCheck, tuple[Notice, ...]]:
+    def _check(self, image: Pixels, output: ModelOutput) -> tuple[InputCheck, tuple[Notice, ...]]:
         limit = self.model.contract.input_check_limit
         if limit is None or output.distance is None:
             return InputCheck(None, None, None), ()
         distance = float(output.distance[0])
         if distance <= limit:
             return InputCheck(True, distance, limit), ()
-        sentence = (
-            "The image is too unlike the chest X-rays this model was made for and cannot be "
-            "judged. Send one upright frontal chest X-ray, not inverted, with nothing around it."
-        )
+        mishap = find_mishap(self.model, image, limit)
+        advice = ADVICE[mishap] if mishap else _SEND_A_CHEST
+        sentence = f"{_UNLIKE} {advice}"
         if self._refuse:
-            raise NotAChestXray(sentence, distance, limit)
+            raise NotAChestXray(sentence, distance, limit, mishap)
         return InputCheck(False, distance, limit), (Notice("not_a_chest_xray", sentence),)
 
 

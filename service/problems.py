@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service import errors
+from service.mishaps import Mishap
 from service.trace import trace_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -99,6 +100,11 @@ class Problem(BaseModel):
     limit: float | None = Field(
         default=None, exclude_if=_is_none, description="The largest distance that is accepted."
     )
+    mishap: Mishap | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="What seems to have been done to a chest X-ray before it was sent.",
+    )
 
 
 def make_problem(code: Code, detail: str, request_id: str) -> Problem:
@@ -118,7 +124,9 @@ def problem_of(error: errors.PneumoniaError, request_id: str) -> Problem:
     """The problem that an error of ours is answered with."""
     problem = make_problem(_ERRORS[type(error)], error.detail, request_id)
     if isinstance(error, errors.NotAChestXray):
-        return problem.model_copy(update={"distance": error.distance, "limit": error.limit})
+        return problem.model_copy(
+            update={"distance": error.distance, "limit": error.limit, "mishap": error.mishap}
+        )
     if isinstance(error, errors.Overloaded):
         return problem.model_copy(update={"retry_after": error.retry_after})
     return problem

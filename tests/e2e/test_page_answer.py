@@ -139,6 +139,24 @@ def test_a_refusal_says_what_to_do_next(
     expect(reader.page.locator(".stage .evidence").first).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("mishap", "todo"),
+    [
+        ("inverted", "with bones white"),
+        ("upside_down", "upside down"),
+        ("sideways", "on its side"),
+    ],
+)
+def test_a_refusal_names_what_was_done_to_an_x_ray(reader: Reader, mishap: str, todo: str) -> None:
+    def change(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"mishap": mishap})
+
+    reader.page.route("**/predict", change)
+    reader.add(upload("dark.jpg", picture(0)))
+    expect(reader.verdict).to_contain_text(todo)
+
+
 def test_a_refusal_shows_how_far_off_the_image_is(
     reader: Reader, tiny_service: ServiceProcess
 ) -> None:

@@ -11,6 +11,7 @@ export class Problem extends Error {
     this.requestId = body.request_id ?? null;
     this.distance = body.distance ?? null;
     this.limit = body.limit ?? null;
+    this.mishap = body.mishap ?? null;
     this.retryAfter = body.retry_after ?? null;
   }
 }

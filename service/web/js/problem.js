@@ -6,7 +6,8 @@ import { distances, facts, verdict } from "./parts.js";
 /** What it is and what to do about it. */
 export function problemWords(problem, texts) {
   const code = texts.known("problem", problem.code);
-  return verdict("failed", "failed", texts.say(`problem.${code}`), texts.say(`problem.${code}.do`));
+  const advice = problem.mishap ? `mishap.${problem.mishap}` : `problem.${code}.do`;
+  return verdict("failed", "failed", texts.say(`problem.${code}`), texts.say(advice));
 }
 
 /** The same with what the service said, for whoever wants to look into it. */

@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from benchmarks.drift import drift
 from benchmarks.load import images_of
@@ -60,6 +60,16 @@ def test_real_x_rays_are_judged_and_explained(shipped: AppClient, kind: str) -> 
         picture = shipped.post("/explain", files={"file": path.read_bytes()})
         assert picture.headers["content-type"] == "image/png"
         assert Image.open(BytesIO(picture.content)).mode == "RGB"
+
+
+@pytest.mark.parametrize("kind", ["NORMAL", "PNEUMONIA"])
+def test_an_inverted_x_ray_is_refused_by_name(shipped: AppClient, kind: str) -> None:
+    for path in x_rays(kind):
+        stream = BytesIO()
+        ImageOps.invert(Image.open(path).convert("L")).save(stream, "PNG")
+        problem = shipped.post("/predict", files={"file": stream.getvalue()}).json()
+        assert (problem["code"], problem["mishap"]) == ("not_a_chest_xray", "inverted")
+        assert "inverted" in problem["detail"]
 
 
 def test_scaled_decoding_changes_no_decision() -> None:

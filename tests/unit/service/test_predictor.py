@@ -32,8 +32,12 @@ class FixedModel:
         return self.output.evidence is not None
 
     def run(self, images: NDArray[np.uint8]) -> ModelOutput:
-        assert len(images) == 1
-        return self.output
+        def repeated(values: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+            return None if values is None else np.concatenate([values] * len(images))
+
+        probabilities = np.concatenate([self.output.probabilities] * len(images))
+        evidence, distance = repeated(self.output.evidence), repeated(self.output.distance)
+        return ModelOutput(probabilities, evidence, distance)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,7 @@ def test_input_check(predictor: Callable[..., Predictor]) -> None:
     flagged = predictor(distance=0.46, refuse=False).predict(picture())
     assert flagged.input_check.accepted is False
     assert [notice.code for notice in flagged.notices] == ["not_a_chest_xray"]
+    assert refused.value.mishap is None
     unchecked = predictor(distance=None).predict(picture()).input_check
     assert (unchecked.accepted, unchecked.distance, unchecked.limit) == (None, None, None)
 
