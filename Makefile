@@ -19,7 +19,7 @@ RUN := runs/model
 MODEL := models/pneumonia.onnx
 
 .PHONY: help serve test check format train model model-report requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-dicom overload fuzz audit docs screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-dicom experiments overload fuzz audit docs screenshots \
 	clean
 
 help: ## list these commands
@@ -61,6 +61,10 @@ model-report: $(VENV)/.development ## score the shipped model anew and fill READ
 	cp $(addprefix $(RUN)/,configuration.json history.csv curves.png input_check.json) \
 		models/reports/run
 	$(BIN)/python -m benchmarks.answer
+	$(BIN)/python -m benchmarks.publish
+
+experiments: $(VENV)/.development ## rank the runs in runs/ by the rule of docs/experiments.md
+	$(BIN)/python -m benchmarks.experiments runs
 	$(BIN)/python -m benchmarks.publish
 
 bench-startup: $(VENV)/.serving ## measure start to ready

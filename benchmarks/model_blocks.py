@@ -147,6 +147,36 @@ def provenance() -> str:
     )
 
 
+def experiments() -> str:
+    """Every run by the rule of choice, best first, and the spread over seeds, two tables."""
+    report = _json("experiments.json")
+    names = ("score", "pneumonia", "kind", "adults")
+    lines = [
+        "| run | score | pneumonia or not | bacterial or viral | adults | worst shift | command |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in report["runs"]:
+        name = f"**{row['run']}**, ships" if row["chosen"] else row["run"]
+        rates = " | ".join(_rounded_rate(row[one]) if row[one] else "-" for one in names)
+        worst = f"{row['worst']['shift']} {row['worst']['auroc']:.3f}"
+        command = f"`{row['command']}`" if row["command"] else "not recorded"
+        lines.append(f"| {name} | {rates} | {worst} | {command} |")
+    if report["seeds"]:
+        lines += [
+            "",
+            "| runs that differ in the seed alone | score | pneumonia or not | bacterial or viral "
+            "| adults |",
+            "|---|---|---|---|---|",
+        ]
+    for row in report["seeds"]:
+        spread = " | ".join(
+            f"{row[one]['mean']:.3f} ± {row[one]['deviation']:.3f}" if row[one] else "-"
+            for one in names
+        )
+        lines.append(f"| {', '.join(row['runs'])} | {spread} |")
+    return "\n".join(lines)
+
+
 def contract() -> Contract:
     """The contract of the model that ships."""
     session = ort.InferenceSession(DEFAULT_MODEL, providers=["CPUExecutionProvider"])

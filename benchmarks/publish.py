@@ -85,6 +85,7 @@ BLOCKS: Mapping[str, Writer] = {
     "predictive_values": model_blocks.predictive_values,
     "input_check": model_blocks.input_check,
     "provenance": model_blocks.provenance,
+    "experiments": model_blocks.experiments,
     "dicom_syntaxes": dicom_matrix.syntaxes_block,
     "dicom_matrix": dicom_matrix.files_block,
     "dicom_reader": dicom_reader.reader_block,

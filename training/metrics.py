@@ -115,13 +115,16 @@ def measure_with_intervals(scores: Scores, seed: int = 0) -> dict[str, Rate]:
 
 
 def interval(
-    figure: Callable[[NDArray[np.int64]], float], patients: NDArray[np.int64], seed: int = 0
+    figure: Callable[[NDArray[np.int64]], float],
+    patients: NDArray[np.int64],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Rate:
     """One figure of row indices with its 95 % interval by bootstrap over patients."""
     rows_of = _rows_by_patient(patients)
     generator = np.random.default_rng(seed)
     values = []
-    for _ in range(RESAMPLES):
+    for _ in range(resamples):
         chosen = generator.integers(0, len(rows_of), len(rows_of))
         values.append(figure(np.concatenate([rows_of[number] for number in chosen])))
     return _with_interval(figure(np.arange(len(patients))), values)
