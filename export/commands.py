@@ -1,7 +1,6 @@
 """`pneumonia export` and `pneumonia calibrate`."""
 
 import argparse
-import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -9,25 +8,21 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from service.contract import Contract, Golden, Histogram, InputSpec, golden_pattern, pattern_hash
-from service.errors import PneumoniaError
+from service.contract import Contract, Histogram, InputSpec
 
 if TYPE_CHECKING:
     import onnx
+    import onnxruntime as ort
+
+    from export.run import Run
+    from training.validation import Validation
 
 _POPULATION = (
     "Frontal chest X-rays of children aged 1 to 5 at one centre in Guangzhou, China; the training "
     "data may hold other people too, for whom the figures do not speak"
 )
 _AGES = (1, 5)
-_GOLDEN_PATTERNS = 3
 _FEWEST_TO_CALIBRATE = 30
-
-
-class RunError(PneumoniaError):
-    """A folder that holds no finished run."""
-
-    code = "run"
 
 
 def export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +40,13 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("YOUNGEST", "OLDEST"),
         help="years of age that the figures hold for; others are warned of (default: 1 5)",
     )
+    parser.add_argument(
+        "--int8",
+        type=Path,
+        metavar="FOLDER",
+        help="compute with eight bits if that loses nothing on the held-out images of FOLDER, the "
+        "first data set of the run",
+    )
 
 
 def export(arguments: argparse.Namespace) -> int:
@@ -53,50 +55,106 @@ def export(arguments: argparse.Namespace) -> int:
     Raises:
         RunError: the folder holds no finished run.
         ParityError: the file would compute something else than the network.
+        DataError: with ``--int8``, a folder without the images that the run held out.
+        QuantizationError: with ``--int8``, the file would be worse than the network.
     """
-    configuration_file = arguments.run / "configuration.json"
-    missing = [
-        name
-        for name in ("configuration.json", "model.keras", "validation.npz")
-        if not (arguments.run / name).is_file()
-    ]
-    if missing:
-        raise RunError(
-            f"{arguments.run} holds no finished run ({', '.join(missing)} missing). "
-            "Finish it with `pneumonia train --resume`."
-        )
-    import keras
-    import onnxruntime as ort
+    from export.run import Run
 
-    from export.calibration import Pool, fit_temperature, operating_points, probability_histogram
-    from export.parity import check_parity
+    run = Run.load(arguments.run)
+    if arguments.int8 is None:
+        _export_float32(arguments, run)
+    else:
+        _export_int8(arguments, run)
+    return 0
+
+
+def _export_float32(arguments: argparse.Namespace, run: "Run") -> None:
+    from export.calibration import Pool, fit_temperature
+    from export.pack import open_graph
+    from export.parity import TOLERANCE
     from export.to_onnx import build_graph
-    from training.data import LABELS, PNEUMONIA_LABELS, at_size
-    from training.input_check import INPUT_CHECK_FILE, REPORT_FILE, InputCheck
-    from training.validation import Validation
 
-    configuration = json.loads(configuration_file.read_text())
-    validation = Validation.load(arguments.run / "validation.npz")
-    model = keras.models.load_model(arguments.run / "model.keras", compile=False)
-    size = model.input_shape[1]
-    pool = Pool.of(validation, configuration["sources"][0])
-    temperature = fit_temperature(pool)
+    temperature = fit_temperature(Pool.of(run.validation, run.source))
+    graph = build_graph(run.model, temperature, run.check)
+    parity = _parity(open_graph(graph), run, temperature, TOLERANCE)
+    _pack(arguments, run, graph, run.validation, temperature, parity, {})
+
+
+def _export_int8(arguments: argparse.Namespace, run: "Run") -> None:
+    from export.calibration import Pool, fit_temperature
+    from export.pack import open_graph
+    from export.parity import INT8_TOLERANCE
+    from export.quantize import (
+        calibration_images,
+        check_quality,
+        compare,
+        quantize,
+        refusals,
+        validate,
+    )
+    from export.run import find_held_out
+    from export.to_onnx import add_probabilities, convert, set_temperature
+
+    held_out = find_held_out(run, arguments.int8)
+    data, known = held_out.data, held_out.known
+    plain = convert(run.model, run.check)
+    graph = quantize(plain, calibration_images(held_out.others, run.size))
+    for made in (plain, graph):
+        add_probabilities(made, 1.0)
+    session = open_graph(graph)
+    answered = validate(session, data, known)
+    pools = [Pool.of(one, run.source) for one in (known, answered)]
+    temperatures = [fit_temperature(pool) for pool in pools]
+    refused = refusals(open_graph(plain), session, run.check.limit, data) if run.check else {}
+    comparison = compare((known, temperatures[0]), (answered, temperatures[1]), refused)
+    metrics = {
+        f"{figure}_{kind}": value
+        for figure, values in comparison.items()
+        for kind, value in values.items()
+    }
+    for name, value in metrics.items():
+        print(f"{name} {value:.4f}")
+    check_quality(comparison)
+    set_temperature(graph, temperatures[1])
+    parity = _parity(open_graph(graph), run, temperatures[1], INT8_TOLERANCE)
+    _pack(arguments, run, graph, answered, temperatures[1], parity, metrics)
+
+
+def _parity(
+    session: "ort.InferenceSession", run: "Run", temperature: float, tolerance: float
+) -> dict[str, float]:
+    from export.parity import check_parity
+    from training.data import at_size
+
+    images = at_size(run.validation.images, run.size)
+    return check_parity(session, run.model, images, temperature, tolerance)
+
+
+def _pack(
+    arguments: argparse.Namespace,
+    run: "Run",
+    graph: "onnx.ModelProto",
+    validation: "Validation",
+    temperature: float,
+    parity: dict[str, float],
+    metrics: dict[str, float],
+) -> None:
+    """Describe a graph by what it says of the validation images, and write it."""
+    from export.calibration import Pool, operating_points, probability_histogram
+    from export.pack import golden, open_graph, write
+    from training.data import LABELS, PNEUMONIA_LABELS
+
+    made = run.configuration
+    pool = Pool.of(validation, run.source)
     histograms: dict[Literal["probability", "distance"], Histogram] = {
         "probability": probability_histogram(pool, temperature)
     }
-    check = None
-    if (arguments.run / INPUT_CHECK_FILE).is_file():
-        check = InputCheck.load(arguments.run / INPUT_CHECK_FILE)
-        report = json.loads((arguments.run / REPORT_FILE).read_text())
-        histograms["distance"] = Histogram.model_validate(report["reference_histogram"])
-    graph = build_graph(model, temperature, check)
-    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    images = at_size(validation.images, size)
-    parity = check_parity(session, model, images, temperature)
+    if run.distances is not None:
+        histograms["distance"] = run.distances
     described = (
-        f"{configuration['validation_images']} validation images of "
-        f"{configuration['validation_patients']} patients held out of training, those of "
-        f"{configuration['sources'][0]}, clean and under {len(validation.shifts) - 1} named shifts"
+        f"{made['validation_images']} validation images of {made['validation_patients']} patients "
+        f"held out of training, those of {run.source}, clean and under "
+        f"{len(validation.shifts) - 1} named shifts"
     )
     contract = Contract(
         name=arguments.name or arguments.out.stem,
@@ -104,29 +162,27 @@ def export(arguments: argparse.Namespace) -> int:
         created=datetime.now(UTC).replace(microsecond=0),
         labels=LABELS,
         pneumonia_labels=PNEUMONIA_LABELS,
-        input=InputSpec(height=size, width=size),
+        input=InputSpec(height=run.size, width=run.size),
         temperature=temperature,
         operating_points=operating_points(pool, temperature, described),
         calibration=described,
-        input_check_limit=check.limit if check else None,
+        input_check_limit=run.check.limit if run.check else None,
         population=arguments.population,
         population_age_years=arguments.ages,
         training_data=(
-            f"{configuration['training_images']} images of {configuration['training_patients']} "
-            f"patients from {' and '.join(configuration['sources'])}, fingerprint "
-            f"{configuration['training_fingerprint'][:16]}"
+            f"{made['training_images']} images of {made['training_patients']} patients from "
+            f"{' and '.join(made['sources'])}, fingerprint {made['training_fingerprint'][:16]}"
         ),
         reference_histograms=histograms,
-        metrics={},
+        metrics=metrics,
         parity=parity,
         libraries={
-            **configuration["versions"],
+            **made["versions"],
             **{name: version(name) for name in ("onnx", "onnxruntime", "tf2onnx")},
         },
-        golden=tuple(_golden(session, number, size) for number in range(_GOLDEN_PATTERNS)),
+        golden=golden(open_graph(graph), run.size),
     )
-    _write(graph, contract, arguments.out)
-    return 0
+    write(graph, contract, arguments.out)
 
 
 def calibrate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,9 +206,9 @@ def calibrate(arguments: argparse.Namespace) -> int:
         ModelFileError: the file cannot be used.
     """
     import onnx
-    import onnxruntime as ort
 
     from export.calibration import Pool, fit_temperature, operating_points, probability_histogram
+    from export.pack import golden, open_graph, write
     from export.to_onnx import set_temperature
     from training.data import DataError, find_samples
     from training.evaluate import evaluate
@@ -177,7 +233,6 @@ def calibrate(arguments: argparse.Namespace) -> int:
         f"{len(scores.truth)} labelled images of {len(np.unique(scores.patients))} patients given "
         f"to `pneumonia calibrate`"
     )
-    session = ort.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     contract = before.model_copy(
         update={
             "version": f"{before.version.split('+')[0]}+calibrated",
@@ -189,36 +244,8 @@ def calibrate(arguments: argparse.Namespace) -> int:
                 **before.reference_histograms,
                 "probability": probability_histogram(pool, temperature),
             },
-            "golden": tuple(
-                _golden(session, golden.pattern, before.input.height) for golden in before.golden
-            ),
+            "golden": golden(open_graph(graph), before.input.height),
         }
     )
-    _write(graph, contract, arguments.out)
+    write(graph, contract, arguments.out)
     return 0
-
-
-def _write(graph: "onnx.ModelProto", contract: Contract, out: Path) -> None:
-    del graph.metadata_props[:]
-    for key, value in contract.to_metadata().items():
-        graph.metadata_props.add(key=key, value=value)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_bytes(graph.SerializeToString())
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, temperature {contract.temperature:.3f}")
-    for point in contract.operating_points:
-        print(
-            f"{point.name}: threshold {point.threshold:.4f}, sensitivity "
-            f"{point.sensitivity.value:.4f}, specificity {point.specificity.value:.4f}"
-        )
-
-
-def _golden(session, number: int, size: int) -> Golden:  # type: ignore[no-untyped-def]
-    pattern = golden_pattern(number, size, size)
-    outputs = [output.name for output in session.get_outputs()]
-    values = dict(zip(outputs, session.run(outputs, {"image": pattern[np.newaxis]}), strict=True))
-    return Golden(
-        pattern=number,
-        sha256=pattern_hash(pattern),
-        probabilities=tuple(float(value) for value in values["probabilities"][0]),
-        distance=float(values["distance"][0]) if "distance" in values else None,
-    )

@@ -11,6 +11,8 @@ from service.errors import PneumoniaError
 # largest difference of a probability between Keras and the exported file on real images; half
 # precision weights account for nearly all of it
 TOLERANCE = 0.01
+# of a quantised file, whose use is decided by its figures on held-out images, not by this
+INT8_TOLERANCE = 0.25
 
 
 class ParityError(PneumoniaError):
@@ -24,6 +26,7 @@ def check_parity(
     model: keras.Model,
     images: NDArray[np.uint8],
     temperature: float,
+    tolerance: float = TOLERANCE,
 ) -> dict[str, float]:
     """Compare on images of the graph's own size, uint8 ``[N, size, size, 1]``.
 
@@ -37,14 +40,14 @@ def check_parity(
     given = session.run(["probabilities"], {"image": images})[0]
     difference = np.abs(given - expected)
     largest = float(difference.max())
-    if not largest <= TOLERANCE:
+    if not largest <= tolerance:
         raise ParityError(
             f"The exported file differs from the network by up to {largest:.3g} in a probability "
-            f"(tolerance {TOLERANCE}); it is not written."
+            f"(tolerance {tolerance}); it is not written."
         )
     return {
         "largest_difference": largest,
         "mean_difference": float(difference.mean()),
-        "tolerance": TOLERANCE,
+        "tolerance": tolerance,
         "images": float(len(images)),
     }

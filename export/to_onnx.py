@@ -31,6 +31,15 @@ def build_graph(
     Convolution kernels are stored as float16 and cast on loading, which halves the file; what that
     changes is part of the measured parity. All else, whose range is not known, stays as it is.
     """
+    graph = convert(model, check)
+    add_probabilities(graph, temperature)
+    _store_half(graph)
+    onnx.checker.check_model(graph, full_check=True)
+    return graph
+
+
+def convert(model: keras.Model, check: InputCheck | None = None) -> onnx.ModelProto:
+    """The graph of :func:`build_graph` as it is before ``logits`` become ``probabilities``."""
     size = model.input_shape[1]
     signature = (tf.TensorSpec((None, size, size, 1), tf.uint8, name="image"),)
     names = ["logits"]
@@ -47,9 +56,6 @@ def build_graph(
     for output, name in zip(list(graph.graph.output), names, strict=True):
         _rename(graph, output.name, name)
     graph.graph.name = model.name
-    _add_probabilities(graph, temperature)
-    _store_half(graph)
-    onnx.checker.check_model(graph, full_check=True)
     converted: onnx.ModelProto = graph
     return converted
 
@@ -107,8 +113,8 @@ def _without_evidence(model: keras.Model):  # type: ignore[no-untyped-def]
     return compute
 
 
-def _add_probabilities(graph: onnx.ModelProto, temperature: float) -> None:
-    """Put ``probabilities`` in the place of the output ``logits``."""
+def add_probabilities(graph: onnx.ModelProto, temperature: float) -> None:
+    """Put ``probabilities`` in the place of the output ``logits``, in the given graph."""
     graph.graph.initializer.append(
         numpy_helper.from_array(np.array([temperature], np.float32), _TEMPERATURE)
     )

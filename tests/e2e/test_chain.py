@@ -13,6 +13,7 @@ import onnxruntime as ort
 import pytest
 
 from service.contract import Contract
+from service.model import OnnxModel
 from tests.dataset import write_dataset
 from tests.needs import SHARED
 from tests.process import ROOT, service_process
@@ -115,6 +116,33 @@ def test_the_contract_tells_the_whole_story(chain: Chain) -> None:
     assert contract.parity["largest_difference"] <= contract.parity["tolerance"]
     assert contract.input_check_limit is not None
     assert "fingerprint" in contract.training_data
+
+
+def test_eight_bits_are_written_only_where_they_lose_nothing(
+    chain: Chain,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from export import parity, quantize
+    from service.cli import main
+
+    out = tmp_path / "int8.onnx"
+    words = ["export", str(chain.run), "--int8", str(chain.data), "--out", str(out)]
+    monkeypatch.setattr(quantize, "AUROC_TOLERANCE", -1)
+    assert main(words) == 1
+    assert "The int8 graph is worse than float32 on held-out images" in capsys.readouterr().err
+    assert not out.exists()
+    # a network that learnt so little is far off; here only what is written counts
+    monkeypatch.setattr(quantize, "AUROC_TOLERANCE", 1)
+    monkeypatch.setattr(quantize, "SHARE_TOLERANCE", 1)
+    monkeypatch.setattr(parity, "INT8_TOLERANCE", 1)
+    assert main(words) == 0
+    model = OnnxModel(out)
+    assert model.has_evidence
+    assert model.contract.input_check_limit is not None
+    assert model.contract.metrics["auroc_clean_int8"] > 0
+    assert out.stat().st_size < chain.model.stat().st_size
 
 
 def test_the_service_answers_as_the_report_and_the_command_line_do(

@@ -1,0 +1,141 @@
+"""A finished training run, read from its folder."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+
+from service.contract import Histogram
+from service.errors import PneumoniaError
+from training.data import DataError, Dataset, Sample, find_samples, load
+from training.input_check import INPUT_CHECK_FILE, REPORT_FILE, InputCheck
+from training.train import CONFIGURATION_FILE, MODEL_FILE
+from training.validation import VALIDATION_FILE, Validation
+
+
+class RunError(PneumoniaError):
+    """A folder that holds no finished run."""
+
+    code = "run"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `pneumonia train` left behind.
+
+    Attributes:
+        folder: where it is.
+        configuration: recipe, data and versions.
+        model: the network.
+        validation: its logits on held-out images.
+        check: the fitted input check; None for a network without one.
+        distances: histogram of the check's distances of held-out images; None without a check.
+    """
+
+    folder: Path
+    configuration: dict[str, Any]
+    model: keras.Model
+    validation: Validation
+    check: InputCheck | None
+    distances: Histogram | None
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a run.
+
+        Raises:
+            RunError: the folder holds no finished run.
+        """
+        names = (CONFIGURATION_FILE, MODEL_FILE, VALIDATION_FILE)
+        missing = [name for name in names if not (folder / name).is_file()]
+        if missing:
+            raise RunError(
+                f"{folder} holds no finished run ({', '.join(missing)} missing). "
+                "Finish it with `pneumonia train --resume`."
+            )
+        check = distances = None
+        if (folder / INPUT_CHECK_FILE).is_file():
+            check = InputCheck.load(folder / INPUT_CHECK_FILE)
+            report = json.loads((folder / REPORT_FILE).read_text())
+            distances = Histogram.model_validate(report["reference_histogram"])
+        return cls(
+            folder,
+            json.loads((folder / CONFIGURATION_FILE).read_text()),
+            keras.models.load_model(folder / MODEL_FILE, compile=False),
+            Validation.load(folder / VALIDATION_FILE),
+            check,
+            distances,
+        )
+
+    @property
+    def source(self) -> str:
+        """Name of the data set that calibration and figures are about."""
+        name: str = self.configuration["sources"][0]
+        return name
+
+    @property
+    def size(self) -> int:
+        """Rows and columns of the network's input."""
+        size: int = self.model.input_shape[1]
+        return size
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The images of a run's first data set, as the run divided them.
+
+    Attributes:
+        data: the held-out ones.
+        known: what the network said of them.
+        others: the files it was trained on.
+    """
+
+    data: Dataset
+    known: Validation
+    others: list[Sample]
+
+
+def find_held_out(run: Run, folder: Path) -> HeldOut:
+    """Load the held-out images of a run from its first data set.
+
+    Raises:
+        DataError: the folder is no data set, or not the one the run held images out of.
+    """
+    names = set((run.folder / "validation.txt").read_text().split("\n"))
+    samples = find_samples(folder)
+    kept = [sample for sample in samples if f"{sample.source}/{sample.path.name}" in names]
+    if not kept:
+        raise DataError(f"{folder} has none of the images that the run held out.")
+    data = load(kept)
+    others = sorted(set(samples) - set(kept), key=lambda sample: sample.path)
+    return HeldOut(data, held_out(data, run.validation, run.source), others)
+
+
+def held_out(data: Dataset, run: Validation, source: str) -> Validation:
+    """The run's validation of one source, after a look whether ``data`` are its very images.
+
+    Raises:
+        DataError: they are not.
+    """
+    rows = run.sources == source
+    shown = np.linspace(0, len(rows) - 1, len(run.images)).astype(int)
+    places = np.cumsum(rows) - 1
+    if not np.array_equal(data.targets, run.targets[rows]) or not all(
+        np.array_equal(data.images[places[row]], image)
+        for row, image in zip(shown, run.images, strict=True)
+        if rows[row]
+    ):
+        raise DataError(
+            f"These are not the images that the run held out; give the folder {source} it was "
+            "trained on."
+        )
+    return replace(
+        run,
+        logits=run.logits[:, rows],
+        targets=run.targets[rows],
+        groups=run.groups[rows],
+        sources=run.sources[rows],
+    )
