@@ -1,7 +1,6 @@
 """Blocks about the model that ships, from its contract and the reports beside it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
@@ -21,6 +20,7 @@ _RESULTS = (
     ("three_class_accuracy", "accuracy, three classes"),
     ("ece", "calibration error (ECE, 15 bins)"),
 )
+_NOT_MEASURED = "*Not measured yet with this model: `make model-report` does.*"
 _AUDIT = (
     ("auroc_whole", "AUROC on whole images"),
     ("auroc_borders_hidden", "AUROC with the outer 12 % of each side blacked out"),
@@ -68,6 +68,77 @@ def shifts() -> str:
     from training.report import shifts_table
 
     return shifts_table(_json("children/shifts.json"))
+
+
+def coverage() -> str:
+    """How often `balanced` says uncertain, and how often it is wrong where it does not, a table."""
+    from export.calibration import FALSE_ALARMS, MISSED
+
+    report = _decisions()
+    if report is None:
+        return _NOT_MEASURED
+    lines = [
+        f"| shift | uncertain | of pneumonia called normal (budget {MISSED:.0%}) "
+        f"| of normal called pneumonia (budget {FALSE_ALARMS:.0%}) | refused |",
+        "|---|---|---|---|---|",
+    ]
+    for shift, table in report.items():
+        ill = [row for label, row in table.items() if label != "normal"]
+        well = [table["normal"]]
+        shares = (
+            _share([*ill, *well], "uncertain"),
+            _share(ill, "normal"),
+            _share(well, "pneumonia"),
+            _share([*ill, *well], "refused"),
+        )
+        lines.append(f"| {shift} | {' | '.join(f'{share:.1%}' for share in shares)} |")
+    return "\n".join(lines)
+
+
+def worst_errors() -> str:
+    """How many answers were sure and wrong, by the true kind, a table."""
+    from training.evaluate import CONFIDENT
+
+    report = _decisions()
+    if report is None:
+        return _NOT_MEASURED
+    clean, others = report["clean"], {name: one for name, one in report.items() if name != "clean"}
+    lines = [
+        f"| held-out children's images that are | wrong with {CONFIDENT:.0%} or more, clean "
+        "| under all shifts together | most under one shift |",
+        "|---|---|---|---|",
+    ]
+    for label, row in clean.items():
+        counts = {name: table[label]["confident_errors"] for name, table in others.items()}
+        images = sum(table[label]["images"] for table in others.values())
+        total, worst = sum(counts.values()), max(counts, key=lambda name: counts[name])
+        lines.append(
+            f"| {label} | {row['confident_errors']} of {row['images']} | {total} of {images} "
+            f"| {f'{worst}: {counts[worst]}' if total else '-'} |"
+        )
+    return "\n".join(lines)
+
+
+def subgroups() -> str:
+    """The decisions of `balanced` by source and true label, a table."""
+    groups = {
+        "children": _json("children/report.json").get("decisions"),
+        "adults": _json("adults/report.json").get("decisions"),
+    }
+    lines = [
+        "| source, label | images | answered pneumonia | uncertain | normal | refused |",
+        "|---|---|---|---|---|---|",
+    ]
+    for source, table in groups.items():
+        if table is None:
+            return _NOT_MEASURED
+        for label, row in table.items():
+            shares = " | ".join(
+                f"{_share([row], decision):.1%}"
+                for decision in ("pneumonia", "uncertain", "normal", "refused")
+            )
+            lines.append(f"| {source}, {label} | {row['images']} | {shares} |")
+    return "\n".join(lines)
 
 
 def audit() -> str:
@@ -183,6 +254,16 @@ def contract() -> Contract:
     return Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
 
 
+def _decisions() -> dict[str, dict[str, dict[str, int]]] | None:
+    if not (REPORTS / "children" / "decisions.json").is_file():
+        return None
+    return _json("children/decisions.json")
+
+
+def _share(rows: list[dict[str, int]], name: str) -> float:
+    return sum(row[name] for row in rows) / sum(row["images"] for row in rows)
+
+
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 4)
@@ -191,8 +272,8 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def _json(name: str, folder: Path = REPORTS) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+def _json(name: str) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((REPORTS / name).read_text(encoding="utf-8"))
     return report
 
 

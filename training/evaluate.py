@@ -21,6 +21,9 @@ from training.data import LABELS, SIZE, DataError, Sample, load
 from training.metrics import Scores, confusion, measure_with_intervals, per_class
 from training.shifts import Shift, apply
 
+CONFIDENT = 0.9
+_COUNTED = ("images", "pneumonia", "normal", "uncertain", "refused", "confident_errors")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -83,7 +86,23 @@ class Evaluation:
             "figures": {name: rate.model_dump() for name, rate in self.figures.items()},
             "per_class": per_class(self.scores, LABELS),
             "confusion": {"labels": LABELS, "rows": confusion(self.scores, len(LABELS))},
+            "decisions": self.decisions(),
         }
+
+    def decisions(self) -> dict[str, dict[str, int]]:
+        """By true label: how many images, how many got each decision or were refused, and how many
+        ``confident_errors``, in which the wrong side had a probability of ``CONFIDENT`` or more.
+        """
+        table: dict[str, dict[str, int]] = {}
+        for answer in self.answers:
+            row = table.setdefault(answer.truth, dict.fromkeys(_COUNTED, 0))
+            row["images"] += 1
+            row[answer.decision] += 1
+            if answer.probabilities is not None:
+                normal = answer.probabilities[0]
+                wrong = 1 - normal if answer.truth == LABELS[0] else normal
+                row["confident_errors"] += wrong >= CONFIDENT
+        return table
 
 
 def evaluate(

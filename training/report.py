@@ -45,12 +45,17 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
 
 
 def write_shifts(evaluations: dict[str, Evaluation], folder: Path) -> None:
-    """Write ``shifts.json`` and ``shifts.md``: one row of figures a shift."""
+    """Write ``shifts.json`` and ``shifts.md``, one row of figures a shift, and ``decisions.json``.
+
+    The latter counts the decisions of each true label under each shift.
+    """
     rows = {
         name: {figure: rate.model_dump() for figure, rate in evaluation.figures.items()}
         for name, evaluation in evaluations.items()
     }
+    decisions = {name: evaluation.decisions() for name, evaluation in evaluations.items()}
     (folder / "shifts.json").write_text(json.dumps(rows, indent=2) + "\n")
+    (folder / "decisions.json").write_text(json.dumps(decisions, indent=2) + "\n")
     (folder / "shifts.md").write_text(shifts_table(rows) + "\n")
 
 
