@@ -19,7 +19,7 @@ RUN := runs/model
 MODEL := models/pneumonia.onnx
 
 .PHONY: help serve test check format train model model-report requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-dicom experiments overload fuzz audit docs screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-dicom experiments overload fuzz audit docs screenshots \
 	clean
 
 help: ## list these commands
@@ -87,6 +87,10 @@ bench-tuning: $(VENV)/.development ## measure the runtime's options (2 minutes)
 
 bench-drift: $(VENV)/.development ## measure what scaled decoding changes (1 minute)
 	$(BIN)/python -m benchmarks.drift $(ARGS)
+
+# a few minutes; needs the run that ships
+bench-tradeoff: $(VENV)/.development ## weigh accuracy against speed: size and eight bits (RUN=, CHILDREN=)
+	$(BIN)/python -m benchmarks.tradeoff $(RUN) $(CHILDREN) $(ARGS)
 
 # about a minute more than twice SECONDS
 overload: $(VENV)/.development ## ask five times more than can be answered, for SECONDS=60

@@ -118,6 +118,38 @@ def tuning() -> str:
     return f"{_table(['options', 'throughput / ours'], rows)}\n\nMeasured {_place(report)}."
 
 
+def tradeoff() -> str:
+    """Accuracy against speed, a table, and what eight bits come to here."""
+    report = _read("tradeoff")
+    if report is None:
+        return _missing("bench-tradeoff")
+    keys = ["auroc_clean", "auroc_shifted", "bacterial_or_viral_auroc_shifted"]
+    keys += ["ece_clean", "ece_shifted"]
+    rows = [
+        [
+            f"{name}{' (ships)' if name == report['ours'] else ''}",
+            f"{row['time']:.2f}",
+            *(f"{row[key]:.3f}" for key in keys),
+        ]
+        for name, row in report["models"].items()
+    ]
+    head = ["precision, input", f"time / {report['reference']}", "AUROC, clean", "AUROC, shifted"]
+    head += ["bacterial or viral AUROC, shifted", "ECE, clean", "ECE, shifted"]
+    ratio = report["int8_time_to_float32"]
+    faster = ratio < 1
+    verdict = "takes less time" if faster else "is not faster"
+    quality = (
+        f"It does not pass the gate of `pneumonia export --int8`: {report['int8_fault']}"
+        if report["int8_fault"]
+        else "Its figures pass the gate of `pneumonia export --int8`."
+    )
+    return (
+        f"{_table(head, rows)}\n\nOver {report['images']} held-out images, one thread, one image "
+        f"at a time, {_place(report)}. Int8 {verdict} on this processor: {ratio:.2f} times that of "
+        f"float32 at the same size. {quality}"
+    )
+
+
 def drift() -> str:
     """What scaled decoding changes."""
     report = _read("drift")

@@ -75,6 +75,7 @@ BLOCKS: Mapping[str, Writer] = {
     "peers": performance_blocks.peers,
     "growth": performance_blocks.growth,
     "tuning": performance_blocks.tuning,
+    "tradeoff": performance_blocks.tradeoff,
     "drift": performance_blocks.drift,
     "settings": settings,
     "answer": model_blocks.answer,

@@ -1,0 +1,173 @@
+"""Accuracy against speed: the network as it ships, in eight bits, and at 224 pixels.
+
+    python -m benchmarks.tradeoff RUN FOLDER
+
+RUN is a finished run of `pneumonia train`, FOLDER its first data set. All three come from the same
+weights and answer the same held-out images, clean and each under one of the named shifts; each gets
+a temperature of its own. One thread, one image at a time, in turns. Writes ``tradeoff.json`` and
+``docs/images/tradeoff.svg``.
+"""
+
+import argparse
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from benchmarks.report import RESULTS, ROOT, write_report
+from export.calibration import Pool, fit_temperature
+from export.quantize import (
+    QuantizationError,
+    calibration_images,
+    check_quality,
+    compare,
+    figures,
+    in_turn,
+    quantize,
+    run_graph,
+)
+from export.run import HeldOut, Run, find_held_out
+from export.to_onnx import add_probabilities, convert
+from training.architectures import ARCHITECTURES
+from training.data import LABELS, at_size
+from training.validation import Validation
+
+PLOT = ROOT / "docs" / "images" / "tradeoff.svg"
+REFERENCE_SIZE = 224
+_IMAGES_A_TURN = 10
+
+
+def main() -> int:
+    """Measure and write report and plot."""
+    parser = argparse.ArgumentParser(description="Measure accuracy against speed.")
+    parser.add_argument("run", type=Path, help="folder that `pneumonia train` wrote")
+    parser.add_argument("folder", type=Path, help="the first data set of the run")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the report's folder")
+    parser.add_argument("--plot", type=Path, default=PLOT)
+    arguments = parser.parse_args()
+    run = Run.load(arguments.run)
+    held_out = find_held_out(run, arguments.folder)
+    ours, reference = f"float32, {run.size}", f"float32, {REFERENCE_SIZE}"
+    plain = convert(run.model, run.check)
+    graphs = {
+        ours: plain,
+        f"int8, {run.size}": quantize(plain, calibration_images(held_out.others, run.size)),
+    }
+    if ours != reference:
+        graphs[reference] = _enlarged(run)
+    sessions = {name: _session(graph) for name, graph in graphs.items()}
+    answers = {name: _answer(session, held_out) for name, session in sessions.items()}
+    fitted = {
+        name: (one, fit_temperature(Pool.of(one, run.source))) for name, one in answers.items()
+    }
+    seconds = _in_turns(sessions, held_out, arguments.rounds)
+    rows = {
+        name: {
+            "time": _ratio(seconds[name], seconds[reference]),
+            "megabytes": round(graphs[name].ByteSize() / 1e6, 1),
+            **{figure: round(value, 4) for figure, value in figures(*fitted[name]).items()},
+        }
+        for name in graphs
+    }
+    try:
+        check_quality(compare(fitted[ours], fitted[f"int8, {run.size}"], {}))
+        fault = None
+    except QuantizationError as error:
+        fault = error.detail.removesuffix(" It is not written.")
+    report = {
+        "images": len(held_out.data),
+        "reference": reference,
+        "ours": ours,
+        "int8_time_to_float32": _ratio(seconds[f"int8, {run.size}"], seconds[ours]),
+        "int8_fault": fault,
+        "models": rows,
+    }
+    for name, row in rows.items():
+        print(name, row)
+    print(f"wrote {write_report('tradeoff', report, arguments.out)}")
+    draw(report, arguments.plot)
+    return 0
+
+
+def draw(report: dict[str, Any], file: Path) -> None:
+    """Draw AUROC and ECE under shifts against time, one point a model, as SVG."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    # the same figures give the same file
+    mpl.rcParams.update({"svg.hashsalt": "tradeoff", "svg.fonttype": "none", "font.size": 9})
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+    names = {
+        "auroc_shifted": "AUROC, pneumonia or not, shifted",
+        "ece_shifted": "calibration error (ECE), shifted",
+    }
+    for panel, (key, title) in zip(panels, names.items(), strict=True):
+        for name, row in report["models"].items():
+            panel.plot(row["time"], row[key], "o")
+            panel.annotate(name, (row["time"], row[key]), (5, 5), textcoords="offset points")
+        panel.set_xlabel(f"time an image / {report['reference']}")
+        panel.set_ylabel(title)
+        panel.set_xlim(0, 1.4 * max(row["time"] for row in report["models"].values()))
+        panel.margins(y=0.4)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, metadata={"Date": None})
+    plt.close(figure)
+    print(f"wrote {file}")
+
+
+def _enlarged(run: Run) -> onnx.ModelProto:
+    """The same weights at 224 pixels."""
+    recipe = run.configuration["recipe"]
+    model = ARCHITECTURES[recipe["architecture"]](REFERENCE_SIZE, len(LABELS), recipe["dropout"])
+    model.set_weights(run.model.get_weights())
+    return convert(model, run.check)
+
+
+def _session(graph: onnx.ModelProto) -> ort.InferenceSession:
+    add_probabilities(graph, 1.0)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    return ort.InferenceSession(graph.SerializeToString(), options, ["CPUExecutionProvider"])
+
+
+def _answer(session: ort.InferenceSession, held_out: HeldOut) -> Validation:
+    """Logits of the held-out images, clean and shifted."""
+    images = held_out.data.images
+    rows = [run_graph(session, "probabilities", one) for one in (images, in_turn(images))]
+    logits = np.log(np.maximum(np.stack(rows), 1e-30))
+    return replace(held_out.known, shifts=("clean", "shifted"), logits=logits)
+
+
+def _in_turns(
+    sessions: dict[str, ort.InferenceSession], held_out: HeldOut, rounds: int
+) -> dict[str, list[float]]:
+    """Seconds of each model in each round."""
+    few = held_out.data.images[:_IMAGES_A_TURN]
+    sized = {name: at_size(few, one.get_inputs()[0].shape[1]) for name, one in sessions.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in sessions}
+    for turn in range(rounds + 1):
+        for name, session in sessions.items():
+            start = time.perf_counter()
+            for image in sized[name]:
+                session.run(None, {"image": image[np.newaxis]})
+            if turn:  # the first one warms up
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def _ratio(ours: list[float], reference: list[float]) -> float:
+    """Median over the rounds."""
+    return round(statistics.median(a / b for a, b in zip(ours, reference, strict=True)), 3)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
