@@ -12,7 +12,7 @@ from service.errors import PneumoniaError
 # precision weights account for nearly all of it
 TOLERANCE = 0.01
 # of a quantised file, whose use is decided by its figures on held-out images, not by this
-INT8_TOLERANCE = 0.25
+INT8_TOLERANCE = 0.15
 
 
 class ParityError(PneumoniaError):
