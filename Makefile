@@ -19,7 +19,7 @@ RUN := runs/model
 MODEL := models/pneumonia.onnx
 
 .PHONY: help serve test check format train model model-report requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-dicom experiments overload fuzz audit docs screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-dicom experiments overload soak fuzz audit docs screenshots \
 	clean
 
 help: ## list these commands
@@ -95,6 +95,10 @@ bench-tradeoff: $(VENV)/.development ## weigh accuracy against speed: size and e
 # about a minute more than twice SECONDS
 overload: $(VENV)/.development ## ask five times more than can be answered, for SECONDS=60
 	$(BIN)/python -m benchmarks.overload --seconds $(or $(SECONDS),60) $(ARGS)
+
+# ten minutes, or ARGS="--seconds 60"
+soak: $(VENV)/.development ## send good and bad requests for ten minutes: leaks, errors, hangs
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 # about ten minutes on two cores: 120,000 files and some 8,000 requests
 fuzz: $(VENV)/.development $(TOOLS)/.installed ## mutated files and any request: no 500, crash, hang

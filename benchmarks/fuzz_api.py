@@ -9,18 +9,14 @@ here (tests see to keys). The report is ``fuzz_api.json``. About four minutes on
 """
 
 import argparse
-import http.client
 import json
 import subprocess
 import tempfile
-from collections import Counter
 from pathlib import Path
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.holdings import Holdings
 from benchmarks.report import RESULTS, ROOT, write_report
-from benchmarks.running import running_service
+from benchmarks.running import answers, running_service
 from service.cores import usable_cores
 
 SCHEMATHESIS = ROOT / ".tools" / "bin" / "schemathesis"
@@ -39,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not SCHEMATHESIS.exists():
         parser.error("schemathesis is not installed: use `make fuzz`")
     with running_service(options.model) as service, tempfile.TemporaryDirectory() as folder:
-        before, asked = Holdings.of(service.pid), _statuses(service.port)
+        before, asked = Holdings.of(service.pid), answers(service.port)
         found = Path(folder) / "found.json"
         command = [
             *(str(SCHEMATHESIS), "run", f"http://127.0.0.1:{service.port}/openapi.json"),
@@ -50,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         ]
         result = subprocess.run(command, cwd=folder, check=False)
         after = Holdings.of(service.pid)
-        statuses = _statuses(service.port) - asked
+        statuses = answers(service.port) - asked
         report = json.loads(found.read_text(encoding="utf-8"))
     faults = [
         f"{failure['title']}: {', '.join(failure['operations'])}"
@@ -74,20 +70,6 @@ def main(arguments: list[str] | None = None) -> int:
     print(*(f"{name}: {value}" for name, value in figures.items()), sep="\n")
     print(f"wrote {write_report('fuzz_api', figures, options.out)}")
     return 1 if faults else 0
-
-
-def _statuses(port: int) -> Counter[str]:
-    """Status -> answers so far, by the service's own count."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", "/metrics")
-    text = connection.getresponse().read().decode()
-    connection.close()
-    found: Counter[str] = Counter()
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == "pneumonia_requests_total" and sample.value:
-                found[sample.labels["status"]] += int(sample.value)
-    return found
 
 
 if __name__ == "__main__":

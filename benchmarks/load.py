@@ -85,13 +85,19 @@ def raw(images: Sequence[bytes]) -> Payload:
 
 def form(images: Sequence[bytes], field: str = "file") -> Payload:
     """The image as a form's field."""
+    return forms([[image] for image in images], field)
+
+
+def forms(groups: Sequence[Sequence[bytes]], field: str) -> Payload:
+    """The images of each group as fields of one name in one form."""
     head = (
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="chest.jpeg"'
         "\r\nContent-Type: image/jpeg\r\n\r\n"
     ).encode()
-    tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
+    tail = f"--{_BOUNDARY}--\r\n".encode()
     return Payload(
-        f"multipart/form-data; boundary={_BOUNDARY}", [head + image + tail for image in images]
+        f"multipart/form-data; boundary={_BOUNDARY}",
+        [b"".join(head + image + b"\r\n" for image in group) + tail for group in groups],
     )
 
 

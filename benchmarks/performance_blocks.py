@@ -9,9 +9,9 @@ from benchmarks.report import read_report
 
 def speed() -> str:
     """What HTTP costs, against the goals."""
-    report = _read("speed")
+    report = read("speed")
     if report is None:
-        return _missing("bench")
+        return missing("bench")
     rounds, at_rate = report["rounds"], report["at_80_percent"]
     rows = [
         ("raw body over HTTP / no HTTP", "raw_to_ceiling", ">= 0.92"),
@@ -20,54 +20,54 @@ def speed() -> str:
         ("the same an image's processor time of the service", "form_to_ceiling_a_cpu_second", ""),
         ("median of one client / one image, no HTTP", "one_client_to_one_image", "<= 1.25"),
     ]
-    table = [[name, *_range([entry[key] for entry in rounds], 2), goal] for name, key, goal in rows]
-    table.append(["p99 / median at 80 % of capacity", f"{at_rate['p99_to_p50']:.2f}", "", "<= 4"])
+    lines = [[name, *_range([entry[key] for entry in rounds], 2), goal] for name, key, goal in rows]
+    lines.append(["p99 / median at 80 % of capacity", f"{at_rate['p99_to_p50']:.2f}", "", "<= 4"])
     images = statistics.median(entry["raw_rate"] for entry in rounds)
     client = statistics.median(
         entry["client_cpu_seconds"] / (entry["client_cpu_seconds"] + entry["service_cpu_seconds"])
         for entry in rounds
     )
     return (
-        _table(["ratio", "median", "rounds", "goal"], table)
+        table(["ratio", "median", "rounds", "goal"], lines)
         + f"\n\n{images:.1f} images/s by raw body with {report['clients']} clients, "
-        f"{report['images']} of {report['mean_kilobytes']} kB on average, {_place(report)}. The "
+        f"{report['images']} of {report['mean_kilobytes']} kB on average, {place(report)}. The "
         f"client used {client:.0%} of the processor time that both used of the same cores."
     )
 
 
 def speed_line() -> str:
     """One sentence for the README."""
-    report = _read("speed")
+    report = read("speed")
     if report is None:
-        return _missing("bench")
+        return missing("bench")
     rounds = report["rounds"]
     rate = statistics.median(entry["raw_rate"] for entry in rounds)
     ratio = statistics.median(entry["raw_to_ceiling"] for entry in rounds)
     return (
         f"Throughput: {rate:.0f} {report['images']} a second over HTTP, {ratio:.0%} of what the "
-        f"same cores do without HTTP, {_place(report)}. [More](docs/performance.md)"
+        f"same cores do without HTTP, {place(report)}. [More](docs/performance.md)"
     )
 
 
 def stages() -> str:
     """Where the time of one request goes, and of whom the processor is under load."""
-    report = _read("speed")
+    report = read("speed")
     if report is None:
-        return _missing("bench")
+        return missing("bench")
     times = [[name, f"{value:.2f}"] for name, value in report["stages_ms"].items()]
     shares = [[name, f"{value:.1%}"] for name, value in report["sampled_shares"].items()]
     return (
-        _table(["stage of one client's request", "ms, mean"], times)
+        table(["stage of one client's request", "ms, mean"], times)
         + "\n\n"
-        + _table(["under load, whose threads were at work", "samples"], shares)
+        + table(["under load, whose threads were at work", "samples"], shares)
     )
 
 
 def peers() -> str:
     """Our service and its peers."""
-    report = _read("peers")
+    report = read("peers")
     if report is None:
-        return _missing("bench-peers")
+        return missing("bench-peers")
     found = report["peers"]
     ours = found.get("ours", {})
     rows = []
@@ -93,36 +93,36 @@ def peers() -> str:
         )
     head = ["server", "images/s", "ours / its", "p50, p99 ms", "MB", "start, s"]
     head += ["judged at 5x", "p99 of those, ms", "recovers", "setting"]
-    return f"{_table(head, rows)}\n\nMeasured {_place(report)}."
+    return f"{table(head, rows)}\n\nMeasured {place(report)}."
 
 
 def growth() -> str:
     """Growth with clients, size and replicas."""
-    report = _read("growth")
+    report = read("growth")
     if report is None:
-        return _missing("bench-growth")
+        return missing("bench-growth")
     rows = [
         [kind, f"{at['at']:g}", f"{at['rate']:.1f}", f"{at['p99_ms']:.0f}", str(at["megabytes"])]
         for kind in ("clients", "megapixels", "replicas")
         for at in report[kind]
     ]
-    return _table(["grows", "to", "images/s", "p99, ms", "MB"], rows)
+    return table(["grows", "to", "images/s", "p99, ms", "MB"], rows)
 
 
 def tuning() -> str:
     """The runtime's options."""
-    report = _read("tuning")
+    report = read("tuning")
     if report is None:
-        return _missing("bench-tuning")
+        return missing("bench-tuning")
     rows = [[name, f"{ratio:.2f}"] for name, ratio in report["ratios"].items()]
-    return f"{_table(['options', 'throughput / ours'], rows)}\n\nMeasured {_place(report)}."
+    return f"{table(['options', 'throughput / ours'], rows)}\n\nMeasured {place(report)}."
 
 
 def tradeoff() -> str:
     """Accuracy against speed, a table, and what eight bits come to here."""
-    report = _read("tradeoff")
+    report = read("tradeoff")
     if report is None:
-        return _missing("bench-tradeoff")
+        return missing("bench-tradeoff")
     keys = ["auroc_clean", "auroc_shifted", "bacterial_or_viral_auroc_shifted"]
     keys += ["ece_clean", "ece_shifted"]
     rows = [
@@ -144,17 +144,17 @@ def tradeoff() -> str:
         else "Its figures pass the gate of `pneumonia export --int8`."
     )
     return (
-        f"{_table(head, rows)}\n\nOver {report['images']} held-out images, one thread, one image "
-        f"at a time, {_place(report)}. Int8 {verdict} on this processor: {ratio:.2f} times that of "
+        f"{table(head, rows)}\n\nOver {report['images']} held-out images, one thread, one image "
+        f"at a time, {place(report)}. Int8 {verdict} on this processor: {ratio:.2f} times that of "
         f"float32 at the same size. {quality}"
     )
 
 
 def drift() -> str:
     """What scaled decoding changes."""
-    report = _read("drift")
+    report = read("drift")
     if report is None:
-        return _missing("bench-drift")
+        return missing("bench-drift")
     rows = [
         [
             f"{margin}{' (ours)' if int(margin) == report['margin'] else ''}",
@@ -167,17 +167,19 @@ def drift() -> str:
     ]
     head = ["decoded to at least N x the input", "mean difference of probability", "largest"]
     head += ["decisions changed", "time / full decoding"]
-    return f"{_table(head, rows)}\n\nOver {report['images']} images, {_place(report)}."
+    return f"{table(head, rows)}\n\nOver {report['images']} images, {place(report)}."
 
 
-def _read(name: str) -> dict[str, Any] | None:
+def read(name: str) -> dict[str, Any] | None:
+    """The report of a benchmark, None where it was never run."""
     try:
         return read_report(name)
     except FileNotFoundError:
         return None
 
 
-def _missing(command: str) -> str:
+def missing(command: str) -> str:
+    """What a block says without its report."""
     return f"*Not measured yet with this model: `make {command}` does, then `make docs`.*"
 
 
@@ -188,12 +190,14 @@ def _range(values: list[float], digits: int) -> list[str]:
     ]
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _place(report: dict[str, Any]) -> str:
+def place(report: dict[str, Any]) -> str:
+    """What a report was measured on."""
     place = report["measured_on"]
     return (
         f"on {place['cores']} cores ({place['processor']}) with ONNX Runtime {place['onnxruntime']}"

@@ -16,7 +16,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks import dicom_matrix, dicom_reader, model_blocks, performance_blocks
+from benchmarks import (
+    dicom_matrix,
+    dicom_reader,
+    model_blocks,
+    operations_blocks,
+    performance_blocks,
+)
 from benchmarks.report import ROOT, read_report
 from service.settings import Settings
 
@@ -77,6 +83,7 @@ BLOCKS: Mapping[str, Writer] = {
     "tuning": performance_blocks.tuning,
     "tradeoff": performance_blocks.tradeoff,
     "drift": performance_blocks.drift,
+    "soak": operations_blocks.soak,
     "settings": settings,
     "answer": model_blocks.answer,
     "results": model_blocks.results,

@@ -2,16 +2,19 @@
 
 import http.client
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from benchmarks.report import ROOT
 
@@ -82,19 +85,37 @@ def health(port: int) -> int | None:
         connection.close()
 
 
-def stage_seconds(port: int) -> dict[str, tuple[float, float]]:
-    """Stage -> seconds spent in it so far and how many times, from ``GET /metrics``."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def scrape(port: int) -> list[Sample]:
+    """Every sample of ``GET /metrics``."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request("GET", "/metrics")
     text = connection.getresponse().read().decode()
     connection.close()
+    families = text_string_to_metric_families(text)
+    return [sample for family in families for sample in family.samples]
+
+
+def answers(port: int) -> Counter[str]:
+    """Status -> answers so far, by the service's own count."""
+    found: Counter[str] = Counter()
+    for sample in scrape(port):
+        if sample.name == "pneumonia_requests_total" and sample.value:
+            found[sample.labels["status"]] += int(sample.value)
+    return found
+
+
+def stage_seconds(port: int) -> dict[str, tuple[float, float]]:
+    """Stage -> seconds spent in it so far and how many times."""
     found = {
-        (kind, stage): float(value)
-        for kind, stage, value in re.findall(
-            r'^pneumonia_stage_seconds_(sum|count)\{stage="(\w+)"\} (\S+)$', text, re.MULTILINE
-        )
+        (sample.name.rpartition("_")[2], sample.labels["stage"]): sample.value
+        for sample in scrape(port)
+        if sample.name.startswith("pneumonia_stage_seconds_")
     }
-    return {stage: (found["sum", stage], found["count", stage]) for _, stage in found}
+    return {
+        stage: (found["sum", stage], count)
+        for (kind, stage), count in found.items()
+        if kind == "count"
+    }
 
 
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:

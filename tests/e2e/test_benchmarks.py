@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import drift, memory, speed, tuning
+from benchmarks import drift, memory, soak, speed, tuning
 from benchmarks.load import Payload, images_of, made_images, raw, wrk
 from benchmarks.open_loop import arrive
 from benchmarks.profile import shares
@@ -71,6 +71,15 @@ def test_memory_by_mixed_requests(
     assert isinstance(refused, int)
     assert predictions + refused == 40
     assert refused > 0  # some of them are broken
+
+
+def test_a_short_soak_finds_no_fault(tiny_model: Path, tmp_path: Path) -> None:
+    words = ["--made", "--seconds", "10", "--model", str(tiny_model)]
+    assert soak.main([*words, "--out", str(tmp_path), "--plots", str(tmp_path)]) == 0
+    found = report(tmp_path, "soak")
+    assert isinstance(found["outcomes"], dict)
+    assert {"slow", "left", "truncated JPEG"} <= set(found["outcomes"])
+    assert (tmp_path / "soak.svg").read_text().startswith("<?xml")
 
 
 def test_tuning_and_drift(
