@@ -1,0 +1,53 @@
+"""A session that fails or takes too long: what the client is told, and who is unharmed."""
+
+from threading import Event
+from typing import Any
+
+import pytest
+
+from tests.conftest import ServiceFactory
+from tests.pictures import picture
+from tests.waiting import wait_until
+
+IMAGE = picture()
+
+
+def test_a_session_that_is_too_slow_is_a_504_and_keeps_its_place_until_it_ends(
+    start_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = start_service(workers=1, deadline_seconds=0.3, max_wait_seconds=600)
+    runtime, end = client.app.state.runtime, Event()
+    run = runtime.predictor.model.run
+
+    def slow(images: Any) -> Any:
+        end.wait(60)
+        return run(images)
+
+    monkeypatch.setattr(runtime.predictor.model, "run", slow)
+    for _ in range(2):
+        response = client.post("/predict", content=IMAGE)
+        assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+        assert runtime.admission.running == 1
+    assert client.get("/health").status_code == 200
+    end.set()
+    wait_until(lambda: runtime.admission.running == 0, "the place is free")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/explain", "/predict/batch"])
+def test_a_session_that_fails_is_a_500_and_frees_its_place(
+    start_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    client = start_service(workers=1)
+    runtime = client.app.state.runtime
+
+    def fail(_: object) -> None:
+        raise RuntimeError("secret of the session")
+
+    monkeypatch.setattr(runtime.predictor.model, "run", fail)
+    field = "files" if path.endswith("batch") else "file"
+    response = client.post(path, files={field: IMAGE})
+    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert "secret" not in response.text
+    assert (runtime.admission.running, runtime.admission.queued) == (0, 0)
+    # one image that the runtime cannot stand must not take the replica from all others
+    assert client.get("/health").status_code == 200
