@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -50,7 +49,8 @@ class Admission:
     caller leaves (cancelled, or past the deadline) leaves the queue. One that runs cannot be
     stopped: its caller may leave, its worker stays taken until the thread is done.
 
-    All methods belong to one event loop; only the jobs run elsewhere.
+    All methods belong to one event loop; only the jobs run elsewhere, and the threads that run them
+    take the next one from the queue themselves.
     """
 
     def __init__(
@@ -69,7 +69,8 @@ class Admission:
         self._deadline = deadline
         self._seconds_per_unit = seconds_per_unit
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
-        self._free = workers
+        self._asleep = workers  # threads that look for work only when woken
+        self._unfinished = 0
         self._waiting: deque[_Admitted[Any]] = deque()
         self._units = 0.0
         self._idle = asyncio.Event()
@@ -84,11 +85,11 @@ class Admission:
     @property
     def running(self) -> int:
         """Workers that are taken, also by jobs nobody waits for any more."""
-        return self._workers - self._free
+        return self._unfinished - len(self._waiting)
 
     def expected_wait(self) -> float:
         """Seconds until a worker should be free for a new job, 0 when one is."""
-        if self._free:
+        if self._unfinished < self._workers:
             return 0.0
         return self._units * self._seconds_per_unit / self._workers
 
@@ -124,9 +125,10 @@ class Admission:
         answer: asyncio.Future[Done[T]] = asyncio.get_running_loop().create_future()
         admitted = _Admitted(job, units, perf_counter(), answer)
         self._units += units
+        self._unfinished += 1
         self._idle.clear()
         self._waiting.append(admitted)
-        self._start()
+        self._wake()
         try:
             await asyncio.wait({answer}, timeout=self._deadline)
             if answer.done():
@@ -136,7 +138,7 @@ class Admission:
             )
         finally:
             answer.cancel()  # one that is there but not fetched is not complained about either
-            if admitted in self._waiting:
+            with contextlib.suppress(ValueError):  # a worker has it, and will forget it
                 self._waiting.remove(admitted)
                 self._forget(units)
 
@@ -155,8 +157,7 @@ class Admission:
             async with asyncio.timeout(patience):
                 await self._idle.wait()
         finished = self._idle.is_set()
-        while self._waiting:
-            admitted = self._waiting.popleft()
+        while (admitted := self._next()) is not None:
             self._forget(admitted.units)
             admitted.answer.set_exception(
                 NotReady("The service shut down before the turn of this request came.")
@@ -164,31 +165,74 @@ class Admission:
         self._pool.shutdown(wait=False)
         return finished
 
-    def _start(self) -> None:
-        """Give free workers to those who wait."""
-        while self._free and self._waiting:
-            admitted = self._waiting.popleft()
-            self._free -= 1
-            future = asyncio.get_running_loop().run_in_executor(self._pool, admitted.job)
-            future.add_done_callback(partial(self._finish, admitted, perf_counter()))
+    def _wake(self) -> None:
+        """Let sleeping workers look for those who wait."""
+        for _ in range(min(self._asleep, len(self._waiting))):
+            self._asleep -= 1
+            self._pool.submit(self._work, asyncio.get_running_loop())
 
-    def _finish(self, admitted: _Admitted[T], begun: float, ended: "asyncio.Future[T]") -> None:
-        error = ended.exception()
-        if error is None:
-            # one that failed may have stopped early, which says nothing about the time a unit takes
-            measured = (perf_counter() - begun) / admitted.units
-            self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
-        self._free += 1
-        self._forget(admitted.units)
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run one waiting job after the other, on a worker's thread, until none is left.
+
+        The next job is taken here and not given by the loop, which under load has much else to do
+        before it would hear that a worker is free.
+        """
+        admitted = self._next()
+        if admitted is None:
+            loop.call_soon_threadsafe(self._sleep)
+        while admitted is not None:
+            admitted = self._run_one(admitted, loop)
+
+    def _run_one(
+        self, admitted: _Admitted[Any], loop: asyncio.AbstractEventLoop
+    ) -> _Admitted[Any] | None:
+        """Run a job and tell the loop how it ended; the next one, None where nobody waits."""
+        begun = perf_counter()
+        try:
+            done = Done(admitted.job(), begun - admitted.since)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
+            following = self._next()
+            loop.call_soon_threadsafe(self._failed, admitted, error, following is None)
+        else:
+            seconds = perf_counter() - begun
+            following = self._next()
+            loop.call_soon_threadsafe(self._finished, admitted, done, seconds, following is None)
+        return following
+
+    def _next(self) -> _Admitted[Any] | None:
+        try:
+            return self._waiting.popleft()
+        except IndexError:
+            return None
+
+    def _finished(
+        self, admitted: _Admitted[T], done: Done[T], seconds: float, was_last: bool
+    ) -> None:
+        # a job that failed may have stopped early, which says nothing about the time a unit takes
+        measured = seconds / admitted.units
+        self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
+        self._release(admitted, was_last)
         if not admitted.answer.done():
-            if error is None:
-                admitted.answer.set_result(Done(ended.result(), begun - admitted.since))
-            else:
-                admitted.answer.set_exception(error)
-        self._start()
+            admitted.answer.set_result(done)
+
+    def _failed(self, admitted: _Admitted[Any], error: BaseException, was_last: bool) -> None:
+        self._release(admitted, was_last)
+        if not admitted.answer.done():
+            admitted.answer.set_exception(error)
+
+    def _release(self, admitted: _Admitted[Any], was_last: bool) -> None:
+        self._forget(admitted.units)
+        if was_last:
+            self._sleep()
+
+    def _sleep(self) -> None:
+        """A worker found nobody waiting; but someone may have come since."""
+        self._asleep += 1
+        self._wake()
 
     def _forget(self, units: float) -> None:
         self._units -= units
-        if not self._waiting and self._free == self._workers:
+        self._unfinished -= 1
+        if not self._unfinished:
             self._units = 0.0  # no drift from adding and taking away
             self._idle.set()

@@ -1,6 +1,7 @@
 """`pneumonia data`, `train` and `evaluate`."""
 
 import argparse
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -70,6 +71,12 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         "whether batch normalisations learn too (twice the time); may be given several times "
         "(default: 160:3:8:0.0005:norms)",
     )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="RUN",
+        help="start from the network of an earlier run of the same images and folds",
+    )
     parser.add_argument("--folds", type=int, default=6, help="one fold of so many validates")
     parser.add_argument("--fold", type=int, default=0, help="which one, from 0")
     parser.add_argument("--seed", type=int, default=default.seed)
@@ -128,6 +135,8 @@ def train(arguments: argparse.Namespace) -> int:
         arguments.preview.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(preview(images, ranges, arguments.seed)).save(arguments.preview, "PNG")
         return 0
+    # the split does not follow the seed of the run, so that seeds can be compared
+    training, validation = split(images, arguments.folds, arguments.fold, seed=0)
     recipe = Recipe(
         architecture=arguments.arch,
         phases=tuple(arguments.phase or Recipe.phases),
@@ -135,9 +144,8 @@ def train(arguments: argparse.Namespace) -> int:
         augmentation=ranges,
         label_smoothing=arguments.label_smoothing,
         average=arguments.average,
+        start=_network(arguments.start, validation),
     )
-    # the split does not follow the seed of the run, so that seeds can be compared
-    training, validation = split(images, arguments.folds, arguments.fold, seed=0)
     main = [sample.source == arguments.folder.name for sample in training.samples]
     times = np.where(main, 1, arguments.also_times)
     training = training.take(np.repeat(np.arange(len(training)), times))
@@ -156,6 +164,24 @@ def train(arguments: argparse.Namespace) -> int:
         prepare(model, training, validation, arguments.out)
     print(f"The trained network is {arguments.out}/model.keras")
     return 0
+
+
+def _network(run: Path | None, validation: Dataset) -> str | None:
+    """The network file of a run to start from, which must have held out the same images."""
+    from training.data import DataError
+    from training.train import CONFIGURATION_FILE, MODEL_FILE
+
+    if run is None:
+        return None
+    file = run / MODEL_FILE
+    if not file.is_file():
+        raise DataError(f"There is no {file} to start from.")
+    earlier = json.loads((run / CONFIGURATION_FILE).read_text())
+    if earlier["validation_fingerprint"] != validation.fingerprint():
+        raise DataError(
+            f"{run} learnt from images that this run holds out. Use the same folders and folds."
+        )
+    return str(file)
 
 
 def _report_skipped(images: Dataset) -> None:

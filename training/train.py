@@ -77,6 +77,8 @@ class Recipe:
         weight_decay: of AdamW.
         average: momentum of the running average of the weights, which is what is kept; 0 keeps the
             last weights.
+        start: file of the network whose weights the first phase starts from; None for those of the
+            architecture.
     """
 
     architecture: str = "efficientnet_lite0"
@@ -87,6 +89,7 @@ class Recipe:
     label_smoothing: float = 0.05
     weight_decay: float = 1e-4
     average: float = 0.998
+    start: str | None = None
 
 
 def train(
@@ -120,7 +123,7 @@ def train(
     configuration = _configuration(recipe, training, validation, data_notes)
     done = _prepare(folder, configuration, resume)
     keras.utils.set_random_seed(recipe.seed)
-    model = None
+    model = None if recipe.start is None else keras.models.load_model(recipe.start, compile=False)
     epoch = 0
     for number, phase in enumerate(recipe.phases):
         first, epoch = epoch, epoch + phase.epochs
@@ -134,7 +137,7 @@ def train(
             model = _compile(recipe, phase, training, before)
         else:
             model = _compile(recipe, phase, training, model)
-            if number == 0 and not phase.norms:
+            if number == 0 and recipe.start is None and not phase.norms:
                 _measure_statistics(model, recipe, phase, training)
         for current in range(max(first, done), epoch):
             _epoch(model, recipe, phase, current, epoch, training, validation, folder)

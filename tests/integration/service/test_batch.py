@@ -95,7 +95,7 @@ def test_a_batch_does_not_shed_itself(
     monkeypatch.setattr(model, "run", slow)
     files = [("files", BRIGHT)] * 20
     results = client.post("/predict/batch", files=files).json()["results"]
-    assert all("prediction" in item for item in results)
+    assert all("prediction" in item for item in results), results
 
 
 def test_operating_point_holds_for_all(client: AppClient) -> None:
