@@ -24,7 +24,6 @@ CONFIGURATION_FILE = "configuration.json"
 HISTORY_FILE = "history.csv"
 _CHECKPOINT = "checkpoint.keras"
 _STATE = "state.json"
-_STATISTICS_BATCHES = 40
 
 
 @dataclass(frozen=True)
@@ -137,8 +136,6 @@ def train(
             model = _compile(recipe, phase, training, before)
         else:
             model = _compile(recipe, phase, training, model)
-            if number == 0 and recipe.start is None and not phase.norms:
-                _measure_statistics(model, recipe, phase, training)
         for current in range(max(first, done), epoch):
             _epoch(model, recipe, phase, current, epoch, training, validation, folder)
         _settle(model, recipe)
@@ -227,26 +224,6 @@ def _compile(
     )
     model.compile(optimizer, loss, weighted_metrics=["accuracy"])
     return model
-
-
-def _measure_statistics(
-    model: keras.Model, recipe: Recipe, phase: Phase, training: Dataset
-) -> None:
-    """Give batch normalisations that will not learn the statistics of X-rays, not of photographs.
-
-    Plain averages over some batches, all layers at once (Li et al. 2016, arXiv:1603.04779).
-    """
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    kept = [(layer.momentum, layer.trainable) for layer in norms]
-    for layer in norms:
-        layer.trainable = True
-    images = batches(training, phase.size, BATCH, recipe.augmentation, recipe.seed, 0)
-    for step, (pixels, *_) in enumerate(images.take(_STATISTICS_BATCHES)):
-        for layer in norms:
-            layer.momentum = step / (step + 1)
-        model(pixels, training=True)
-    for layer, (momentum, trainable) in zip(norms, kept, strict=True):
-        layer.momentum, layer.trainable = momentum, trainable
 
 
 def _settle(model: keras.Model, recipe: Recipe) -> None:

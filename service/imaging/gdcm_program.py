@@ -1,15 +1,20 @@
 """The program that decompresses one picture with GDCM; `jpeg_lossless.py` runs it.
 
-python gdcm_program.py TRANSFER_SYNTAX COLUMNS ROWS BITS < codestream > samples
+python gdcm_program.py TRANSFER_SYNTAX COLUMNS ROWS BITS SECONDS < codestream > samples
+
+SECONDS of processor time are the most it gets: on a busy machine it waits without being blamed, and
+it ends by itself where the service that started it was killed.
 """
 
+import resource
 import sys
 
 import gdcm
 
 
-def main(syntax: str, columns: int, rows: int, bits: int) -> None:
+def main(syntax: str, columns: int, rows: int, bits: int, seconds: int) -> None:
     """Samples of 8 or 16 bits, little endian, row by row."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(sys.stdin.buffer.read())
     fragments = gdcm.SequenceOfFragments.New()

@@ -31,6 +31,7 @@ def test_the_service_is_confined(compose: dict[str, Any]) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["restart"] == "unless-stopped"
     assert service["mem_limit"] and service["healthcheck"] and service["tmpfs"] == ["/tmp"]  # noqa: S108
 
 

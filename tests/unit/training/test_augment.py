@@ -48,6 +48,7 @@ def test_a_flip_mirrors_left_and_right(data: Dataset) -> None:
     "change",
     [
         {"area": (0.2, 0.5)},
+        {"area": (1.3, 1.5)},
         {"aspect": (1.3, 1.4)},
         {"rotation": 15.0},
         {"gamma": (1.4, 1.5)},
@@ -66,6 +67,23 @@ def test_each_range_changes_images_within_bounds(
     assert drawn.min() >= 0
     assert drawn.max() <= 255
     assert np.abs(drawn - _drawn(data.images, STILL, size=96)).mean() > 1
+
+
+def test_an_area_above_one_puts_the_whole_image_into_a_black_frame(data: Dataset) -> None:
+    bright = np.full_like(data.images, 200)
+    drawn = _drawn(bright, Augmentation(**{**vars(STILL), "area": (4.0, 4.0)}))
+    assert [(image > 100).mean() for image in drawn] == pytest.approx([0.25] * len(drawn), abs=0.02)
+    assert drawn.min() == 0
+
+
+@pytest.mark.parametrize(("share", "fewest", "most"), [(0.0, 0, 0), (0.5, 40, 88), (1.0, 120, 128)])
+def test_only_a_share_of_the_images_gets_another_texture(
+    data: Dataset, share: float, fewest: int, most: int
+) -> None:
+    images = np.repeat(data.images[:1], 128, axis=0)
+    ranges = Augmentation(**{**vars(STILL), "noise": 0.1, "sharpness": (1, 1), "texture": share})
+    changed = np.abs(_drawn(images, ranges) - images).mean(axis=(1, 2, 3)) > 0.1
+    assert fewest <= changed.sum() <= most
 
 
 def test_the_seed_decides(data: Dataset) -> None:

@@ -21,6 +21,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (["train", "--fold", "6"], "--fold lie from 0 to 5"),
         (["train", "--folds", "1"], "--folds must be at least 2"),
+        (["train", "--folds", "3", "--start", "none"], "There is no none/model.keras"),
         (["train"], "Fewer than 6 patients in one class"),
         (["evaluate", "none.keras", "--part", "train"], "There is no model file none.keras"),
         (["evaluate", "none.onnx", "--part", "train"], "There is no model file none.onnx"),
@@ -37,6 +38,20 @@ def test_what_cannot_be_done_is_said_in_one_line(
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert line.startswith(f"pneumonia {command}: ")
     assert says in line
+    assert not out.exists()
+
+
+def test_a_run_that_learnt_from_what_is_held_out_is_no_start(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tmp_path / "start"
+    start.mkdir()
+    (start / "model.keras").touch()
+    (start / "configuration.json").write_text('{"validation_fingerprint": "another"}')
+    out = tmp_path / "out"
+    words = ["train", str(data), "--folds", "3", "--start", str(start), "--out", str(out)]
+    assert main(words) == 1
+    assert "learnt from images that this run holds out" in capsys.readouterr().err
     assert not out.exists()
 
 

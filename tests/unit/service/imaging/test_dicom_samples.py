@@ -1,6 +1,9 @@
 """Stored samples: the same from every transfer syntax, and on real files the same as pydicom's."""
 
+import signal
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -311,9 +314,21 @@ def test_what_becomes_of_the_decoder_harms_nobody(
 ) -> None:
     program_is(text)
     if match == "too long":
-        monkeypatch.setattr(jpeg_lossless, "_MOST_SECONDS", 0.3)
+        monkeypatch.setattr(jpeg_lossless, "_PATIENCE", 0.1)
     with pytest.raises(UndecodableImage, match=match):
         samples_of(file_bytes(radiograph(shadows(64, 64)), syntax))
+
+
+def test_the_decoder_ends_itself_when_its_processor_time_is_over() -> None:
+    endless = (
+        "import gdcm; gdcm.Fragment = lambda: all(True for _ in iter(int, 1));"
+        "import runpy, sys; sys.argv[1:] = ['1.2.840.10008.1.2.4.57', '8', '8', '8', '1'];"
+        f"runpy.run_path({str(jpeg_lossless._PROGRAM)!r}, run_name='__main__')"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", endless], stdin=subprocess.DEVNULL, timeout=120, check=False
+    )
+    assert process.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
 
 
 @pytest.mark.parametrize("syntax", SEPARATE)

@@ -1,0 +1,121 @@
+"""What becomes of requests when the machine fails: a killed process, a disk that takes nothing."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.test_start_and_stop import long_work, wait_for_requests
+from tests.pictures import picture
+from tests.process import ROOT, service_process
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
+BRIGHT = picture(grey=170)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(
+    model: Path, output: Path, before: Sequence[str] = (), **variables: str
+) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A service whose standard output goes to a file of the test's choice: its address."""
+    port = free_port()
+    environment = {
+        **os.environ,
+        "PNEUMONIA_PORT": str(port),
+        "PNEUMONIA_MODEL": str(model),
+        **variables,
+    }
+    with output.open("w") as stream:
+        process = subprocess.Popen(
+            [*before, sys.executable, "-m", "service", "serve"],
+            cwd=ROOT,
+            env=environment,
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # sandbox and service are told together
+        )
+    url = f"http://127.0.0.1:{port}"
+
+    def ready() -> bool:
+        assert process.poll() is None, f"the service ended: {process.communicate()[1]}"
+        try:
+            return httpx.get(f"{url}/health").status_code == 200
+        except httpx.ConnectError:
+            return False
+
+    try:
+        wait_until(ready, "ready")
+        yield url, process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_SECONDS)
+
+
+def test_a_killed_process_breaks_the_connection_and_another_takes_over(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor() as threads, service_process(tiny_model, tmp_path) as service:
+        waiting = threads.submit(service.post, "/predict", content=long_work())
+        wait_for_requests(service)
+        service.process.send_signal(signal.SIGKILL)
+        # no half an answer that could be taken for one
+        with pytest.raises(httpx.TransportError):
+            waiting.result(PATIENCE_SECONDS)
+    with service_process(tiny_model, tmp_path, port=service.port) as another:
+        assert another.port == service.port
+        assert another.post("/predict", content=BRIGHT).status_code == 200
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device")
+def test_logs_that_cannot_be_written_cost_no_answer(tiny_model: Path) -> None:
+    with serving(tiny_model, Path("/dev/full")) as (url, process):
+        for _ in range(3):
+            assert httpx.post(f"{url}/predict", content=BRIGHT).status_code == 200
+        process.terminate()
+        told = process.communicate(timeout=PATIENCE_SECONDS)[1]
+    assert "a log line could not be written" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+def test_nothing_is_ever_written_to_the_disk(tiny_model: Path, tmp_path: Path) -> None:
+    """On a read-only root without a folder for temporary files, uploads of any size included."""
+    locked = (
+        "bwrap",
+        "--ro-bind",
+        "/",
+        "/",
+        "--dev",
+        "/dev",
+        "--proc",
+        "/proc",
+        "--cap-drop",
+        "ALL",
+    )
+    log = tmp_path / "service.log"
+    with serving(tiny_model, log, locked, TMPDIR=str(tmp_path / "none")) as (url, _):
+        assert httpx.post(f"{url}/predict", content=BRIGHT).status_code == 200
+        form = {"file": ("large.png", long_work())}
+        answer = httpx.post(f"{url}/predict", files=form, timeout=PATIENCE_SECONDS)
+        assert answer.status_code == 200
+        assert httpx.get(f"{url}/").status_code == 200
+    assert sorted(tmp_path.iterdir()) == [log]
