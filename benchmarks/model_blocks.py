@@ -29,6 +29,8 @@ _AUDIT = (
     ("deletion_at_random", "the same in a random order (should be higher)"),
     ("insertion_by_evidence", "mean probability while places come back, strongest evidence first"),
     ("insertion_at_random", "the same in a random order (should be lower)"),
+    ("inverted_refused", "share of inverted X-rays that the input check refuses"),
+    ("inverted_named", "share of inverted X-rays whose refusal says that they are inverted"),
 )
 
 

@@ -20,6 +20,7 @@ from sklearn.metrics import roc_auc_score
 
 from service.contract import Rate
 from service.imaging.radiograph import Pixels
+from service.mishaps import find_mishap
 from service.model import OnnxModel
 from service.predictor import pneumonia_evidence
 from training.data import DataError, Dataset, at_size
@@ -50,7 +51,9 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
         ``auroc_whole``, ``auroc_lungs_hidden``, ``auroc_borders_hidden``; for a model with an
         evidence map also, over images of pneumonia, the mean probability along the way for
         ``deletion`` (the lower, the better) and ``insertion`` (the higher, the better), each
-        ``_by_evidence`` and ``_at_random``. All with 95 % intervals by bootstrap over patients.
+        ``_by_evidence`` and ``_at_random``; for a model with an input check the shares of inverted
+        images that are ``inverted_refused`` and that are refused and ``inverted_named``. All with
+        95 % intervals by bootstrap over patients.
 
     Raises:
         DataError: not both classes are there.
@@ -79,6 +82,15 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
                 return float(means[rows].mean())
 
             figures[name] = interval(mean, data.groups[chosen])
+    limit = model.contract.input_check_limit
+    if limit is not None:
+        chosen = np.arange(len(data))[:: max(1, len(data) // _EXPLAINED)]
+        for name, share in _inverted(model, images[chosen], limit).items():
+
+            def mean_share(rows: NDArray[np.int64], share: Floats = share) -> float:
+                return float(share[rows].mean())
+
+            figures[name] = interval(mean_share, data.groups[chosen])
     folder.mkdir(parents=True, exist_ok=True)
     report = {
         "images": len(data),
@@ -117,6 +129,17 @@ def _ways(model: OnnxModel, images: Pixels) -> dict[str, Floats]:
             ]
             ways[f"{way}_{order}"] = np.mean(steps, axis=0)
     return ways
+
+
+def _inverted(model: OnnxModel, images: Pixels, limit: float) -> dict[str, Floats]:
+    """1 or 0 for each image, inverted: whether it is refused, and whether by its name too."""
+    refused, named = np.zeros(len(images)), np.zeros(len(images))
+    for row, image in enumerate(255 - images):
+        distance = model.run(image[np.newaxis]).distance
+        if distance is not None and distance[0] > limit:
+            refused[row] = 1
+            named[row] = find_mishap(model, image, limit) == "inverted"
+    return {"inverted_refused": refused, "inverted_named": named}
 
 
 def _shuffled(maps: NDArray[np.float32]) -> NDArray[np.float32]:

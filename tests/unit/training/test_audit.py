@@ -63,7 +63,20 @@ def test_a_model_without_a_map_has_no_way_to_go(tmp_path: Path) -> None:
     figures = audit(
         tmp_path / "plain.onnx", _data(_bright(slice(80, 150), slice(40, 100))), tmp_path
     )
-    assert set(figures) == {"auroc_whole", "auroc_lungs_hidden", "auroc_borders_hidden"}
+    hidden = {"auroc_whole", "auroc_lungs_hidden", "auroc_borders_hidden"}
+    assert set(figures) == {*hidden, "inverted_refused", "inverted_named"}
+
+
+@pytest.mark.parametrize(("grey", "refused"), [(0, 1.0), (60, 0.0)])
+def test_inverted_images_are_counted_as_the_input_check_has_them(
+    model: Path, tmp_path: Path, grey: int, refused: float
+) -> None:
+    data = _data(np.full((224, 224), grey, np.uint8))
+    data.images[:] = grey
+    figures = audit(model, data, tmp_path)
+    assert figures["inverted_refused"].value == refused
+    # this model takes neither black nor white for a chest X-ray, so that neither explains the other
+    assert figures["inverted_named"].value == 0
 
 
 def test_one_class_is_no_audit(model: Path, tmp_path: Path) -> None:
