@@ -62,7 +62,8 @@ model-report: $(VENV)/.development ## score the shipped model anew and fill READ
 		--out models/reports/children
 	$(BIN)/pneumonia evaluate $(MODEL) $(ADULTS) --only $(RUN)/validation.txt \
 		--out models/reports/adults
-	mkdir -p models/reports/run
+	mkdir -p models/reports/base models/reports/run
+	cp $(addprefix $(BASE)/,configuration.json history.csv) models/reports/base
 	cp $(addprefix $(RUN)/,configuration.json history.csv curves.png input_check.json) \
 		models/reports/run
 	$(BIN)/python -m benchmarks.answer

@@ -192,10 +192,13 @@ def provenance() -> str:
     """How the file came about, a table."""
     configuration, promised = _json("run/configuration.json"), contract()
     recipe = configuration["recipe"]
+    # the second stretch started from the network of the first
+    stretches = (_json("base/configuration.json"), configuration)
     phases = "; ".join(
         f"{phase['epochs']} epochs at {phase['size']} pixels, {phase['frozen']} blocks frozen, "
         f"rate {phase['rate']:g}, normalisations {'learning' if phase['norms'] else 'kept'}"
-        for phase in recipe["phases"]
+        for stretch in stretches
+        for phase in stretch["recipe"]["phases"]
     )
     rows = {
         "name and version": f"{promised.name} {promised.version}",
