@@ -159,7 +159,7 @@ def test_accuracy_is_weighed_against_speed(
     assert report["models"]["float32, 224"]["time"] == 1
     assert 0 <= report["models"]["int8, 96"]["auroc_shifted"] <= 1
     assert "int8, 96" in (tmp_path / "tradeoff.svg").read_text()
-    monkeypatch.setattr(performance_blocks, "_read", lambda _: report)
+    monkeypatch.setattr(performance_blocks, "read", lambda _: report)
     assert "| float32, 96 (ships) |" in performance_blocks.tradeoff()
 
 
