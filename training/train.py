@@ -101,9 +101,9 @@ def train(
 ) -> keras.Model:
     """Train a network and leave everything about it in a run folder.
 
-    After every epoch a checkpoint is written, from which ``resume`` goes on; since the order and
-    the augmentation follow from seed and epoch, it goes on as if it had not been interrupted, but
-    for the draws of dropout.
+    After every epoch a checkpoint is written, from which ``resume`` goes on; since order,
+    augmentation and dropout follow from seed and epoch, it goes on as if it had not been
+    interrupted.
 
     Args:
         recipe: how.
@@ -163,6 +163,7 @@ def _epoch(
     folder: Path,
 ) -> None:
     print(f"epoch {current + 1}/{last}, {phase.size} pixels, {phase.frozen} blocks frozen")
+    _seed_dropout(model, recipe.seed, current)
     fitted = model.fit(
         batches(training, phase.size, BATCH, recipe.augmentation, recipe.seed, current),
         initial_epoch=current,
@@ -224,6 +225,12 @@ def _compile(
     )
     model.compile(optimizer, loss, weighted_metrics=["accuracy"])
     return model
+
+
+def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    for number, layer in enumerate(dropouts):
+        layer.seed_generator.state.assign([seed * 1000 + number, epoch])
 
 
 def _settle(model: keras.Model, recipe: Recipe) -> None:

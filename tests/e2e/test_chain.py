@@ -213,10 +213,7 @@ def test_keras_and_onnx_files_are_scored_alike(chain: Chain, tmp_path: Path) -> 
 
 
 def test_an_interrupted_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> None:
-    """Killed after its first epoch and resumed, a run ends as one that was left alone.
-
-    Only dropout draws anew; a run that began again or lost its optimizer is far off.
-    """
+    """Killed after its first epoch and resumed, a run ends as one that was left alone."""
     words = ["train", str(data), "--arch", "cnn", "--folds", "3"]
     words += ["--phase", "32:0:2:0.003:norms", "--phase", "48:0:1:0.001:norms"]
     pneumonia(*words, "--out", tmp_path / "whole")
@@ -235,7 +232,7 @@ def test_an_interrupted_run_goes_on_where_it_was(data: Path, tmp_path: Path) -> 
             rows = list(csv.DictReader(stream))
         assert [row["epoch"] for row in rows] == ["1", "2", "3"]
         losses.append([float(row["loss"]) for row in rows])
-    assert losses[0] == pytest.approx(losses[1], rel=0.06)
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
 def test_a_network_without_evidence_serves_and_says_so(data: Path, tmp_path: Path) -> None:
