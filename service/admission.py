@@ -31,7 +31,8 @@ class Done(Generic[T]):
     queue_seconds: float
 
 
-@dataclass(frozen=True, eq=False)
+# no repr: a deque that does not hold one says so with it, and an answer's pixels take long to spell
+@dataclass(frozen=True, eq=False, repr=False)
 class _Admitted(Generic[T]):
     """A job that waits or runs, and where its caller expects the answer."""
 
@@ -128,8 +129,8 @@ class Admission:
         self._unfinished += 1
         self._idle.clear()
         self._waiting.append(admitted)
-        self._wake()
         try:
+            self._wake()
             await asyncio.wait({answer}, timeout=self._deadline)
             if answer.done():
                 return answer.result()
@@ -168,8 +169,9 @@ class Admission:
     def _wake(self) -> None:
         """Let sleeping workers look for those who wait."""
         for _ in range(min(self._asleep, len(self._waiting))):
-            self._asleep -= 1
+            # fails where the system gives no thread; then nobody was woken
             self._pool.submit(self._work, asyncio.get_running_loop())
+            self._asleep -= 1
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run one waiting job after the other, on a worker's thread, until none is left.

@@ -3,13 +3,12 @@
 import asyncio
 import logging
 import time
-from typing import Literal
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics import Metrics
-from service.problems import make_problem, problem_response
+from service.problems import Problem, make_problem, problem_response, unexpected
 from service.trace import Trace, start_trace
 
 _logger = logging.getLogger("service.access")
@@ -54,9 +53,8 @@ class Observe:
                 answered = time.perf_counter()  # sending may take as long as the client likes
             await send(message)
 
-        async def fail(code: Literal["internal", "not_ready"], detail: str) -> None:
-            trace.code = code
-            problem = make_problem(code, detail, trace.request_id)
+        async def fail(problem: Problem) -> None:
+            trace.code = problem.code
             await problem_response(problem, scope["path"])(scope, receive, send_with_headers)
 
         self._metrics.in_flight.inc()
@@ -69,14 +67,13 @@ class Observe:
             # end of the request's task, so answering is the last thing it does.
             if status:
                 raise
-            await fail("not_ready", "The service shut down before the answer was there.")
+            sentence = "The service shut down before the answer was there."
+            await fail(make_problem("not_ready", sentence, trace.request_id))
         except Exception:
-            _logger.exception(
-                "unexpected error", extra={"fields": {"request_id": trace.request_id}}
-            )
+            problem = unexpected(trace.request_id)
             if status:
                 raise
-            await fail("internal", "Something went wrong here; the logs say what.")
+            await fail(problem)
         finally:
             self._metrics.in_flight.dec()
             self._record(scope, trace, status, (answered or time.perf_counter()) - begun)

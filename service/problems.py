@@ -1,5 +1,6 @@
 """Errors as ``application/problem+json`` (RFC 9457). The one table from error to HTTP is here."""
 
+import logging
 from http import HTTPStatus
 from typing import Literal, TypeAlias, get_args
 
@@ -15,6 +16,8 @@ from service.trace import trace_of
 
 MEDIA_TYPE = "application/problem+json"
 OPEN_INFERENCE = "/v2"
+
+_logger = logging.getLogger("service.problems")
 
 Code: TypeAlias = Literal[
     "undecodable_image",
@@ -130,6 +133,12 @@ def problem_of(error: errors.PneumoniaError, request_id: str) -> Problem:
     if isinstance(error, errors.Overloaded):
         return problem.model_copy(update={"retry_after": error.retry_after})
     return problem
+
+
+def unexpected(request_id: str) -> Problem:
+    """The problem of an error that nobody foresaw, which is being handled; it is logged whole."""
+    _logger.exception("unexpected error", extra={"fields": {"request_id": request_id}})
+    return make_problem("internal", "Something went wrong here; the logs say what.", request_id)
 
 
 def problem_response(

@@ -74,8 +74,11 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start",
         type=Path,
+        nargs="+",
+        default=[],
         metavar="RUN",
-        help="start from the network of an earlier run of the same images and folds",
+        help="start from the network of an earlier run of the same images and folds; from the mean "
+        "of several, which must have one start themselves",
     )
     parser.add_argument("--folds", type=int, default=6, help="one fold of so many validates")
     parser.add_argument("--fold", type=int, default=0, help="which one, from 0")
@@ -144,7 +147,7 @@ def train(arguments: argparse.Namespace) -> int:
         augmentation=ranges,
         label_smoothing=arguments.label_smoothing,
         average=arguments.average,
-        start=_network(arguments.start, validation),
+        start=tuple(_network(run, arguments.arch, validation) for run in arguments.start),
     )
     main = [sample.source == arguments.folder.name for sample in training.samples]
     times = np.where(main, 1, arguments.also_times)
@@ -166,13 +169,11 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _network(run: Path | None, validation: Dataset) -> str | None:
+def _network(run: Path, architecture: str, validation: Dataset) -> str:
     """The network file of a run to start from, which must have held out the same images."""
     from training.data import DataError
     from training.train import CONFIGURATION_FILE, MODEL_FILE
 
-    if run is None:
-        return None
     file = run / MODEL_FILE
     if not file.is_file():
         raise DataError(f"There is no {file} to start from.")
@@ -181,6 +182,8 @@ def _network(run: Path | None, validation: Dataset) -> str | None:
         raise DataError(
             f"{run} learnt from images that this run holds out. Use the same folders and folds."
         )
+    if earlier["recipe"]["architecture"] != architecture:
+        raise DataError(f"{run} is no {architecture}; start from a run of the same --arch.")
     return str(file)
 
 

@@ -5,6 +5,7 @@ import json
 import platform
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -76,8 +77,9 @@ class Recipe:
         weight_decay: of AdamW.
         average: momentum of the running average of the weights, which is what is kept; 0 keeps the
             last weights.
-        start: file of the network whose weights the first phase starts from; None for those of the
-            architecture.
+        start: files of networks whose mean weights the first phase starts from (model soups,
+            Wortsman et al. 2022, arXiv:2203.05482); none for those of the architecture. Several
+            must come from one start of their own, or their mean is no network.
     """
 
     architecture: str = "efficientnet_lite0"
@@ -88,7 +90,7 @@ class Recipe:
     label_smoothing: float = 0.05
     weight_decay: float = 1e-4
     average: float = 0.998
-    start: str | None = None
+    start: tuple[str, ...] = ()
 
 
 def train(
@@ -122,7 +124,7 @@ def train(
     configuration = _configuration(recipe, training, validation, data_notes)
     done = _prepare(folder, configuration, resume)
     keras.utils.set_random_seed(recipe.seed)
-    model = None if recipe.start is None else keras.models.load_model(recipe.start, compile=False)
+    model = _mean(recipe.start) if recipe.start else None
     epoch = 0
     for number, phase in enumerate(recipe.phases):
         first, epoch = epoch, epoch + phase.epochs
@@ -194,6 +196,14 @@ def _epoch(
         writer.writerow(row)
     (folder / _STATE).write_text(json.dumps({"epochs": current + 1}))
     _draw_curves(folder)
+
+
+def _mean(files: Sequence[str]) -> keras.Model:
+    """A network with the mean of the networks' weights, moving statistics among them."""
+    models = [keras.models.load_model(file, compile=False) for file in files]
+    together = zip(*(model.get_weights() for model in models), strict=True)
+    models[0].set_weights([np.mean(weights, axis=0) for weights in together])
+    return models[0]
 
 
 def _compile(

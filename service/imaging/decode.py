@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
-from service.errors import UndecodableImage, UnsupportedType
+from service.errors import Overloaded, UndecodableImage, UnsupportedType
 from service.imaging import raster
 from service.imaging.dicom import decode_dicom
 from service.imaging.dicom_reader import looks_like_dicom
@@ -60,6 +60,7 @@ def decode(data: bytes, limits: Limits, at_least: int | None = None) -> Radiogra
         UnsupportedType: no known image type, or one that is refused.
         TooLarge: more pixels than the limits allow.
         NotAChestXray: too few pixels to show a chest, or a file that says it shows something else.
+        Overloaded: there is no memory for it now.
     """
     if not data:
         raise UndecodableImage("The upload is empty. Send the bytes of one image.")
@@ -68,4 +69,10 @@ def decode(data: bytes, limits: Limits, at_least: int | None = None) -> Radiogra
         raise UnsupportedType(
             f"The first bytes belong to no known image type. Send {', '.join(DECODERS)}."
         )
-    return DECODERS[name](data, limits, at_least)
+    try:
+        return DECODERS[name](data, limits, at_least)
+    except MemoryError as error:
+        raise Overloaded(
+            "There is no memory to decode the image now. Try again later, or send a smaller one.",
+            retry_after=1,
+        ) from error

@@ -46,7 +46,7 @@ COMPRESSED = {
 
 _LAYOUT_TAGS = (Tag.ROWS, Tag.COLUMNS, Tag.BITS_ALLOCATED, Tag.BITS_STORED)
 # what Pillow raises on bytes that are not what they claim to be
-_DECODER_FAILURES = (OSError, SyntaxError, ValueError, struct.error, MemoryError)
+_DECODER_FAILURES = (OSError, SyntaxError, ValueError, struct.error)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ _DECODER_FAILURES = (
     LookupError,
     ArithmeticError,
     EOFError,
-    MemoryError,
     struct.error,
 )
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from service.disconnect import unless_gone
 from service.errors import PneumoniaError
 from service.predictor import Predictor
-from service.problems import problem_of
+from service.problems import problem_of, unexpected
 from service.routes.common import (
     KEYED,
     READING,
@@ -113,8 +113,9 @@ async def _judge_all(
                     runtime, predictor, file, operating_point, request_id, with_uids
                 )
                 results.append(BatchPrediction(index=index, prediction=prediction))
-            except PneumoniaError as error:
-                problem = problem_of(error, request_id)
+            except Exception as error:  # noqa: BLE001 - a file spoils no other, whatever it does
+                known = isinstance(error, PneumoniaError)
+                problem = problem_of(error, request_id) if known else unexpected(request_id)
                 runtime.metrics.count_refusal(problem.code, problem.distance)
                 results.append(BatchProblem(index=index, problem=problem))
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -94,6 +95,22 @@ def test_logs_that_cannot_be_written_cost_no_answer(tiny_model: Path) -> None:
         told = process.communicate(timeout=PATIENCE_SECONDS)[1]
     assert "a log line could not be written" in told
     assert "Traceback" not in told
+
+
+def test_an_image_there_is_no_memory_for_is_shed_and_others_are_answered(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    with service_process(tiny_model, tmp_path) as service:
+        assert service.post("/predict", content=BRIGHT).status_code == 200
+        status = Path(f"/proc/{service.process.pid}/status").read_text()
+        (used,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmSize"))
+        most = int(used) * 1024 + 16 * 2**20
+        resource.prlimit(service.process.pid, resource.RLIMIT_AS, (most, most))
+        answer = service.post("/predict", content=picture(size=(7000, 7000), kind="PNG"))
+        assert (answer.status_code, answer.json()["code"]) == (429, "overloaded")
+        assert answer.headers["retry-after"] == "1"
+        assert "no memory" in answer.json()["detail"]
+        assert service.post("/predict", content=BRIGHT).status_code == 200
 
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")

@@ -33,7 +33,7 @@ def test_a_session_that_is_too_slow_is_a_504_and_keeps_its_place_until_it_ends(
     wait_until(lambda: runtime.admission.running == 0, "the place is free")
 
 
-@pytest.mark.parametrize("path", ["/predict", "/explain", "/predict/batch"])
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
 def test_a_session_that_fails_is_a_500_and_frees_its_place(
     start_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
@@ -44,10 +44,32 @@ def test_a_session_that_fails_is_a_500_and_frees_its_place(
         raise RuntimeError("secret of the session")
 
     monkeypatch.setattr(runtime.predictor.model, "run", fail)
-    field = "files" if path.endswith("batch") else "file"
-    response = client.post(path, files={field: IMAGE})
+    response = client.post(path, files={"file": IMAGE})
     assert (response.status_code, response.json()["code"]) == (500, "internal")
     assert "secret" not in response.text
     assert (runtime.admission.running, runtime.admission.queued) == (0, 0)
     # one image that the runtime cannot stand must not take the replica from all others
     assert client.get("/health").status_code == 200
+
+
+def test_a_session_that_fails_on_one_file_of_a_batch_spoils_no_other(
+    start_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = start_service(workers=1)
+    runtime = client.app.state.runtime
+    run = runtime.predictor.model.run
+    calls = iter(range(3))
+
+    def fail_second(images: Any) -> Any:
+        if next(calls) == 1:
+            raise RuntimeError("secret of the session")
+        return run(images)
+
+    monkeypatch.setattr(runtime.predictor.model, "run", fail_second)
+    response = client.post("/predict/batch", files=[("files", IMAGE)] * 3)
+    assert response.status_code == 200
+    first, second, third = response.json()["results"]
+    assert first["prediction"]["decision"] == third["prediction"]["decision"]
+    assert (second["problem"]["status"], second["problem"]["code"]) == (500, "internal")
+    assert "secret" not in response.text
+    assert (runtime.admission.running, runtime.admission.queued) == (0, 0)

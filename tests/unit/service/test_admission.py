@@ -319,3 +319,21 @@ async def test_close_of_the_idle_needs_no_patience() -> None:
     made = Admission(2, 100, 100)
     assert await made.close(0) is True
     assert await made.close(0) is True
+
+
+def test_one_whose_worker_cannot_be_started_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def scene() -> None:
+        async with admission(workers=1) as made:
+            with monkeypatch.context() as patched:
+                patched.setattr(threading.Thread, "start", refuse)
+                with pytest.raises(RuntimeError, match="new thread"):
+                    await made.run(lambda: None, 1)
+            assert (made.queued, made.running) == (0, 0)
+            assert (await made.run(lambda: "done", 1)).value == "done"
+
+    run(scene)()

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
 from service.cli import main
@@ -53,6 +55,32 @@ def test_a_run_that_learnt_from_what_is_held_out_is_no_start(
     assert main(words) == 1
     assert "learnt from images that this run holds out" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_network_of_another_kind_is_no_start(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(data), "--folds", "3", "--screen", "--phase", "32:0:1:0.001"]
+    assert main(["train", *words, "--arch", "cnn", "--out", str(tmp_path / "first")]) == 0
+    again = ["train", *words, "--start", str(tmp_path / "first"), "--out", str(tmp_path / "second")]
+    assert main(again) == 1
+    assert "first is no efficientnet_lite0" in capsys.readouterr().err
+
+
+def test_several_starts_are_averaged(data: Path, tmp_path: Path) -> None:
+    words = ["train", str(data), "--folds", "3", "--screen", "--arch", "cnn"]
+    runs = [tmp_path / name for name in ("one", "two", "mean")]
+    for seed, run in enumerate(runs[:2]):
+        made = ["--phase", "32:0:1:0.01", "--seed", str(seed), "--out", str(run)]
+        assert main([*words, *made]) == 0
+    start = ["--start", *map(str, runs[:2]), "--phase", "32:0:1:1e-12", "--average", "0"]
+    assert main([*words, *start, "--out", str(runs[2])]) == 0
+    one, two, mean = (
+        keras.models.load_model(run / "model.keras").get_layer("conv3").get_weights()[0]
+        for run in runs
+    )
+    assert np.abs(one - two).max() > 1e-3
+    np.testing.assert_allclose(mean, (one + two) / 2, atol=1e-6)
 
 
 def test_files_that_are_no_images_are_named_and_left_out(
