@@ -1,9 +1,7 @@
 """Keep the memory that training frees, instead of giving it back to the system at every step."""
 
-import ctypes
+from service.heap import ARENA_MAX, MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, tune_heap
 
-# <malloc.h> of glibc
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
 _LARGEST = 2**31 - 1
 
 
@@ -15,17 +13,8 @@ def keep_freed_memory() -> bool:
     than the arithmetic of a small network. Call it before TensorFlow starts its threads.
 
     Returns:
-        Whether it took effect; other C libraries have no such switch and train as they are.
+        Whether it took effect; see :mod:`service.heap`.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    return all(
-        mallopt(option, value)
-        for option, value in (
-            (_M_ARENA_MAX, 1),
-            (_M_MMAP_MAX, 0),
-            (_M_TRIM_THRESHOLD, _LARGEST),
-            (_M_TOP_PAD, 256 * 2**20),
-        )
+    return tune_heap(
+        {ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: _LARGEST, TOP_PAD: 256 * 2**20}
     )

@@ -1,0 +1,34 @@
+"""One heap for all threads, seen by where a thread's bytes lie."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+_WHERE = """
+import ctypes
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from service.heap import share_one_heap
+if {share}:
+    assert share_one_heap()
+
+def is_shared():
+    block = bytearray(50_000)
+    place = ctypes.addressof(ctypes.c_char.from_buffer(block))
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    heaps = [line.split()[0].split("-") for line in maps if line.endswith("[heap]")]
+    return any(int(first, 16) <= place < int(last, 16) for first, last in heaps)
+
+with ThreadPoolExecutor(1) as pool:
+    print(pool.submit(is_shared).result())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the switch")
+@pytest.mark.parametrize("share", [True, False])
+def test_threads_share_the_heap_where_they_are_told_to(share: bool) -> None:
+    words = [sys.executable, "-c", _WHERE.format(share=share)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(share)
