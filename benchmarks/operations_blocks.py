@@ -31,11 +31,11 @@ def soak() -> str:
         [str(number), *("" if row[name] is None else f"{row[name]:g}" for name in _COLUMNS)]
         for number, row in enumerate(report["periods"], 1)
     ]
-        return (
+    return (
         f"{report['requests']:,} requests of {len(report['outcomes'])} kinds by "
         f"{report['clients']} clients in {report['seconds']:g} s, {report['shed']:,} of them shed, "
-        f"{place(report)}. Faults: {_told(report['faults'])}. Latency is that of a JPEG, the rest the largest "
-        f"value of each part.\n\n{table(head, rows)}\n\n"
+        f"{place(report)}. Faults: {_told(report['faults'])}. Latency is that of a JPEG, the "
+        f"rest the largest value of each part.\n\n{table(head, rows)}\n\n"
         "![memory, files, threads, requests and latency over the time](images/soak.svg)"
     )
 

@@ -1,4 +1,4 @@
-"""What glibc's malloc can be told; other C libraries have no such switches and go on as they are."""
+"""What glibc's malloc can be told; other C libraries have no such switches and stay as they are."""
 
 import ctypes
 from collections.abc import Mapping

@@ -15,6 +15,4 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether it took effect; see :mod:`service.heap`.
     """
-    return tune_heap(
-        {ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: _LARGEST, TOP_PAD: 256 * 2**20}
-    )
+    return tune_heap({ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: _LARGEST, TOP_PAD: 256 * 2**20})

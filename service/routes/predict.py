@@ -113,11 +113,13 @@ async def _judge_all(
                     runtime, predictor, file, operating_point, request_id, with_uids
                 )
                 results.append(BatchPrediction(index=index, prediction=prediction))
-            except Exception as error:  # noqa: BLE001 - a file spoils no other, whatever it does
-                known = isinstance(error, PneumoniaError)
-                problem = problem_of(error, request_id) if known else unexpected(request_id)
-                runtime.metrics.count_refusal(problem.code, problem.distance)
-                results.append(BatchProblem(index=index, problem=problem))
+                continue
+            except PneumoniaError as error:
+                problem = problem_of(error, request_id)
+            except Exception:  # noqa: BLE001 - a file spoils no other, whatever it does
+                problem = unexpected(request_id)
+            runtime.metrics.count_refusal(problem.code, problem.distance)
+            results.append(BatchProblem(index=index, problem=problem))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(runtime.settings.workers):
