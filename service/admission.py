@@ -16,6 +16,9 @@ T = TypeVar("T")
 
 # how fast the estimate of seconds a unit of work follows what is measured
 _LEARNING_RATE = 0.05
+# of the longest expected wait; the rest is for those who are let in and still send, or in a flood
+# most would be read only to be shed
+_SHARE_BEFORE_READING = 0.8
 
 
 @dataclass(frozen=True)
@@ -95,16 +98,19 @@ class Admission:
         return self._units * self._seconds_per_unit / self._workers
 
     def check(self) -> None:
-        """Raise what :meth:`run` would raise now; so that an upload in vain need not be read.
+        """Raise when work that still has to be sent here would likely be refused by :meth:`run`.
 
         Raises:
             NotReady: the service is draining.
             Overloaded: the expected wait is too long.
         """
+        self._check(_SHARE_BEFORE_READING * self._max_wait)
+
+    def _check(self, longest: float) -> None:
         if not self._open:
             raise NotReady("The service is shutting down. Ask another replica.")
         wait = self.expected_wait()
-        if wait > self._max_wait:
+        if wait > longest:
             raise Overloaded(
                 f"The work already accepted takes about {wait:.1f} s. Try again later.",
                 retry_after=max(1, math.ceil(wait)),
@@ -122,7 +128,7 @@ class Admission:
             Overloaded: the expected wait is too long.
             DeadlineExceeded: the job did not finish in time.
         """
-        self.check()
+        self._check(self._max_wait)
         answer: asyncio.Future[Done[T]] = asyncio.get_running_loop().create_future()
         admitted = _Admitted(job, units, perf_counter(), answer)
         self._units += units

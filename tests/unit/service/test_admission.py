@@ -137,6 +137,20 @@ async def test_sheds_when_the_expected_wait_is_too_long() -> None:
 
 
 @run
+async def test_those_who_still_send_are_refused_sooner_than_those_who_are_here() -> None:
+    async with admission(max_wait=3.2, seconds_per_unit=1.0) as made:
+        first = Job()
+        tasks = [await start(made, first), await start(made, lambda: None)]
+        made.check()
+        tasks.append(await start(made, lambda: None))
+        with pytest.raises(Overloaded):
+            made.check()
+        tasks.append(await start(made, lambda: None))
+        first.may_end.set()
+        await asyncio.gather(*tasks)
+
+
+@run
 async def test_big_work_counts_for_more() -> None:
     async with admission(max_wait=2.5, seconds_per_unit=1.0) as made:
         first = Job()
