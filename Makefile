@@ -30,7 +30,7 @@ help: ## list these commands
 serve: $(VENV)/.serving ## start the service, by default on http://127.0.0.1:8000
 	@exec $(BIN)/pneumonia serve
 
-test: $(VENV)/.development ## run every test; ARGS="-k admission" runs some
+test: $(VENV)/.development $(TOOLS)/.installed ## run every test; ARGS="-k admission" runs some
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.development ## format, lint, types, generated tables
