@@ -1,6 +1,7 @@
 """Blocks about the model that ships, from its contract and the reports beside it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
@@ -188,12 +189,23 @@ def input_check() -> str:
     return "\n".join(lines)
 
 
+def strangers() -> str:
+    """How many pictures that are no chest X-rays are refused, one sentence."""
+    if not (REPORTS / "children" / "strangers.json").is_file():
+        return _NOT_MEASURED
+    report = _json("children/strangers.json")
+    nearest = report["nearest_of_limit"]
+    return (
+        f"Of {report['images']} pictures in `{report['source']}` the service refuses "
+        f"{_rounded_rate(report['refused'])}; the nearest lies at {nearest:.2f} times the limit."
+    )
+
+
 def provenance() -> str:
     """How the file came about, a table."""
     configuration, promised = _json("run/configuration.json"), contract()
     recipe = configuration["recipe"]
-    # the second stretch started from the network of the first
-    stretches = (_json("base/configuration.json"), configuration)
+    stretches = _stretches(configuration)
     phases = "; ".join(
         f"{phase['epochs']} epochs at {phase['size']} pixels, {phase['frozen']} blocks frozen, "
         f"rate {phase['rate']:g}, normalisations {'learning' if phase['norms'] else 'kept'}"
@@ -209,7 +221,7 @@ def provenance() -> str:
         "validation images": f"{configuration['validation_images']} of "
         f"{configuration['validation_patients']} other patients",
         "phases": phases,
-        "seed": recipe["seed"],
+        "networks averaged before the last phase": len(recipe["start"]),
         "temperature": f"{promised.temperature:.3f}",
         "largest difference between network and file": (
             f"{promised.parity['largest_difference']:.2g} in a probability "
@@ -257,6 +269,15 @@ def contract() -> Contract:
     """The contract of the model that ships."""
     session = ort.InferenceSession(DEFAULT_MODEL, providers=["CPUExecutionProvider"])
     return Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+
+
+def _stretches(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+    """A run and those it started from, first to last; starts that differ in the seed are one."""
+    start = configuration["recipe"].get("start")
+    if not start:
+        return [configuration]
+    before = _json(f"{Path(start[0]).parent.name}/configuration.json")
+    return [*_stretches(before), configuration]
 
 
 def _decisions() -> dict[str, dict[str, dict[str, int]]] | None:

@@ -98,6 +98,7 @@ BLOCKS: Mapping[str, Writer] = {
     "operating_points": model_blocks.operating_points,
     "predictive_values": model_blocks.predictive_values,
     "input_check": model_blocks.input_check,
+    "strangers": model_blocks.strangers,
     "provenance": model_blocks.provenance,
     "experiments": model_blocks.experiments,
     "dicom_syntaxes": dicom_matrix.syntaxes_block,

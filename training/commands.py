@@ -218,6 +218,12 @@ def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="hide parts of the images and test the evidence map of an .onnx file (audit.json)",
     )
+    parser.add_argument(
+        "--strangers",
+        type=Path,
+        metavar="FOLDER",
+        help="pictures that are no chest X-rays: how many an .onnx file refuses (strangers.json)",
+    )
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
@@ -231,9 +237,10 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from training.evaluate import evaluate
     from training.report import write_report, write_shifts
     from training.shifts import SHIFTS
+    from training.strangers import strangers
 
-    if arguments.audit and arguments.model.suffix != ".onnx":
-        raise DataError("An audit needs an .onnx file; make one with `pneumonia export`.")
+    if (arguments.audit or arguments.strangers) and arguments.model.suffix != ".onnx":
+        raise DataError("This needs an .onnx file; make one with `pneumonia export`.")
     parts = (arguments.part,) if arguments.only is None else ("train", "val", "test")
     samples = find_samples(arguments.folder, parts)
     if arguments.only is not None:
@@ -259,5 +266,10 @@ def evaluate(arguments: argparse.Namespace) -> int:
         figures = audit(arguments.model, load(samples), arguments.out)
         for name, rate in figures.items():
             print(f"{name} {rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})")
+    if arguments.strangers:
+        refused, skipped = strangers(arguments.model, arguments.strangers, arguments.out)
+        for line in skipped:
+            print(f"skipped {line}")
+        print(f"refused {refused.value:.4f} ({refused.low:.4f} to {refused.high:.4f})")
     print(f"The report is {arguments.out}/report.md")
     return 0
