@@ -1,7 +1,6 @@
 """Blocks about the model that ships, from its contract and the reports beside it."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
@@ -46,8 +45,10 @@ def answer() -> str:
 
 def results() -> str:
     """The main figures on held-out children, shifted children and held-out adults, a table."""
-    children, adults = _json("children/report.json"), _json("adults/report.json")
-    shifts = {name: row for name, row in _json("children/shifts.json").items() if name != "clean"}
+    children, adults = report_of("children/report.json"), report_of("adults/report.json")
+    shifts = {
+        name: row for name, row in report_of("children/shifts.json").items() if name != "clean"
+    }
     lines = [
         f"| figure (95 % interval) | held-out children ({children['images']} images) "
         f"| the same under {len(shifts)} named shifts: mean, worst "
@@ -66,11 +67,23 @@ def results() -> str:
     return "\n".join(lines)
 
 
+def expected() -> str:
+    """What is predicted for other images of the same kind of patients, a table."""
+    rows = report_of("children/shifts.json").values()
+    lines = ["| figure | expected | from, to |", "|---|---|---|"]
+    for name, title in _RESULTS:
+        rates = [row[name] for row in rows]
+        middle = sum(rate["value"] for rate in rates) / len(rates)
+        low, high = min(rate["low"] for rate in rates), max(rate["high"] for rate in rates)
+        lines.append(f"| {title} | {middle:.3f} | {low:.3f}, {high:.3f} |")
+    return "\n".join(lines)
+
+
 def shifts() -> str:
     """Every named shift, a table."""
     from training.report import shifts_table
 
-    return shifts_table(_json("children/shifts.json"))
+    return shifts_table(report_of("children/shifts.json"))
 
 
 def coverage() -> str:
@@ -125,8 +138,8 @@ def worst_errors() -> str:
 def subgroups() -> str:
     """The decisions of `balanced` by source and true label, a table."""
     groups = {
-        "children": _json("children/report.json").get("decisions"),
-        "adults": _json("adults/report.json").get("decisions"),
+        "children": report_of("children/report.json").get("decisions"),
+        "adults": report_of("adults/report.json").get("decisions"),
     }
     lines = [
         "| source, label | images | answered pneumonia | uncertain | normal | refused |",
@@ -146,9 +159,9 @@ def subgroups() -> str:
 
 def audit() -> str:
     """What is left when parts of the image are hidden, and how true the evidence is, a table."""
-    figures = _json("children/audit.json")["figures"]
+    figures = report_of("children/audit.json")["figures"]
     lines = ["| what is measured | value (95 % interval) |", "|---|---|"]
-    lines += [f"| {title} | {_rounded_rate(figures[name])} |" for name, title in _AUDIT]
+    lines += [f"| {title} | {rounded_rate(figures[name])} |" for name, title in _AUDIT]
     return "\n".join(lines)
 
 
@@ -183,7 +196,7 @@ def predictive_values() -> str:
 
 def input_check() -> str:
     """What the input check refuses, a table."""
-    refused = _json("run/input_check.json")["refused"]
+    refused = report_of("run/input_check.json")["refused"]
     lines = ["| images | refused |", "|---|---|"]
     lines += [f"| {name.replace('_', ' ')} | {share:.1%} |" for name, share in refused.items()]
     return "\n".join(lines)
@@ -193,76 +206,12 @@ def strangers() -> str:
     """How many pictures that are no chest X-rays are refused, one sentence."""
     if not (REPORTS / "children" / "strangers.json").is_file():
         return _NOT_MEASURED
-    report = _json("children/strangers.json")
+    report = report_of("children/strangers.json")
     nearest = report["nearest_of_limit"]
     return (
         f"Of {report['images']} pictures in `{report['source']}` the service refuses "
-        f"{_rounded_rate(report['refused'])}; the nearest lies at {nearest:.2f} times the limit."
+        f"{rounded_rate(report['refused'])}; the nearest lies at {nearest:.2f} times the limit."
     )
-
-
-def provenance() -> str:
-    """How the file came about, a table."""
-    configuration, promised = _json("run/configuration.json"), contract()
-    recipe = configuration["recipe"]
-    stretches = _stretches(configuration)
-    phases = "; ".join(
-        f"{phase['epochs']} epochs at {phase['size']} pixels, {phase['frozen']} blocks frozen, "
-        f"rate {phase['rate']:g}, normalisations {'learning' if phase['norms'] else 'kept'}"
-        for stretch in stretches
-        for phase in stretch["recipe"]["phases"]
-    )
-    rows = {
-        "name and version": f"{promised.name} {promised.version}",
-        "created": f"{promised.created:%Y-%m-%d}",
-        "network": recipe["architecture"],
-        "input": f"{promised.input.height} x {promised.input.width}, one channel",
-        "training images": promised.training_data,
-        "validation images": f"{configuration['validation_images']} of "
-        f"{configuration['validation_patients']} other patients",
-        "phases": phases,
-        "networks averaged before the last phase": len(recipe["start"]),
-        "temperature": f"{promised.temperature:.3f}",
-        "largest difference between network and file": (
-            f"{promised.parity['largest_difference']:.2g} in a probability "
-            f"(tolerance {promised.parity['tolerance']:g})"
-        ),
-        "file size": f"{DEFAULT_MODEL.stat().st_size / 1e6:.1f} MB",
-        "libraries": ", ".join(f"{name} {text}" for name, text in promised.libraries.items()),
-    }
-    return "\n".join(
-        ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows.items())]
-    )
-
-
-def experiments() -> str:
-    """Every run by the rule of choice, best first, and the spread over seeds, two tables."""
-    report = _json("experiments.json")
-    names = ("score", "pneumonia", "kind", "adults")
-    lines = [
-        "| run | score | pneumonia or not | bacterial or viral | adults | worst shift | command |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in report["runs"]:
-        name = f"**{row['run']}**, ships" if row["chosen"] else row["run"]
-        rates = " | ".join(_rounded_rate(row[one]) if row[one] else "-" for one in names)
-        worst = f"{row['worst']['shift']} {row['worst']['auroc']:.3f}"
-        command = f"`{row['command']}`" if row["command"] else "not recorded"
-        lines.append(f"| {name} | {rates} | {worst} | {command} |")
-    if report["seeds"]:
-        lines += [
-            "",
-            "| runs that differ in the seed alone | score | pneumonia or not | bacterial or viral "
-            "| adults |",
-            "|---|---|---|---|---|",
-        ]
-    for row in report["seeds"]:
-        spread = " | ".join(
-            f"{row[one]['mean']:.3f} ± {row[one]['deviation']:.3f}" if row[one] else "-"
-            for one in names
-        )
-        lines.append(f"| {', '.join(row['runs'])} | {spread} |")
-    return "\n".join(lines)
 
 
 def contract() -> Contract:
@@ -271,19 +220,10 @@ def contract() -> Contract:
     return Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
 
 
-def _stretches(configuration: dict[str, Any]) -> list[dict[str, Any]]:
-    """A run and those it started from, first to last; starts that differ in the seed are one."""
-    start = configuration["recipe"].get("start")
-    if not start:
-        return [configuration]
-    before = _json(f"{Path(start[0]).parent.name}/configuration.json")
-    return [*_stretches(before), configuration]
-
-
 def _decisions() -> dict[str, dict[str, dict[str, int]]] | None:
     if not (REPORTS / "children" / "decisions.json").is_file():
         return None
-    return _json("children/decisions.json")
+    return report_of("children/decisions.json")
 
 
 def _share(rows: list[dict[str, int]], name: str) -> float:
@@ -298,7 +238,8 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def _json(name: str) -> dict[str, Any]:
+def report_of(name: str) -> dict[str, Any]:
+    """A report beside the model, by its path in `models/reports`."""
     report: dict[str, Any] = json.loads((REPORTS / name).read_text(encoding="utf-8"))
     return report
 
@@ -306,10 +247,11 @@ def _json(name: str) -> dict[str, Any]:
 def _figure(report: dict[str, Any], name: str) -> str:
     if name not in report["figures"]:
         return "-"
-    return _rounded_rate(report["figures"][name])
+    return rounded_rate(report["figures"][name])
 
 
-def _rounded_rate(rate: dict[str, float]) -> str:
+def rounded_rate(rate: dict[str, float]) -> str:
+    """A value with its 95 % interval."""
     return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
 
 
@@ -320,4 +262,4 @@ def _band(point: OperatingPoint) -> str:
 
 
 def _rate(point: OperatingPoint, name: str) -> str:
-    return _rounded_rate(getattr(point, name).model_dump())
+    return rounded_rate(getattr(point, name).model_dump())

@@ -22,6 +22,7 @@ from benchmarks import (
     model_blocks,
     operations_blocks,
     performance_blocks,
+    recipe_blocks,
 )
 from benchmarks.report import ROOT, read_report
 from service.settings import Settings
@@ -90,6 +91,7 @@ BLOCKS: Mapping[str, Writer] = {
     "settings": settings,
     "answer": model_blocks.answer,
     "results": model_blocks.results,
+    "expected": model_blocks.expected,
     "shifts": model_blocks.shifts,
     "coverage": model_blocks.coverage,
     "worst_errors": model_blocks.worst_errors,
@@ -99,8 +101,8 @@ BLOCKS: Mapping[str, Writer] = {
     "predictive_values": model_blocks.predictive_values,
     "input_check": model_blocks.input_check,
     "strangers": model_blocks.strangers,
-    "provenance": model_blocks.provenance,
-    "experiments": model_blocks.experiments,
+    "provenance": recipe_blocks.provenance,
+    "experiments": recipe_blocks.experiments,
     "dicom_syntaxes": dicom_matrix.syntaxes_block,
     "dicom_matrix": dicom_matrix.files_block,
     "dicom_reader": dicom_reader.reader_block,

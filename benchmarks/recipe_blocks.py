@@ -1,0 +1,80 @@
+"""Blocks about how the model that ships came about, from the reports beside it."""
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.model_blocks import contract, report_of, rounded_rate
+from service.settings import DEFAULT_MODEL
+
+
+def provenance() -> str:
+    """How the file came about, a table."""
+    configuration, promised = report_of("run/configuration.json"), contract()
+    recipe = configuration["recipe"]
+    stretches = _stretches(configuration)
+    phases = "; ".join(
+        f"{phase['epochs']} epochs at {phase['size']} pixels, {phase['frozen']} blocks frozen, "
+        f"rate {phase['rate']:g}, normalisations {'learning' if phase['norms'] else 'kept'}"
+        for stretch in stretches
+        for phase in stretch["recipe"]["phases"]
+    )
+    rows = {
+        "name and version": f"{promised.name} {promised.version}",
+        "created": f"{promised.created:%Y-%m-%d}",
+        "network": recipe["architecture"],
+        "input": f"{promised.input.height} x {promised.input.width}, one channel",
+        "training images": promised.training_data,
+        "validation images": f"{configuration['validation_images']} of "
+        f"{configuration['validation_patients']} other patients",
+        "phases": phases,
+        "networks averaged before the last phase": len(recipe["start"]),
+        "temperature": f"{promised.temperature:.3f}",
+        "largest difference between network and file": (
+            f"{promised.parity['largest_difference']:.2g} in a probability "
+            f"(tolerance {promised.parity['tolerance']:g})"
+        ),
+        "file size": f"{DEFAULT_MODEL.stat().st_size / 1e6:.1f} MB",
+        "libraries": ", ".join(f"{name} {text}" for name, text in promised.libraries.items()),
+    }
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows.items())]
+    )
+
+
+def experiments() -> str:
+    """Every run by the rule of choice, best first, and the spread over seeds, two tables."""
+    report = report_of("experiments.json")
+    names = ("score", "pneumonia", "kind", "adults")
+    lines = [
+        "| run | score | pneumonia or not | bacterial or viral | adults | worst shift | command |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in report["runs"]:
+        name = f"**{row['run']}**, ships" if row["chosen"] else row["run"]
+        rates = " | ".join(rounded_rate(row[one]) if row[one] else "-" for one in names)
+        worst = f"{row['worst']['shift']} {row['worst']['auroc']:.3f}"
+        command = f"`{row['command']}`" if row["command"] else "not recorded"
+        lines.append(f"| {name} | {rates} | {worst} | {command} |")
+    if report["seeds"]:
+        lines += [
+            "",
+            "| runs that differ in the seed alone | score | pneumonia or not | bacterial or viral "
+            "| adults |",
+            "|---|---|---|---|---|",
+        ]
+    for row in report["seeds"]:
+        spread = " | ".join(
+            f"{row[one]['mean']:.3f} ± {row[one]['deviation']:.3f}" if row[one] else "-"
+            for one in names
+        )
+        lines.append(f"| {', '.join(row['runs'])} | {spread} |")
+    return "\n".join(lines)
+
+
+def _stretches(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+    """A run and those it started from, first to last; starts that differ in the seed are one."""
+    start = configuration["recipe"].get("start")
+    if not start:
+        return [configuration]
+    before = report_of(f"{Path(start[0]).parent.name}/configuration.json")
+    return [*_stretches(before), configuration]
