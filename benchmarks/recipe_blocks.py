@@ -28,7 +28,10 @@ def provenance() -> str:
         f"{configuration['validation_patients']} other patients",
         "phases": phases,
         "networks averaged before the last phase": len(recipe["start"]),
-        "temperature": f"{promised.temperature:.3f}",
+        "calibration": (
+            f"log odds of pneumonia / {promised.temperature:.3f} {promised.offset:+.3f}; "
+            f"logits of the kinds / {promised.kind_temperature:.3f}"
+        ),
         "largest difference between network and file": (
             f"{promised.parity['largest_difference']:.2g} in a probability "
             f"(tolerance {promised.parity['tolerance']:g})"

@@ -4,7 +4,7 @@
 
 RUN is a finished run of `pneumonia train`, FOLDER its first data set. All three come from the same
 weights and answer the same held-out images, clean and each under one of the named shifts; each gets
-a temperature of its own. One thread, one image at a time, in turns. Writes ``tradeoff.json`` and
+a scaling of its own. One thread, one image at a time, in turns. Writes ``tradeoff.json`` and
 ``docs/images/tradeoff.svg``.
 """
 
@@ -20,7 +20,7 @@ import onnx
 import onnxruntime as ort
 
 from benchmarks.report import RESULTS, ROOT, write_report
-from export.calibration import Pool, fit_temperature
+from export.calibration import Pool, fit_scaling
 from export.quantize import (
     QuantizationError,
     calibration_images,
@@ -32,7 +32,8 @@ from export.quantize import (
     run_graph,
 )
 from export.run import HeldOut, Run, find_held_out
-from export.to_onnx import add_probabilities, convert
+from export.scaling import Scaling, add_probabilities
+from export.to_onnx import convert
 from training.architectures import ARCHITECTURES
 from training.data import LABELS, at_size
 from training.validation import Validation
@@ -63,9 +64,7 @@ def main() -> int:
         graphs[reference] = _enlarged(run)
     sessions = {name: _session(graph) for name, graph in graphs.items()}
     answers = {name: _answer(session, held_out) for name, session in sessions.items()}
-    fitted = {
-        name: (one, fit_temperature(Pool.of(one, run.source))) for name, one in answers.items()
-    }
+    fitted = {name: (one, fit_scaling(Pool.of(one, run.source))) for name, one in answers.items()}
     seconds = _in_turns(sessions, held_out, arguments.rounds)
     rows = {
         name: {
@@ -132,7 +131,7 @@ def _enlarged(run: Run) -> onnx.ModelProto:
 
 
 def _session(graph: onnx.ModelProto) -> ort.InferenceSession:
-    add_probabilities(graph, 1.0)
+    add_probabilities(graph, Scaling())
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False

@@ -1,13 +1,14 @@
-"""Temperature and operating points, fitted on a run's validation logits under all shifts."""
+"""Scaling and operating points, fitted on a run's validation logits under all shifts."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import log_softmax
 from sklearn.metrics import roc_curve
 
+from export.scaling import Scaling, log_odds
 from service.contract import Histogram, OperatingPoint
 from training.metrics import interval
 from training.validation import Validation
@@ -50,30 +51,42 @@ class Pool:
         """Whose truth is pneumonia, bool ``[M]``."""
         return np.not_equal(self.truth, 0)
 
-    def probability(self, temperature: float) -> NDArray[np.float64]:
-        """Of pneumonia, float64 ``[M]``."""
-        values: NDArray[np.float64] = 1 - softmax(self.logits / temperature, axis=1)[:, 0]
-        return values
 
-
-def fit_temperature(pool: Pool) -> float:
-    """The temperature that minimises the log loss (Guo et al. 2017, arXiv:1706.04599).
+def fit_scaling(pool: Pool) -> Scaling:
+    """The scaling that minimises the log loss of whether it is pneumonia, and of its kind.
 
     Every class weighs the same, so "calibrated" means: where each label is equally frequent.
     """
     _, place, counts = np.unique(pool.truth, return_inverse=True, return_counts=True)
     weights = 1 / counts[place]
-    rows, unknown = np.arange(len(pool.truth)), pool.truth < 0
+    odds, ill = log_odds(pool.logits), pool.ill
+
+    def loss(tried: NDArray[np.float64]) -> float:
+        scores = odds * np.exp(-tried[0]) + tried[1]
+        return float(np.average(np.logaddexp(0, scores) - ill * scores, weights=weights))
+
+    fitted = minimize(loss, np.zeros(2), bounds=((-3, 3), (-20, 20)), method="L-BFGS-B").x
+    return Scaling(float(np.exp(fitted[0])), float(fitted[1]), _kind_temperature(pool))
+
+
+def _kind_temperature(pool: Pool) -> float:
+    """Of the kinds among images of pneumonia of known kind; 1 where there are not several."""
+    known = np.flatnonzero(pool.truth > 0)
+    kinds, place, counts = np.unique(pool.truth[known], return_inverse=True, return_counts=True)
+    if len(kinds) < 2:
+        return 1.0
+    weights = 1 / counts[place]
+    logits = pool.logits[known, 1:]
 
     def loss(log_temperature: float) -> float:
-        scores = log_softmax(pool.logits / np.exp(log_temperature), axis=1)
-        chosen = np.where(unknown, logsumexp(scores[:, 1:], axis=1), scores[rows, pool.truth])
-        return float(-(weights * chosen).sum() / weights.sum())
+        scores = log_softmax(logits / np.exp(log_temperature), axis=1)
+        chosen = scores[np.arange(len(known)), pool.truth[known] - 1]
+        return float(-np.average(chosen, weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
-def operating_points(pool: Pool, temperature: float, data: str) -> tuple[OperatingPoint, ...]:
+def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[OperatingPoint, ...]:
     """Thresholds by two written rules, with what they do on the pool.
 
     ``balanced`` is where sensitivity and specificity are equal, so that it favours neither error
@@ -81,7 +94,7 @@ def operating_points(pool: Pool, temperature: float, data: str) -> tuple[Operati
     asks for. ``screening`` is the highest threshold that still finds the wanted share of the
     pneumonia images.
     """
-    probability = pool.probability(temperature)
+    probability = scaling.pneumonia(pool.logits)
     ill = pool.ill
     low = float(np.quantile(probability[ill], MISSED, method="lower"))
     high = float(np.quantile(probability[~ill], 1 - FALSE_ALARMS, method="higher"))
@@ -136,7 +149,7 @@ def _equal_errors(probability: NDArray[np.float64], ill: NDArray[np.bool_]) -> f
     return float(thresholds[1:][np.abs(hits - (1 - alarms))[1:].argmin()])
 
 
-def probability_histogram(pool: Pool, temperature: float) -> Histogram:
+def probability_histogram(pool: Pool, scaling: Scaling) -> Histogram:
     """Counts of the pooled probabilities of pneumonia in twenty bins."""
-    counts, edges = np.histogram(pool.probability(temperature), np.linspace(0, 1, 21))
+    counts, edges = np.histogram(scaling.pneumonia(pool.logits), np.linspace(0, 1, 21))
     return Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()))

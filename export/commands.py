@@ -1,6 +1,7 @@
 """`pneumonia export` and `pneumonia calibrate`."""
 
 import argparse
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import onnxruntime as ort
 
     from export.run import Run
+    from export.scaling import Scaling
     from training.validation import Validation
 
 _POPULATION = (
@@ -69,19 +71,19 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _export_float32(arguments: argparse.Namespace, run: "Run") -> None:
-    from export.calibration import Pool, fit_temperature
+    from export.calibration import Pool, fit_scaling
     from export.pack import open_graph
     from export.parity import TOLERANCE
     from export.to_onnx import build_graph
 
-    temperature = fit_temperature(Pool.of(run.validation, run.source))
-    graph = build_graph(run.model, temperature, run.check)
-    parity = _parity(open_graph(graph), run, temperature, TOLERANCE)
-    _pack(arguments, run, graph, run.validation, temperature, parity, {})
+    scaling = fit_scaling(Pool.of(run.validation, run.source))
+    graph = build_graph(run.model, scaling, run.check)
+    parity = _parity(open_graph(graph), run, scaling, TOLERANCE)
+    _pack(arguments, run, graph, run.validation, scaling, parity, {})
 
 
 def _export_int8(arguments: argparse.Namespace, run: "Run") -> None:
-    from export.calibration import Pool, fit_temperature
+    from export.calibration import Pool, fit_scaling
     from export.pack import open_graph
     from export.parity import INT8_TOLERANCE
     from export.quantize import (
@@ -93,20 +95,21 @@ def _export_int8(arguments: argparse.Namespace, run: "Run") -> None:
         validate,
     )
     from export.run import find_held_out
-    from export.to_onnx import add_probabilities, convert, set_temperature
+    from export.scaling import Scaling, add_probabilities, set_scaling
+    from export.to_onnx import convert
 
     held_out = find_held_out(run, arguments.int8)
     data, known = held_out.data, held_out.known
     plain = convert(run.model, run.check)
     graph = quantize(plain, calibration_images(held_out.others, run.size))
     for made in (plain, graph):
-        add_probabilities(made, 1.0)
+        add_probabilities(made, Scaling())
     session = open_graph(graph)
     answered = validate(session, data, known)
     pools = [Pool.of(one, run.source) for one in (known, answered)]
-    temperatures = [fit_temperature(pool) for pool in pools]
+    scalings = [fit_scaling(pool) for pool in pools]
     refused = refusals(open_graph(plain), session, run.check.limit, data) if run.check else {}
-    comparison = compare((known, temperatures[0]), (answered, temperatures[1]), refused)
+    comparison = compare((known, scalings[0]), (answered, scalings[1]), refused)
     metrics = {
         f"{figure}_{kind}": value
         for figure, values in comparison.items()
@@ -115,19 +118,19 @@ def _export_int8(arguments: argparse.Namespace, run: "Run") -> None:
     for name, value in metrics.items():
         print(f"{name} {value:.4f}")
     check_quality(comparison)
-    set_temperature(graph, temperatures[1])
-    parity = _parity(open_graph(graph), run, temperatures[1], INT8_TOLERANCE)
-    _pack(arguments, run, graph, answered, temperatures[1], parity, metrics)
+    set_scaling(graph, scalings[1])
+    parity = _parity(open_graph(graph), run, scalings[1], INT8_TOLERANCE)
+    _pack(arguments, run, graph, answered, scalings[1], parity, metrics)
 
 
 def _parity(
-    session: "ort.InferenceSession", run: "Run", temperature: float, tolerance: float
+    session: "ort.InferenceSession", run: "Run", scaling: "Scaling", tolerance: float
 ) -> dict[str, float]:
     from export.parity import check_parity
     from training.data import at_size
 
     images = at_size(run.validation.images, run.size)
-    return check_parity(session, run.model, images, temperature, tolerance)
+    return check_parity(session, run.model, images, scaling, tolerance)
 
 
 def _pack(
@@ -135,7 +138,7 @@ def _pack(
     run: "Run",
     graph: "onnx.ModelProto",
     validation: "Validation",
-    temperature: float,
+    scaling: "Scaling",
     parity: dict[str, float],
     metrics: dict[str, float],
 ) -> None:
@@ -147,7 +150,7 @@ def _pack(
     made = run.configuration
     pool = Pool.of(validation, run.source)
     histograms: dict[Literal["probability", "distance"], Histogram] = {
-        "probability": probability_histogram(pool, temperature)
+        "probability": probability_histogram(pool, scaling)
     }
     if run.distances is not None:
         histograms["distance"] = run.distances
@@ -163,8 +166,8 @@ def _pack(
         labels=LABELS,
         pneumonia_labels=PNEUMONIA_LABELS,
         input=InputSpec(height=run.size, width=run.size),
-        temperature=temperature,
-        operating_points=operating_points(pool, temperature, described),
+        **asdict(scaling),
+        operating_points=operating_points(pool, scaling, described),
         calibration=described,
         input_check_limit=run.check.limit if run.check else None,
         population=arguments.population,
@@ -199,7 +202,7 @@ def calibrate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def calibrate(arguments: argparse.Namespace) -> int:
-    """Refit temperature and thresholds of a model file on labelled images of one's own.
+    """Refit scaling and thresholds of a model file on labelled images of one's own.
 
     Raises:
         DataError: too few images that the model answers.
@@ -207,9 +210,9 @@ def calibrate(arguments: argparse.Namespace) -> int:
     """
     import onnx
 
-    from export.calibration import Pool, fit_temperature, operating_points, probability_histogram
+    from export.calibration import Pool, fit_scaling, operating_points, probability_histogram
     from export.pack import golden, open_graph, write
-    from export.to_onnx import set_temperature
+    from export.scaling import Scaling, set_scaling
     from training.data import DataError, find_samples
     from training.evaluate import evaluate
 
@@ -224,11 +227,12 @@ def calibrate(arguments: argparse.Namespace) -> int:
     graph = onnx.load(arguments.model)
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
     before = Contract.from_metadata(metadata)
-    # the logits up to a constant a row, which no softmax sees
-    logits = before.temperature * np.log(np.maximum(scores.probabilities, 1e-30))
-    pool = Pool(logits, scores.truth, scores.patients)
-    temperature = fit_temperature(pool)
-    set_temperature(graph, temperature)
+    scaling = Scaling(before.temperature, before.offset, before.kind_temperature)
+    pool = Pool(scaling.logits(scores.probabilities), scores.truth, scores.patients)
+    fitted = fit_scaling(pool)
+    if not (scores.truth > 0).any():  # nothing was learnt of the kinds
+        fitted = replace(fitted, kind_temperature=scaling.kind_temperature)
+    set_scaling(graph, fitted)
     described = (
         f"{len(scores.truth)} labelled images of {len(np.unique(scores.patients))} patients given "
         f"to `pneumonia calibrate`"
@@ -237,12 +241,12 @@ def calibrate(arguments: argparse.Namespace) -> int:
         update={
             "version": f"{before.version.split('+')[0]}+calibrated",
             "created": datetime.now(UTC).replace(microsecond=0),
-            "temperature": temperature,
-            "operating_points": operating_points(pool, temperature, described),
+            **asdict(fitted),
+            "operating_points": operating_points(pool, fitted, described),
             "calibration": described,
             "reference_histograms": {
                 **before.reference_histograms,
-                "probability": probability_histogram(pool, temperature),
+                "probability": probability_histogram(pool, fitted),
             },
             "golden": golden(open_graph(graph), before.input.height),
         }

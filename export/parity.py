@@ -5,6 +5,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from export.scaling import Scaling
 from export.to_onnx import keras_probabilities
 from service.errors import PneumoniaError
 
@@ -25,7 +26,7 @@ def check_parity(
     session: ort.InferenceSession,
     model: keras.Model,
     images: NDArray[np.uint8],
-    temperature: float,
+    scaling: Scaling,
     tolerance: float = TOLERANCE,
 ) -> dict[str, float]:
     """Compare on images of the graph's own size, uint8 ``[N, size, size, 1]``.
@@ -36,7 +37,7 @@ def check_parity(
     Raises:
         ParityError: the largest difference is above the tolerance.
     """
-    expected = keras_probabilities(model, images, temperature)
+    expected = keras_probabilities(model, images, scaling)
     given = session.run(["probabilities"], {"image": images})[0]
     difference = np.abs(given - expected)
     largest = float(difference.max())

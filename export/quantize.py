@@ -22,8 +22,8 @@ from keras.utils import Progbar
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from scipy.special import softmax
 
+from export.scaling import Scaling
 from service.errors import PneumoniaError
 from service.imaging.radiograph import Pixels
 from training.data import Dataset, Sample, at_size, load
@@ -103,7 +103,7 @@ def calibration_images(samples: Sequence[Sample], size: int) -> Pixels:
 
 
 def validate(session: ort.InferenceSession, data: Dataset, known: Validation) -> Validation:
-    """``known`` with the logits of another graph, of temperature 1, for the same images.
+    """``known`` with the logits of another graph, of no scaling, for the same images.
 
     Logits are right up to a constant a row, which no softmax sees.
     """
@@ -137,11 +137,11 @@ def refusals(
     return found
 
 
-def figures(validation: Validation, temperature: float) -> dict[str, float]:
+def figures(validation: Validation, scaling: Scaling) -> dict[str, float]:
     """Both AUROCs and the ECE, ``_clean`` and ``_shifted`` (all shifts together)."""
     found = {}
     for images, rows in (("clean", slice(0, 1)), ("shifted", slice(1, None))):
-        measured = measure(_scores(validation, temperature, rows))
+        measured = measure(_scores(validation, scaling, rows))
         for name in ("auroc", "bacterial_or_viral_auroc", "ece"):
             if not np.isnan(measured[name]):
                 found[f"{name}_{images}"] = measured[name]
@@ -149,12 +149,12 @@ def figures(validation: Validation, temperature: float) -> dict[str, float]:
 
 
 def compare(
-    float32: tuple[Validation, float], int8: tuple[Validation, float], check: Comparison
+    float32: tuple[Validation, Scaling], int8: tuple[Validation, Scaling], check: Comparison
 ) -> Comparison:
     """Figures of both on the same images.
 
     Args:
-        float32: logits and temperature.
+        float32: logits and their scaling.
         int8: the same of the quantised graph.
         check: what :func:`refusals` found; empty for a network without an input check.
     """
@@ -203,14 +203,14 @@ def in_turn(images: Pixels) -> Pixels:
     return changed
 
 
-def _scores(validation: Validation, temperature: float, rows: slice) -> Scores:
+def _scores(validation: Validation, scaling: Scaling, rows: slice) -> Scores:
     logits = validation.logits[rows].astype(np.float64)
     copies = logits.shape[0]
     truth = np.where(
         validation.targets.max(axis=1) > 0.99, validation.targets.argmax(axis=1), -1
     ).astype(np.int64)
     return Scores(
-        softmax(logits.reshape(-1, logits.shape[2]) / temperature, axis=1),
+        scaling.probabilities(logits.reshape(-1, logits.shape[2])),
         np.tile(truth, copies),
         np.tile(validation.groups, copies),
         0.5,

@@ -8,22 +8,22 @@ import tf2onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from export.scaling import Scaling, add_probabilities
 from training.architectures import has_evidence
 from training.input_check import InputCheck
 
 OPSET = 18
-_TEMPERATURE = "temperature"
 _KERNEL_DIMENSIONS = 4
 
 
 def build_graph(
-    model: keras.Model, temperature: float, check: InputCheck | None = None
+    model: keras.Model, scaling: Scaling, check: InputCheck | None = None
 ) -> onnx.ModelProto:
     """Convert a network.
 
     Input ``image`` is uint8 ``[N, size, size, 1]``. Outputs are ``probabilities``, float32
-    ``[N, C]``, the softmax of the logits over the initializer ``temperature``, and, where the last
-    layer is linear in the pooled ``features``, ``evidence``, float32 ``[N, C, h, w]``: that linear
+    ``[N, C]``, the logits under a ``scaling``, and, where the last layer is linear in the pooled
+    ``features``, ``evidence``, float32 ``[N, C, h, w]``: that linear
     layer applied at every place before pooling. Its spatial mean plus the layer bias is the logit,
     exactly (class activation map, Zhou et al. 2016, arXiv:1512.04150). With a ``check``, which
     needs such a network, there is also ``distance``, float32 ``[N]``.
@@ -32,7 +32,7 @@ def build_graph(
     changes is part of the measured parity. All else, whose range is not known, stays as it is.
     """
     graph = convert(model, check)
-    add_probabilities(graph, temperature)
+    add_probabilities(graph, scaling)
     _store_half(graph)
     onnx.checker.check_model(graph, full_check=True)
     return graph
@@ -60,27 +60,12 @@ def convert(model: keras.Model, check: InputCheck | None = None) -> onnx.ModelPr
     return converted
 
 
-def set_temperature(graph: onnx.ModelProto, temperature: float) -> None:
-    """Give a graph that :func:`build_graph` made another temperature, > 0.
-
-    Raises:
-        ValueError: the graph has no temperature of its own.
-    """
-    for weight in graph.graph.initializer:
-        if weight.name == _TEMPERATURE:
-            weight.CopyFrom(
-                numpy_helper.from_array(np.array([temperature], np.float32), _TEMPERATURE)
-            )
-            return
-    raise ValueError("the graph has no initializer named temperature")
-
-
 def keras_probabilities(
-    model: keras.Model, images: NDArray[np.uint8], temperature: float
-) -> NDArray[np.float32]:
-    """What the exported graph should give, computed by Keras; float32 ``[N, C]``."""
+    model: keras.Model, images: NDArray[np.uint8], scaling: Scaling
+) -> NDArray[np.float64]:
+    """What the exported graph should give, the logits by Keras; float64 ``[N, C]``."""
     logits = model(images.astype(np.float32), training=False)
-    return np.asarray(keras.ops.softmax(logits / temperature), np.float32)
+    return scaling.probabilities(np.asarray(logits))
 
 
 def _with_evidence(model: keras.Model, check: InputCheck | None):  # type: ignore[no-untyped-def]
@@ -111,16 +96,6 @@ def _without_evidence(model: keras.Model):  # type: ignore[no-untyped-def]
         return (model(tf.cast(image, tf.float32), training=False),)
 
     return compute
-
-
-def add_probabilities(graph: onnx.ModelProto, temperature: float) -> None:
-    """Put ``probabilities`` in the place of the output ``logits``, in the given graph."""
-    graph.graph.initializer.append(
-        numpy_helper.from_array(np.array([temperature], np.float32), _TEMPERATURE)
-    )
-    graph.graph.node.append(helper.make_node("Div", ["logits", _TEMPERATURE], ["cooled"]))
-    graph.graph.node.append(helper.make_node("Softmax", ["cooled"], ["probabilities"], axis=1))
-    graph.graph.output[0].name = "probabilities"
 
 
 def _rename(graph: onnx.ModelProto, old: str, new: str) -> None:

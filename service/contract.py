@@ -115,6 +115,9 @@ class Contract(_Frozen):
     """Everything a service or a reader must know about a model file.
 
     Attributes:
+        temperature: by which the log odds of pneumonia are divided inside the graph.
+        offset: what is then added to them.
+        kind_temperature: by which the logits of the kinds of pneumonia are divided.
         population_age_years: youngest and oldest age, in completed years, that the figures hold
             for; None where nobody knows.
     """
@@ -127,6 +130,8 @@ class Contract(_Frozen):
     pneumonia_labels: tuple[str, ...] = Field(min_length=1)
     input: InputSpec
     temperature: float = Field(gt=0)
+    offset: float = 0.0
+    kind_temperature: float = Field(default=1.0, gt=0)
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
     calibration: str = ""
     input_check_limit: float | None = Field(default=None, gt=0)

@@ -98,8 +98,11 @@ def test_the_exported_evidence_is_exact(chain: Chain) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 96, 96, 1)).astype(np.uint8)
     probabilities, evidence = session.run(["probabilities", "evidence"], {"image": images})
     logits = evidence.mean(axis=(2, 3)) + bias
-    scaled = np.exp(logits / contract.temperature)
-    assert np.allclose(probabilities, scaled / scaled.sum(axis=1, keepdims=True), atol=1e-5)
+    odds = np.log(np.exp(logits[:, 1:]).sum(axis=1)) - logits[:, 0]
+    ill = 1 / (1 + np.exp(-odds / contract.temperature - contract.offset))
+    kinds = np.exp(logits[:, 1:] / contract.kind_temperature)
+    kinds *= (ill / kinds.sum(axis=1))[:, np.newaxis]
+    assert np.allclose(probabilities, np.column_stack([1 - ill, kinds]), atol=1e-5)
     assert np.allclose(logits, network(images.astype(np.float32)), atol=0.05)
 
 

@@ -1,4 +1,4 @@
-"""Temperature and thresholds from logits whose right answer is known."""
+"""Scaling and thresholds from logits whose right answer is known."""
 
 import numpy as np
 import pytest
@@ -7,40 +7,58 @@ from export.calibration import (
     FALSE_ALARMS,
     MISSED,
     Pool,
-    fit_temperature,
+    fit_scaling,
     operating_points,
     probability_histogram,
 )
+from export.scaling import Scaling
 from training.validation import Validation
 
+PLAIN = Scaling()
 
-def _pool(temperature: float, images: int = 6000) -> Pool:
-    """Labels drawn from the softmax of logits, which are then sharpened by ``temperature``."""
+
+def _pool(scaling: Scaling = PLAIN, images: int = 6000) -> Pool:
+    """Labels drawn from logits under a scaling, as many of each class."""
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 1.5, (images, 3))
-    odds = np.exp(logits)
-    shares = odds / odds.sum(axis=1, keepdims=True)
-    truth = np.array([generator.choice(3, p=share) for share in shares])
-    return Pool(logits * temperature, truth, np.arange(images))
+    truth = np.array([generator.choice(3, p=share) for share in scaling.probabilities(logits)])
+    return Pool(logits, truth, np.arange(images))
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_the_temperature_that_sharpened_the_logits_is_found(temperature: float) -> None:
-    assert fit_temperature(_pool(temperature)) == pytest.approx(temperature, rel=0.1)
+def test_the_scaling_of_the_logits_is_found(temperature: float) -> None:
+    # with as many of each class as the fit takes for granted
+    made = Scaling(temperature, offset=0.0, kind_temperature=2 * temperature)
+    found = fit_scaling(_balanced(_pool(made)))
+    assert found.temperature == pytest.approx(made.temperature, rel=0.15)
+    assert found.kind_temperature == pytest.approx(made.kind_temperature, rel=0.25)
 
 
-def test_pneumonia_of_unknown_kind_counts_for_both_kinds() -> None:
-    known = _pool(2.0)
+def test_an_offset_is_found() -> None:
+    plain, moved = (fit_scaling(_balanced(_pool(Scaling(offset=offset)))) for offset in (0, 0.5))
+    assert moved.offset > plain.offset
+
+
+def _balanced(pool: Pool) -> Pool:
+    fewest = np.bincount(pool.truth).min()
+    rows = np.concatenate([np.flatnonzero(pool.truth == label)[:fewest] for label in range(3)])
+    return Pool(pool.logits[rows], pool.truth[rows], pool.patients[rows])
+
+
+def test_pneumonia_of_unknown_kind_counts_for_whether_not_for_which() -> None:
+    known = _pool(Scaling(2.0, 0.0, 2.0))
     hidden = np.where((known.truth > 0) & (np.arange(len(known.truth)) % 2 == 0), -1, known.truth)
     pool = Pool(known.logits, hidden, known.patients)
     assert pool.ill.sum() == known.ill.sum()
-    assert fit_temperature(pool) == pytest.approx(2.0, rel=0.15)
+    assert fit_scaling(pool).kind_temperature == pytest.approx(2.0, rel=0.2)
+    unknown = Pool(known.logits, np.where(known.truth > 0, -1, 0), known.patients)
+    assert fit_scaling(unknown).kind_temperature == 1.0
 
 
 def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget() -> None:
-    pool = _pool(1.0)
-    balanced, screening = operating_points(pool, 1.0, "made")
-    probability = pool.probability(1.0)
+    pool = _pool()
+    balanced, screening = operating_points(pool, Scaling(), "made")
+    probability = Scaling().pneumonia(pool.logits)
     for point in (balanced, screening):
         found = (probability[pool.ill] >= point.threshold).mean()
         assert found == point.sensitivity.value
@@ -72,6 +90,6 @@ def test_the_pool_holds_one_source_under_all_shifts() -> None:
 
 
 def test_the_histogram_counts_every_answer() -> None:
-    histogram = probability_histogram(_pool(1.0, 500), 1.0)
+    histogram = probability_histogram(_pool(images=500), Scaling())
     assert sum(histogram.counts) == 500
     assert len(histogram.edges) == 21

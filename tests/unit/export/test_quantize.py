@@ -20,7 +20,8 @@ from export.quantize import (
     validate,
 )
 from export.run import held_out
-from export.to_onnx import add_probabilities, convert, keras_probabilities
+from export.scaling import Scaling, add_probabilities
+from export.to_onnx import convert, keras_probabilities
 from service.imaging.radiograph import Pixels
 from training.architectures import ARCHITECTURES
 from training.data import DataError, Dataset, Sample, at_size
@@ -52,7 +53,7 @@ def plain(network: keras.Model) -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def graph(plain: onnx.ModelProto) -> onnx.ModelProto:
     made = quantize(plain, at_size(IMAGES, SMALL))
-    add_probabilities(made, 1.0)
+    add_probabilities(made, Scaling())
     onnx.checker.check_model(made)
     return made
 
@@ -82,7 +83,7 @@ def test_all_outputs_stay_and_are_close(network: keras.Model, graph: onnx.ModelP
     assert names == ["probabilities", "evidence", "distance"]
     small = at_size(IMAGES, SMALL)
     probabilities, evidence = session.run(names[:2], {"image": small})
-    assert np.abs(probabilities - keras_probabilities(network, small, 1.0)).max() < 0.2
+    assert np.abs(probabilities - keras_probabilities(network, small, Scaling())).max() < 0.2
     # the evidence is computed in float32, so that its mean is the logit, exactly
     logits = evidence.mean(axis=(2, 3)) + network.get_layer("classifier").get_weights()[1]
     odds = np.exp(logits)
@@ -119,7 +120,7 @@ def test_answers_of_the_graph_become_logits(graph: onnx.ModelProto, known: Valid
 def test_refusals_are_counted_by_the_limit(plain: onnx.ModelProto, graph: onnx.ModelProto) -> None:
     float32 = onnx.ModelProto()
     float32.CopyFrom(plain)
-    add_probabilities(float32, 1.0)
+    add_probabilities(float32, Scaling())
     none = refusals(open_graph(float32), open_graph(graph), 1e9, dataset(IMAGES[:3]))
     assert none["refused_clean"] == {"float32": 0, "int8": 0}
     assert none["impostors_let_through"] == {"float32": 1, "int8": 1}
@@ -130,10 +131,10 @@ def test_refusals_are_counted_by_the_limit(plain: onnx.ModelProto, graph: onnx.M
 
 def test_equal_answers_pass_the_gate_and_worse_ones_are_named(known: Validation) -> None:
     good = replace(known, logits=np.stack([8 * TARGETS, 8 * TARGETS]))
-    check_quality(compare((good, 1.0), (good, 1.0), {}))
+    check_quality(compare((good, Scaling()), (good, Scaling()), {}))
     spoilt = good.logits.copy()
     spoilt[1, :2] = spoilt[1, 1::-1]  # under the shift one normal and one ill image change places
-    comparison = compare((good, 1.0), (replace(good, logits=spoilt), 1.0), {})
+    comparison = compare((good, Scaling()), (replace(good, logits=spoilt), Scaling()), {})
     with pytest.raises(
         QuantizationError, match=r"auroc shifted is 0\.\d+ instead of 1\.0000"
     ) as said:

@@ -1,16 +1,19 @@
 """The exported graph against the network it came from."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import onnxruntime as ort
 import pytest
 
 from export.parity import ParityError, check_parity
-from export.to_onnx import build_graph, keras_probabilities, set_temperature
+from export.scaling import Scaling, set_scaling
+from export.to_onnx import build_graph, keras_probabilities
 from training.architectures import ARCHITECTURES
 from training.input_check import feature_extractor, fit
 
-TEMPERATURE = 1.7
+SCALING = Scaling(temperature=1.7, offset=0.4, kind_temperature=0.6)
 
 
 @pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
@@ -20,7 +23,7 @@ def network(request: pytest.FixtureRequest) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def session(network: keras.Model) -> ort.InferenceSession:
-    return ort.InferenceSession(build_graph(network, TEMPERATURE).SerializeToString())
+    return ort.InferenceSession(build_graph(network, SCALING).SerializeToString())
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 1)).astype(np.uint8)
@@ -36,22 +39,26 @@ def test_probabilities_are_those_of_the_network(
 ) -> None:
     given = session.run(["probabilities"], {"image": IMAGES})[0]
     assert np.allclose(given.sum(axis=1), 1, atol=1e-5)
-    assert np.allclose(given, keras_probabilities(network, IMAGES, TEMPERATURE), atol=0.01)
-    assert check_parity(session, network, IMAGES, TEMPERATURE)["images"] == 4
+    assert np.allclose(given, keras_probabilities(network, IMAGES, SCALING), atol=0.01)
+    assert check_parity(session, network, IMAGES, SCALING)["images"] == 4
 
 
-def test_another_temperature_fails_parity(
-    network: keras.Model, session: ort.InferenceSession
+@pytest.mark.parametrize(
+    "other", [{"temperature": 0.4}, {"offset": 1.4}, {"kind_temperature": 0.05}]
+)
+def test_another_scaling_fails_parity(
+    network: keras.Model, session: ort.InferenceSession, other: dict[str, float]
 ) -> None:
     with pytest.raises(ParityError, match="it is not written"):
-        check_parity(session, network, IMAGES, TEMPERATURE / 4)
+        check_parity(session, network, IMAGES, replace(SCALING, **other))
 
 
-def test_the_temperature_can_be_set_anew(network: keras.Model) -> None:
-    graph = build_graph(network, TEMPERATURE)
-    set_temperature(graph, 5.0)
+def test_the_scaling_can_be_set_anew(network: keras.Model) -> None:
+    graph = build_graph(network, SCALING)
+    other = Scaling(temperature=5.0, offset=-1.0, kind_temperature=2.0)
+    set_scaling(graph, other)
     session = ort.InferenceSession(graph.SerializeToString())
-    assert check_parity(session, network, IMAGES, 5.0)["largest_difference"] < 0.01
+    assert check_parity(session, network, IMAGES, other)["largest_difference"] < 0.01
 
 
 def test_the_distance_is_that_of_the_fitted_check() -> None:
@@ -61,7 +68,7 @@ def test_the_distance_is_that_of_the_fitted_check() -> None:
     smooth = np.cumsum(generator.normal(0, 6, (80, 64, 64, 1)), axis=2) + 128
     known = np.clip(smooth, 0, 255).astype(np.uint8)
     check = fit(extract(known[:60]), extract(IMAGES), extract(known[60:]))
-    graph = build_graph(network, TEMPERATURE, check)
+    graph = build_graph(network, SCALING, check)
     session = ort.InferenceSession(graph.SerializeToString())
     assert [output.name for output in session.get_outputs()][-1] == "distance"
     images = np.concatenate([known[:4], IMAGES])
