@@ -9,9 +9,9 @@ from export.scaling import Scaling
 from export.to_onnx import keras_probabilities
 from service.errors import PneumoniaError
 
-# largest difference of a probability between Keras and the exported file on real images; half
-# precision weights account for nearly all of it
-TOLERANCE = 0.01
+# largest difference of a probability between Keras and the exported file on real images; how the
+# kernels are stored accounts for nearly all of it
+TOLERANCE = 0.03
 # of a quantised file, whose use is decided by its figures on held-out images, not by this
 INT8_TOLERANCE = 0.15
 

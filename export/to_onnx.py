@@ -6,14 +6,13 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from export.scaling import Scaling, add_probabilities
+from export.storage import store_small
 from training.architectures import has_evidence
 from training.input_check import InputCheck
 
 OPSET = 18
-_KERNEL_DIMENSIONS = 4
 
 
 def build_graph(
@@ -28,12 +27,11 @@ def build_graph(
     exactly (class activation map, Zhou et al. 2016, arXiv:1512.04150). With a ``check``, which
     needs such a network, there is also ``distance``, float32 ``[N]``.
 
-    Convolution kernels are stored as float16 and cast on loading, which halves the file; what that
-    changes is part of the measured parity. All else, whose range is not known, stays as it is.
+    Kernels are stored as :mod:`export.storage` says.
     """
     graph = convert(model, check)
     add_probabilities(graph, scaling)
-    _store_half(graph)
+    store_small(graph)
     onnx.checker.check_model(graph, full_check=True)
     return graph
 
@@ -105,17 +103,3 @@ def _rename(graph: onnx.ModelProto, old: str, new: str) -> None:
     for output in graph.graph.output:
         if output.name == old:
             output.name = new
-
-
-def _store_half(graph: onnx.ModelProto) -> None:
-    casts = []
-    for weight in graph.graph.initializer:
-        values = numpy_helper.to_array(weight)
-        if values.dtype != np.float32 or values.ndim != _KERNEL_DIMENSIONS:
-            continue
-        name = weight.name
-        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
-        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.graph.node]
-    del graph.graph.node[:]
-    graph.graph.node.extend(nodes)

@@ -103,7 +103,8 @@ def test_the_exported_evidence_is_exact(chain: Chain) -> None:
     kinds = np.exp(logits[:, 1:] / contract.kind_temperature)
     kinds *= (ill / kinds.sum(axis=1))[:, np.newaxis]
     assert np.allclose(probabilities, np.column_stack([1 - ill, kinds]), atol=1e-5)
-    assert np.allclose(logits, network(images.astype(np.float32)), atol=0.05)
+    # large kernels are stored in eight bits
+    assert np.allclose(logits, network(images.astype(np.float32)), atol=0.2)
 
 
 def test_the_contract_tells_the_whole_story(chain: Chain) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from export.parity import ParityError, check_parity
 from export.scaling import Scaling, set_scaling
-from export.to_onnx import build_graph, keras_probabilities
+from export.to_onnx import build_graph, convert, keras_probabilities
 from training.architectures import ARCHITECTURES
 from training.input_check import feature_extractor, fit
 
@@ -39,7 +39,7 @@ def test_probabilities_are_those_of_the_network(
 ) -> None:
     given = session.run(["probabilities"], {"image": IMAGES})[0]
     assert np.allclose(given.sum(axis=1), 1, atol=1e-5)
-    assert np.allclose(given, keras_probabilities(network, IMAGES, SCALING), atol=0.01)
+    assert np.allclose(given, keras_probabilities(network, IMAGES, SCALING), atol=0.03)
     assert check_parity(session, network, IMAGES, SCALING)["images"] == 4
 
 
@@ -68,13 +68,12 @@ def test_the_distance_is_that_of_the_fitted_check() -> None:
     smooth = np.cumsum(generator.normal(0, 6, (80, 64, 64, 1)), axis=2) + 128
     known = np.clip(smooth, 0, 255).astype(np.uint8)
     check = fit(extract(known[:60]), extract(IMAGES), extract(known[60:]))
-    graph = build_graph(network, SCALING, check)
-    session = ort.InferenceSession(graph.SerializeToString())
+    session = ort.InferenceSession(convert(network, check).SerializeToString())
     assert [output.name for output in session.get_outputs()][-1] == "distance"
     images = np.concatenate([known[:4], IMAGES])
     given = session.run(["distance"], {"image": images})[0]
     assert given.shape == (8,)
-    assert np.allclose(given, check.distance(extract(images)), rtol=0.02, atol=0.02)
+    assert np.allclose(given, check.distance(extract(images)), rtol=1e-3, atol=1e-3)
 
 
 def test_evidence_where_the_network_has_it(
@@ -85,8 +84,10 @@ def test_evidence_where_the_network_has_it(
         assert names == ["probabilities"]
         return
     assert names == ["probabilities", "evidence"]
-    evidence = session.run(["evidence"], {"image": IMAGES})[0]
+    # before the kernels are stored small
+    exact = ort.InferenceSession(convert(network).SerializeToString())
+    evidence = exact.run(["evidence"], {"image": IMAGES})[0]
     assert evidence.shape == (4, 3, 2, 2)
     bias = network.get_layer("classifier").get_weights()[1]
     logits = np.asarray(network(IMAGES.astype(np.float32), training=False))
-    assert np.allclose(evidence.mean(axis=(2, 3)) + bias, logits, atol=0.02)
+    assert np.allclose(evidence.mean(axis=(2, 3)) + bias, logits, atol=1e-3)
