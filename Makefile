@@ -66,14 +66,15 @@ runs/seed%/model.keras: $(BASE)/model.keras | $(VENV)/.training
 		--out $(@D) $(if $(wildcard $(@D)/state.json),--resume)
 
 model-report: $(VENV)/.development ## score the shipped model anew and fill README and model card
+	rm -f models/reports/children/strangers.json
 	$(BIN)/pneumonia evaluate $(MODEL) $(CHILDREN) --only $(RUN)/validation.txt --shifts --audit \
 		$(if $(wildcard $(STRANGERS)),--strangers $(STRANGERS)) --out models/reports/children
 	$(BIN)/pneumonia evaluate $(MODEL) $(ADULTS) --only $(RUN)/validation.txt \
 		--out models/reports/adults
 	mkdir -p models/reports/run
 	for run in $(BASE) $(SEEDS); do \
-		mkdir -p models/reports/$${run##*/}; \
-		cp $$run/configuration.json $$run/history.csv models/reports/$${run##*/}; \
+		mkdir -p models/reports/$${run##*/} && \
+		cp $$run/configuration.json $$run/history.csv models/reports/$${run##*/} || exit 1; \
 	done
 	cp $(addprefix $(RUN)/,configuration.json history.csv curves.png input_check.json) \
 		models/reports/run

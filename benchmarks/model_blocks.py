@@ -210,7 +210,8 @@ def strangers() -> str:
     nearest = report["nearest_of_limit"]
     return (
         f"Of {report['images']} pictures in `{report['source']}` the service refuses "
-        f"{rounded_rate(report['refused'])}; the nearest lies at {nearest:.2f} times the limit."
+        f"{rounded_rate(report['refused'])}"
+        + (f"; the nearest lies at {nearest:.2f} times the limit." if nearest else ".")
     )
 
 

@@ -102,7 +102,7 @@ def audit() -> str:
             name,
             str(found["checked"] + found["could_not_be_checked"]),
             str(found["could_not_be_checked"]),
-            _told(list(found["vulnerable"])),
+            _told(list(found["vulnerable"])) if found["checked"] else "not known",
         ]
         for name, found in report["audits"].items()
     ]

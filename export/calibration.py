@@ -19,6 +19,7 @@ SCREENING = 0.995
 # images lies below the band, at most this share of the normal ones above it
 MISSED = 0.01
 FALSE_ALARMS = 0.02
+_PNEUMONIA_TO_NORMAL = 2.0
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,13 @@ class Pool:
 def fit_scaling(pool: Pool) -> Scaling:
     """The scaling that minimises the log loss of whether it is pneumonia, and of its kind.
 
-    Every class weighs the same, so "calibrated" means: where each label is equally frequent.
+    "Calibrated" means: where two in three images show pneumonia, as where normal, bacterial and
+    viral are equally frequent. Among images of known kind, each kind weighs the same.
     """
-    _, place, counts = np.unique(pool.truth, return_inverse=True, return_counts=True)
-    weights = 1 / counts[place]
     odds, ill = log_odds(pool.logits), pool.ill
+    weights = np.ones(len(ill))
+    weights[~ill] = 1 / np.count_nonzero(~ill)
+    weights[ill] = _PNEUMONIA_TO_NORMAL * _even(pool.truth[ill])
 
     def loss(tried: NDArray[np.float64]) -> float:
         scores = odds * np.exp(-tried[0]) + tried[1]
@@ -69,13 +72,20 @@ def fit_scaling(pool: Pool) -> Scaling:
     return Scaling(float(np.exp(fitted[0])), float(fitted[1]), _kind_temperature(pool))
 
 
+def _even(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights that sum to 1: the same for each label, or where some are unknown (-1) each image."""
+    kinds, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    shares = counts / counts.sum() if kinds[0] < 0 else np.full(len(kinds), 1 / len(kinds))
+    weights: NDArray[np.float64] = (shares / counts)[place]
+    return weights
+
+
 def _kind_temperature(pool: Pool) -> float:
     """Of the kinds among images of pneumonia of known kind; 1 where there are not several."""
     known = np.flatnonzero(pool.truth > 0)
-    kinds, place, counts = np.unique(pool.truth[known], return_inverse=True, return_counts=True)
-    if len(kinds) < 2:
+    if len(np.unique(pool.truth[known])) < 2:
         return 1.0
-    weights = 1 / counts[place]
+    weights = _even(pool.truth[known])
     logits = pool.logits[known, 1:]
 
     def loss(log_temperature: float) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from service.contract import Contract, Histogram, InputSpec
+from service.errors import ModelFileError
 
 if TYPE_CHECKING:
     import onnx
@@ -212,10 +213,17 @@ def calibrate(arguments: argparse.Namespace) -> int:
 
     from export.calibration import Pool, fit_scaling, operating_points, probability_histogram
     from export.pack import golden, open_graph, write
-    from export.scaling import Scaling, set_scaling
+    from export.scaling import Scaling, has_scaling, set_scaling
     from training.data import DataError, find_samples
     from training.evaluate import evaluate
 
+    if not arguments.model.is_file():
+        raise DataError(f"There is no model file {arguments.model}.")
+    graph = onnx.load(arguments.model)
+    if not has_scaling(graph):
+        raise ModelFileError(
+            "the model file's probabilities have no numbers to refit; export it again"
+        )
     evaluation = evaluate(arguments.model, find_samples(arguments.folder, (arguments.part,)))
     scores = evaluation.scores
     fewest = min(int(scores.ill.sum()), int((~scores.ill).sum()))
@@ -224,13 +232,12 @@ def calibrate(arguments: argparse.Namespace) -> int:
             f"Only {fewest} images of one class were answered; calibrating needs at least "
             f"{_FEWEST_TO_CALIBRATE} of each."
         )
-    graph = onnx.load(arguments.model)
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
     before = Contract.from_metadata(metadata)
     scaling = Scaling(before.temperature, before.offset, before.kind_temperature)
     pool = Pool(scaling.logits(scores.probabilities), scores.truth, scores.patients)
     fitted = fit_scaling(pool)
-    if not (scores.truth > 0).any():  # nothing was learnt of the kinds
+    if len(np.unique(scores.truth[scores.truth > 0])) < 2:  # nothing was learnt of them
         fitted = replace(fitted, kind_temperature=scaling.kind_temperature)
     set_scaling(graph, fitted)
     described = (

@@ -6,7 +6,7 @@ in -64..64 the sum is at most 2 * 255 * 64 = 32,640 and cannot saturate at 32,76
 seven bits and the file computes the same everywhere.
 
 The early convolutions stay in float32: quantising them costs more accuracy than all later ones and
-was measured to save no time. So do the evidence, the distance and the softmax.
+was measured to save no time. So do the evidence, the distance and the scaling.
 """
 
 import tempfile

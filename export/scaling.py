@@ -9,6 +9,7 @@ from onnx import helper, numpy_helper
 from scipy.special import expit, logsumexp, softmax
 
 _LAST = np.iinfo(np.int64).max
+_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Scaling:
 
     def logits(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         """Logits that have these probabilities ``[..., C]``, that of normal being 0."""
-        known = np.clip(np.asarray(probabilities, np.float64), 1e-12, 1)
+        known = np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1)
         ill = known[..., 1:].sum(axis=-1, keepdims=True)
         odds = self.temperature * (np.log(ill / known[..., :1]) - self.offset)
         kinds = self.kind_temperature * np.log(known[..., 1:])
@@ -65,6 +66,7 @@ def add_probabilities(graph: onnx.ModelProto, scaling: Scaling) -> None:
         "first": np.array([0], np.int64),
         "second": np.array([1], np.int64),
         "end": np.array([_LAST], np.int64),
+        "nothing": np.array([0], np.float32),
     }
     graph.graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in constants.items()
@@ -78,9 +80,12 @@ def add_probabilities(graph: onnx.ModelProto, scaling: Scaling) -> None:
             node("Sub", ["any_ill", "well"], ["odds"]),
             node("Div", ["odds", "temperature"], ["cooled"]),
             node("Add", ["cooled", "offset"], ["moved"]),
-            node("Sigmoid", ["moved"], ["pneumonia"]),
-            node("Neg", ["moved"], ["against"]),
-            node("Sigmoid", ["against"], ["normal"]),
+            # a softmax keeps small probabilities, which the runtime's sigmoid rounds to 0
+            node("Mul", ["moved", "nothing"], ["still"]),
+            node("Concat", ["still", "moved"], ["both"], axis=1),
+            node("Softmax", ["both"], ["whether"], axis=1),
+            node("Slice", ["whether", "first", "second", "second"], ["normal"]),
+            node("Slice", ["whether", "second", "end", "second"], ["pneumonia"]),
             node("Div", ["ill", "kind_temperature"], ["cooled_kinds"]),
             node("Softmax", ["cooled_kinds"], ["kinds"], axis=1),
             node("Mul", ["kinds", "pneumonia"], ["shares"]),
@@ -88,6 +93,11 @@ def add_probabilities(graph: onnx.ModelProto, scaling: Scaling) -> None:
         )
     )
     graph.graph.output[0].name = "probabilities"
+
+
+def has_scaling(graph: onnx.ModelProto) -> bool:
+    """Whether a graph has the numbers that :func:`set_scaling` changes."""
+    return set(_numbers(Scaling())) <= {weight.name for weight in graph.graph.initializer}
 
 
 def set_scaling(graph: onnx.ModelProto, scaling: Scaling) -> None:

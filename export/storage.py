@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-# the few late kernels that are most of the file; eight bits in the early ones cost ten times more
+# the few late kernels that are most of the file; eight bits in the early ones cost far more
 # accuracy and save next to nothing
 _LARGE = 50_000
 _KERNEL_DIMENSIONS = 4
@@ -53,8 +53,8 @@ def _split(
     The channels that come in differ by orders of magnitude: with a scale for those that go out
     alone, the small weights of large channels would be lost.
     """
-    inner = np.sqrt(np.mean(kernel**2, axis=(0, 2, 3), keepdims=True))
-    inner = np.maximum(inner, np.finfo(np.float32).tiny)
+    inner = np.sqrt(np.mean(np.square(kernel, dtype=np.float64), axis=(0, 2, 3), keepdims=True))
+    inner = np.maximum(inner, np.finfo(np.float32).tiny).astype(np.float32)
     even = kernel / inner
     outer = np.abs(even).max(axis=(1, 2, 3), keepdims=True) / _LEVELS
     outer = np.maximum(outer, np.finfo(np.float32).tiny)

@@ -175,7 +175,7 @@ class Admission:
     def _wake(self) -> None:
         """Let sleeping workers look for those who wait."""
         for _ in range(min(self._asleep, len(self._waiting))):
-            # fails where the system gives no thread; then nobody was woken
+            # fails where the system gives no thread; the pool may still run it later
             self._pool.submit(self._work, asyncio.get_running_loop())
             self._asleep -= 1
 
@@ -235,7 +235,8 @@ class Admission:
 
     def _sleep(self) -> None:
         """A worker found nobody waiting; but someone may have come since."""
-        self._asleep += 1
+        # one whose thread could not be started at first was never counted as awake
+        self._asleep = min(self._workers, self._asleep + 1)
         self._wake()
 
     def _forget(self, units: float) -> None:

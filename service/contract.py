@@ -130,7 +130,7 @@ class Contract(_Frozen):
     pneumonia_labels: tuple[str, ...] = Field(min_length=1)
     input: InputSpec
     temperature: float = Field(gt=0)
-    offset: float = 0.0
+    offset: float = Field(default=0.0, allow_inf_nan=False)
     kind_temperature: float = Field(default=1.0, gt=0)
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
     calibration: str = ""

@@ -1,6 +1,7 @@
 """What glibc's malloc can be told; other C libraries have no such switches and stay as they are."""
 
 import ctypes
+import os
 from collections.abc import Mapping
 
 # <malloc.h> of glibc
@@ -13,10 +14,13 @@ def tune_heap(options: Mapping[int, int]) -> bool:
     Returns:
         Whether all took effect.
     """
+    if os.name == "nt":
+        return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return all(mallopt(option, value) for option, value in options.items())
+    done = [mallopt(option, value) for option, value in options.items()]
+    return all(done)
 
 
 def share_one_heap() -> bool:

@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     the container's quota leave."""
 
     max_wait_seconds: float = Field(default=0.7, gt=0, le=600)
-    """Longest expected wait in the queue; a request that would wait longer is shed with 429."""
+    """Longest expected wait in the queue; a request that would wait longer is shed with 429, and at
+    four fifths of it one whose body is still to be read."""
 
     deadline_seconds: float = Field(default=20, gt=0, le=3600)
     """Longest time from arrival of a complete upload to its answer, then 504."""

@@ -138,6 +138,7 @@ def train(arguments: argparse.Namespace) -> int:
         arguments.preview.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(preview(images, ranges, arguments.seed)).save(arguments.preview, "PNG")
         return 0
+    _check_relatives(arguments.start)
     # the split does not follow the seed of the run, so that seeds can be compared
     training, validation = split(images, arguments.folds, arguments.fold, seed=0)
     recipe = Recipe(
@@ -185,6 +186,22 @@ def _network(run: Path, architecture: str, validation: Dataset) -> str:
     if earlier["recipe"]["architecture"] != architecture:
         raise DataError(f"{run} is no {architecture}; start from a run of the same --arch.")
     return str(file)
+
+
+def _check_relatives(runs: list[Path]) -> None:
+    """Networks that grew apart from different starts have no meaningful mean."""
+    from training.data import DataError
+    from training.train import CONFIGURATION_FILE
+
+    files = [run / CONFIGURATION_FILE for run in runs]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise DataError(f"There is no {missing[0]}; start from a run of `pneumonia train`.")
+    starts = [json.loads(file.read_text())["recipe"].get("start") for file in files]
+    if len(runs) > 1 and not all(starts):
+        raise DataError("Runs are averaged only where each has a --start, the same for all.")
+    if any(start != starts[0] for start in starts):
+        raise DataError("The runs to start from have different starts and cannot be averaged.")
 
 
 def _report_skipped(images: Dataset) -> None:

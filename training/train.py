@@ -1,6 +1,7 @@
 """The training run: phases, epochs, checkpoints, and a folder that says how it came about."""
 
 import csv
+import hashlib
 import json
 import platform
 import shutil
@@ -268,8 +269,8 @@ def _prepare(folder: Path, configuration: dict[str, object], resume: bool) -> in
         raise DataError(f"{folder} holds no run to resume. Leave --resume out to start one.")
     before = json.loads(file.read_text())
     now = json.loads(json.dumps(configuration, default=str))
-    for key in ("recipe", "training_fingerprint"):
-        if before[key] != now[key]:
+    for key in ("recipe", "training_fingerprint", "start_sha256"):
+        if before.get(key) != now[key]:
             raise DataError(f"{folder} was started with another {key}; resume it as it was begun.")
     return int(json.loads(state.read_text())["epochs"]) if state.exists() else 0
 
@@ -293,6 +294,9 @@ def _configuration(
             **{name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")},
         },
         "git_commit": _git_commit(),
+        "start_sha256": [
+            hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in recipe.start
+        ],
     }
 
 

@@ -18,7 +18,7 @@ PLAIN = Scaling()
 
 
 def _pool(scaling: Scaling = PLAIN, images: int = 6000) -> Pool:
-    """Labels drawn from logits under a scaling, as many of each class."""
+    """Labels drawn from logits under a scaling."""
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 1.5, (images, 3))
     truth = np.array([generator.choice(3, p=share) for share in scaling.probabilities(logits)])
@@ -35,8 +35,11 @@ def test_the_scaling_of_the_logits_is_found(temperature: float) -> None:
 
 
 def test_an_offset_is_found() -> None:
-    plain, moved = (fit_scaling(_balanced(_pool(Scaling(offset=offset)))) for offset in (0, 0.5))
-    assert moved.offset > plain.offset
+    plain = _balanced(_pool(Scaling(2.0)))
+    moved = Pool(np.add(plain.logits, [0, 0.8, 0.8]), plain.truth, plain.patients)
+    found, other = fit_scaling(plain), fit_scaling(moved)
+    assert other.offset == pytest.approx(found.offset - 0.8 / found.temperature, abs=0.01)
+    assert other.temperature == pytest.approx(found.temperature, rel=0.01)
 
 
 def _balanced(pool: Pool) -> Pool:
@@ -51,6 +54,8 @@ def test_pneumonia_of_unknown_kind_counts_for_whether_not_for_which() -> None:
     pool = Pool(known.logits, hidden, known.patients)
     assert pool.ill.sum() == known.ill.sum()
     assert fit_scaling(pool).kind_temperature == pytest.approx(2.0, rel=0.2)
+    whole, partly = fit_scaling(known), fit_scaling(pool)
+    assert partly.offset == pytest.approx(whole.offset, abs=0.05)
     unknown = Pool(known.logits, np.where(known.truth > 0, -1, 0), known.patients)
     assert fit_scaling(unknown).kind_temperature == 1.0
 

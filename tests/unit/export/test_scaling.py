@@ -1,9 +1,13 @@
 """Three numbers between logits and probabilities."""
 
 import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper
 from scipy.special import softmax
 
-from export.scaling import Scaling
+from export.scaling import Scaling, add_probabilities
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (50, 3))
 
@@ -25,3 +29,23 @@ def test_logits_come_back_from_probabilities() -> None:
     scaling = Scaling(1.4, 0.8, 0.6)
     found = scaling.logits(scaling.probabilities(LOGITS))
     assert np.allclose(found, LOGITS - LOGITS[:, :1], atol=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_the_graph_keeps_even_small_probabilities(temperature: float) -> None:
+    scaling = Scaling(temperature, 0.3, 1.2)
+    logits = np.array([[0, 15, 12], [15, 0, 1], [0, 3, -3]], np.float32)
+    shape = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3])
+    copied = helper.make_node("Identity", ["given"], ["logits"])
+    given = helper.make_tensor_value_info("given", TensorProto.FLOAT, ["N", 3])
+    graph = helper.make_model(
+        helper.make_graph([copied], "one", [given], [shape]),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    add_probabilities(graph, scaling)
+    onnx.checker.check_model(graph, full_check=True)
+    session = ort.InferenceSession(graph.SerializeToString())
+    (probabilities,) = session.run(None, {"given": logits})
+    assert np.allclose(probabilities, scaling.probabilities(logits), rtol=0.01, atol=0)
+    assert np.allclose(scaling.logits(probabilities), logits - logits[:, :1], atol=1e-3)

@@ -23,7 +23,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (["train", "--fold", "6"], "--fold lie from 0 to 5"),
         (["train", "--folds", "1"], "--folds must be at least 2"),
-        (["train", "--folds", "3", "--start", "none"], "There is no none/model.keras"),
+        (["train", "--folds", "3", "--start", "none"], "There is no none/configuration.json"),
         (["train"], "Fewer than 6 patients in one class"),
         (["evaluate", "none.keras", "--part", "train"], "There is no model file none.keras"),
         (["evaluate", "none.onnx", "--part", "train"], "There is no model file none.onnx"),
@@ -49,7 +49,8 @@ def test_a_run_that_learnt_from_what_is_held_out_is_no_start(
     start = tmp_path / "start"
     start.mkdir()
     (start / "model.keras").touch()
-    (start / "configuration.json").write_text('{"validation_fingerprint": "another"}')
+    made = '{"validation_fingerprint": "another", "recipe": {"start": []}}'
+    (start / "configuration.json").write_text(made)
     out = tmp_path / "out"
     words = ["train", str(data), "--folds", "3", "--start", str(start), "--out", str(out)]
     assert main(words) == 1
@@ -67,20 +68,26 @@ def test_a_network_of_another_kind_is_no_start(
     assert "first is no efficientnet_lite0" in capsys.readouterr().err
 
 
-def test_several_starts_are_averaged(data: Path, tmp_path: Path) -> None:
+def test_several_starts_of_one_start_are_averaged(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["train", str(data), "--folds", "3", "--screen", "--arch", "cnn"]
-    runs = [tmp_path / name for name in ("one", "two", "mean")]
-    for seed, run in enumerate(runs[:2]):
-        made = ["--phase", "32:0:1:0.01", "--seed", str(seed), "--out", str(run)]
-        assert main([*words, *made]) == 0
-    start = ["--start", *map(str, runs[:2]), "--phase", "32:0:1:1e-12", "--average", "0"]
-    assert main([*words, *start, "--out", str(runs[2])]) == 0
-    one, two, mean = (
+    base, one, two, mean = (tmp_path / name for name in ("base", "one", "two", "mean"))
+    phase = ["--phase", "32:0:1:0.01"]
+    assert main([*words, *phase, "--out", str(base)]) == 0
+    for seed, run in enumerate((one, two)):
+        start = ["--start", str(base), "--seed", str(seed)]
+        assert main([*words, *phase, *start, "--out", str(run)]) == 0
+    still = ["--phase", "32:0:1:1e-12", "--average", "0", "--out", str(mean)]
+    assert main([*words, *still, "--start", str(one), str(base)]) == 1
+    assert "each has a --start" in capsys.readouterr().err
+    assert main([*words, *still, "--start", str(one), str(two)]) == 0
+    kernels = [
         keras.models.load_model(run / "model.keras").get_layer("conv3").get_weights()[0]
-        for run in runs
-    )
-    assert np.abs(one - two).max() > 1e-3
-    np.testing.assert_allclose(mean, (one + two) / 2, atol=1e-6)
+        for run in (one, two, mean)
+    ]
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-3
+    np.testing.assert_allclose(kernels[2], (kernels[0] + kernels[1]) / 2, atol=1e-6)
 
 
 def test_files_that_are_no_images_are_named_and_left_out(
