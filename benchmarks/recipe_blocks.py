@@ -27,7 +27,7 @@ def provenance() -> str:
         "validation images": f"{configuration['validation_images']} of "
         f"{configuration['validation_patients']} other patients",
         "phases": phases,
-        "networks averaged before the last phase": len(recipe["start"]),
+        "networks whose mean the last phase starts from": len(recipe.get("start") or []),
         "calibration": (
             f"log odds of pneumonia / {promised.temperature:.3f} {promised.offset:+.3f}; "
             f"logits of the kinds / {promised.kind_temperature:.3f}"

@@ -94,7 +94,9 @@ def batches(
         tf.TensorSpec((None,), tf.float32),
     )
     rows = tf.data.Dataset.from_generator(plain, output_signature=signature)
-    return rows.map(variants, num_parallel_calls=2).prefetch(2)
+    # told how many steps there are, Keras does not take the end of a single one for a lack of data
+    steps = tf.data.experimental.assert_cardinality(math.ceil(len(order) / batch))
+    return rows.map(variants, num_parallel_calls=2).prefetch(2).apply(steps)
 
 
 def preview(

@@ -247,7 +247,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Score a model file and write a report.
 
     Raises:
-        DataError: no image to score, or an audit of a file that is no ``.onnx``.
+        DataError: no image to score, no folder of strangers, or an audit or strangers for a file
+            that is no ``.onnx``.
     """
     from training.audit import audit
     from training.data import DataError
@@ -257,7 +258,12 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from training.strangers import strangers
 
     if (arguments.audit or arguments.strangers) and arguments.model.suffix != ".onnx":
-        raise DataError("This needs an .onnx file; make one with `pneumonia export`.")
+        raise DataError(
+            f"--audit and --strangers need an .onnx file; make one of {arguments.model} with "
+            "`pneumonia export`."
+        )
+    if arguments.strangers and not arguments.strangers.is_dir():
+        raise DataError(f"There is no folder {arguments.strangers} of pictures.")
     parts = (arguments.part,) if arguments.only is None else ("train", "val", "test")
     samples = find_samples(arguments.folder, parts)
     if arguments.only is not None:

@@ -4,6 +4,7 @@ Some broken streams make GDCM end its process or keep it busy for ever, and a th
 ended (docs/decisions/0009-packages-for-dicom.md). A process can.
 """
 
+import errno
 import math
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from service.errors import UndecodableImage
 from service.imaging.codestream import Codestream
 
+_NO_ROOM_FOR_A_PROCESS = (errno.ENOMEM, errno.EAGAIN)
 _PROGRAM = Path(__file__).with_name("gdcm_program.py")
 _SYNTAXES = {"JPEG lossless": "1.2.840.10008.1.2.4.57", "JPEG-LS": "1.2.840.10008.1.2.4.81"}
 # of processor time: Python starts and twenty megapixels are decoded in one
@@ -37,6 +39,7 @@ def decode(stream: Codestream) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
     Raises:
         UndecodableImage: truncated or corrupt.
+        MemoryError: the system has no room for another process now.
     """
     if _END not in stream.data[-_ROOM_FOR_PADDING:]:
         raise _corrupt()
@@ -57,6 +60,10 @@ def decode(stream: Codestream) -> NDArray[np.uint8] | NDArray[np.uint16]:
     except subprocess.CalledProcessError as error:
         out_of_time = error.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
         raise (_endless() if out_of_time else _corrupt()) from error
+    except OSError as error:
+        if error.errno in _NO_ROOM_FOR_A_PROCESS:
+            raise MemoryError from error
+        raise
     complained = any(complaint in process.stderr for complaint in _COMPLAINTS)
     cells = np.frombuffer(process.stdout, np.uint8)
     if complained or cells.size != count * (1 if stream.bits <= 8 else 2):

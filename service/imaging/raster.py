@@ -16,6 +16,7 @@ Image.MAX_IMAGE_PIXELS = None
 SMALLEST_SIDE = 32
 
 # What Pillow's decoders raise on bytes that are not what they claim to be.
+_OUT_OF_MEMORY = "out of memory"  # how Pillow's decoders say so, in an OSError without a number
 _DECODER_FAILURES = (
     OSError,
     SyntaxError,
@@ -113,6 +114,8 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
             inverted = _counts_from_white(image)
             pixels, more = _grey(ImageOps.exif_transpose(image), inverted)
     except _DECODER_FAILURES as error:
+        if str(error).startswith(_OUT_OF_MEMORY):
+            raise MemoryError from error
         raise UndecodableImage(
             f"The {name} image is truncated or corrupt. Send the complete, original file."
         ) from error

@@ -10,6 +10,9 @@ import pytest
 from service.cli import main
 from tests.dataset import write_dataset
 
+# Keras makes arrays of tensors in a way that numpy 2 warns of
+keras_warns = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -27,6 +30,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["train"], "Fewer than 6 patients in one class"),
         (["evaluate", "none.keras", "--part", "train"], "There is no model file none.keras"),
         (["evaluate", "none.onnx", "--part", "train"], "There is no model file none.onnx"),
+        (["evaluate", "none.keras", "--audit"], "--audit and --strangers need an .onnx file"),
+        (["evaluate", "none.onnx", "--strangers", "none"], "There is no folder none of pictures"),
         (["evaluate", "none.onnx", "--only", "none.txt"], "There is no file none.txt"),
     ],
 )
@@ -58,6 +63,7 @@ def test_a_run_that_learnt_from_what_is_held_out_is_no_start(
     assert not out.exists()
 
 
+@keras_warns
 def test_a_network_of_another_kind_is_no_start(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -68,6 +74,7 @@ def test_a_network_of_another_kind_is_no_start(
     assert "first is no efficientnet_lite0" in capsys.readouterr().err
 
 
+@keras_warns
 def test_several_starts_of_one_start_are_averaged(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
