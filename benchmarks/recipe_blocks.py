@@ -14,7 +14,8 @@ def provenance() -> str:
     stretches = _stretches(configuration)
     phases = "; ".join(
         f"{phase['epochs']} epoch{'s' * (phase['epochs'] > 1)} at {phase['size']} pixels, "
-        f"{phase['frozen']} blocks frozen, rate {phase['rate']:g}, normalisations {'learning' if phase['norms'] else 'kept'}"
+        f"{phase['frozen']} blocks frozen, rate {phase['rate']:g}, "
+        f"normalisations {'learning' if phase['norms'] else 'kept'}"
         for stretch in stretches
         for phase in stretch["recipe"]["phases"]
     )
