@@ -19,9 +19,6 @@ from service.settings import Settings, read_settings
 if TYPE_CHECKING:
     from service.predictor import Predictor
 
-# new objects, less those that went, after which the interpreter looks for circles of garbage
-_YOUNG_OBJECTS = 10_000
-
 
 def serve_arguments(parser: argparse.ArgumentParser) -> None:
     """What ``serve`` takes; everything else is a setting of the environment."""
@@ -42,8 +39,6 @@ def serve(arguments: argparse.Namespace) -> int:
         from service.server import serve as run_server
 
         gc.freeze()
-        # a flood's requests, alive together, are no reason to look for garbage at every tenth
-        gc.set_threshold(_YOUNG_OBJECTS)
         gc.enable()
         finished = run_server(settings, predictor)
     if finished:
