@@ -45,8 +45,6 @@ _FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap rows and columns
 
 def decode_jpeg(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
     """Baseline and progressive JPEG, 8 bits. Colour files are read as their luminance."""
-    if data.count(b"\xff\xda") > _MOST_JPEG_SCANS:
-        raise UndecodableImage("The JPEG has far more scans than any real image. Save it again.")
     return _decode(data, "JPEG", limits, at_least)
 
 
@@ -96,6 +94,10 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
         with Image.open(BytesIO(data), formats=[name]) as image:
             width, height = image.size
             check_size(width, height, limits)
+            if name == "JPEG" and _has_many_scans(image, data):
+                raise UndecodableImage(
+                    "The JPEG has far more scans than any real image. Save it again."
+                )
             if image.info.get("compression") in _FAX:
                 raise UnsupportedType(
                     "A TIFF with fax compression is black and white, which no X-ray is. Send the "
@@ -110,9 +112,8 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
                 # only JPEG does anything here; it also skips the colour planes
                 image.draft("L", _reduced(width, height, at_least))
             image.load()
-            # turning makes a plain image that has lost the file's tags
-            inverted = _counts_from_white(image)
-            pixels, more = _grey(ImageOps.exif_transpose(image), inverted)
+            ImageOps.exif_transpose(image, in_place=True)
+            pixels, more = _grey(image)
     except _DECODER_FAILURES as error:
         if str(error).startswith(_OUT_OF_MEMORY):
             raise MemoryError from error
@@ -122,6 +123,15 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
     if turned:
         width, height = height, width
     return Radiograph(pixels, name, width, height, bit_depth, notices + more)
+
+
+def _has_many_scans(image: Image.Image, data: bytes) -> bool:
+    """Whether a JPEG would be decoded in more passes than is reasonable.
+
+    Counting takes a while, and the decoder itself refuses a second scan of a grey baseline file.
+    """
+    one_pass = image.mode == "L" and "progressive" not in image.info
+    return not one_pass and data.count(b"\xff\xda") > _MOST_JPEG_SCANS
 
 
 def _reduced(width: int, height: int, at_least: int) -> tuple[int, int]:
@@ -145,18 +155,20 @@ def _notices(image: Image.Image) -> tuple[Notice, ...]:
     return (Notice("first_frame", f"The file holds {frames} images; only the first was read."),)
 
 
-def _grey(image: Image.Image, inverted: bool) -> tuple[Pixels, tuple[Notice, ...]]:
+def _grey(image: Image.Image) -> tuple[Pixels, tuple[Notice, ...]]:
     """Any Pillow mode to uint8 grey; transparent parts become black, as outside the field."""
     if image.mode in ("I", "F"):
         raise UnsupportedType(
             "32-bit samples have no agreed range. Send 8 or 16 bits a sample, or the DICOM file."
         )
     if image.mode.startswith("I;16"):
-        return _to_8_bits(np.asarray(image).astype(np.uint16, copy=False), inverted)
+        samples = np.asarray(image).astype(np.uint16, copy=False)
+        return _to_8_bits(samples, _counts_from_white(image))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
-    return np.asarray(image.convert("L")), ()
+    # converting a grey image would copy it
+    return np.asarray(image if image.mode == "L" else image.convert("L")), ()
 
 
 def _counts_from_white(image: Image.Image) -> bool:

@@ -1,10 +1,12 @@
-"""What the system refuses is not the image's fault."""
+"""What the system refuses is not the image's fault, and what an image may ask of a decoder."""
 
 import errno
 import subprocess
+from io import BytesIO
 from unittest.mock import Mock
 
 import pytest
+from PIL import Image
 
 from service.errors import Overloaded, UndecodableImage
 from service.imaging.decode import decode
@@ -37,3 +39,24 @@ def test_a_process_there_is_no_room_for_is_not_called_corrupt(
     monkeypatch.setattr(subprocess, "run", Mock(side_effect=OSError(number, "fork")))
     with pytest.raises(Overloaded):
         decode(data, Limits())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_of_thousands_of_scans_is_refused(mode: str) -> None:
+    with pytest.raises(UndecodableImage, match="scans"):
+        decode(with_scans(mode, 5000, progressive=True), Limits())
+
+
+def test_a_grey_baseline_jpeg_has_one_scan() -> None:
+    decode(with_scans("L", 1), Limits())
+    with pytest.raises(UndecodableImage):
+        decode(with_scans("L", 2), Limits())
+
+
+def with_scans(mode: str, count: int, *, progressive: bool = False) -> bytes:
+    """A JPEG whose last scan comes so many times."""
+    stream = BytesIO()
+    Image.linear_gradient("L").convert(mode).save(stream, "JPEG", progressive=progressive)
+    body = stream.getvalue().removesuffix(b"\xff\xd9")
+    scan = body[body.rindex(b"\xff\xda") :]
+    return body + (count - 1) * scan + b"\xff\xd9"
