@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.holdings import Holdings
 from benchmarks.report import RESULTS, ROOT, write_report
 from benchmarks.running import answers, running_service
-from service.cores import usable_cores
+from service.cores import busy_threads
 
 SCHEMATHESIS = ROOT / ".tools" / "bin" / "schemathesis"
 _LEFT_OUT = ("positive_data_acceptance", "negative_data_rejection", "ignored_auth")
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         faults.append(f"schemathesis ended with status {result.returncode}")
     if any(status.startswith("5") for status in statuses):
         faults.append("a 5xx")
-    faults += after.kept_since(before, _MOST_KEPT_MEGABYTES, usable_cores())
+    faults += after.kept_since(before, _MOST_KEPT_MEGABYTES, busy_threads())
     figures = {
         "schemathesis": report["schemathesis_version"],
         "operations": report["operations"]["tested"],

@@ -27,7 +27,7 @@ from benchmarks.report import RESULTS, ROOT, write_report
 from benchmarks.running import Service, answers, health, running_service, scrape
 from benchmarks.soak_report import Exchange, Sample, draw, growth, outcomes, periods, unexpected
 from benchmarks.soak_traffic import SHED, Client, Kind, quick_kinds, slow_kinds
-from service.cores import usable_cores
+from service.cores import busy_threads, usable_cores
 
 IMAGES = ROOT / "docs" / "images"
 _IMAGES = 40
@@ -110,7 +110,7 @@ def soak(
     kinds = {kind.name: kind for kind in (*quick, *slow)}
     grown = growth([sample.megabytes for sample in samples])
     faults = unexpected(exchanges, kinds)
-    faults += after.kept_since(before, float("inf"), usable_cores())
+    faults += after.kept_since(before, float("inf"), busy_threads())
     if grown > _MOST_GROWN_MEGABYTES:
         faults.append(f"memory grew by {grown:.0f} MB from the second quarter to the last")
     if last.in_flight or last.queued:
@@ -179,7 +179,7 @@ def _settle(service: Service, before: Holdings, begun: float) -> Sample:
         last = _sample(service, begun)
         held = Holdings.of(service.pid)
         quiet = not (last.in_flight or last.queued)
-        if quiet and not held.kept_since(before, float("inf"), usable_cores()):
+        if quiet and not held.kept_since(before, float("inf"), busy_threads()):
             return last
         if time.monotonic() > end:
             return last

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.cores import usable_cores
+from service.cores import busy_threads
 from service.errors import StartError
 
 DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "pneumonia.onnx"
@@ -53,9 +53,10 @@ class Settings(BaseSettings):
     """Most bytes of uploads held in memory at one time, all requests together; what would need more
     is shed with 429."""
 
-    workers: int = Field(default_factory=usable_cores, ge=1, le=256)
-    """Images worked on at the same time, each on one core. By default the cores that affinity and
-    the container's quota leave."""
+    workers: int = Field(default_factory=busy_threads, ge=1, le=256)
+    """Images worked on at the same time, each on one thread. By default one more than the cores
+    that affinity leaves, where there are several; with a container's quota below those, as many as
+    the quota has whole cores."""
 
     max_wait_seconds: float = Field(default=0.7, gt=0, le=600)
     """Longest expected wait in the queue; a request that would wait longer is shed with 429, and at

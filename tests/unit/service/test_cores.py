@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service import cores
-from service.cores import cpu_quota, usable_cores
+from service.cores import busy_threads, cpu_quota, usable_cores
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -55,12 +55,24 @@ def test_no_control_groups(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("affinity", "quota", "usable"),
-    [(8, None, 8), (8, 1.5, 1), (8, 0.5, 1), (8, 3.0, 3), (2, 16.0, 2)],
+    ("affinity", "quota", "usable", "threads"),
+    [
+        (8, None, 8, 9),
+        (8, 1.5, 1, 1),
+        (8, 0.5, 1, 1),
+        (8, 3.0, 3, 3),
+        (2, 16.0, 2, 3),
+        (1, None, 1, 1),
+    ],
 )
 def test_the_smaller_of_affinity_and_quota(
-    monkeypatch: pytest.MonkeyPatch, affinity: int, quota: float | None, usable: int
+    monkeypatch: pytest.MonkeyPatch,
+    affinity: int,
+    quota: float | None,
+    usable: int,
+    threads: int,
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(affinity)), raising=False)
     monkeypatch.setattr(cores, "cpu_quota", lambda: quota)
     assert usable_cores() == usable
+    assert busy_threads() == threads
