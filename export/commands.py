@@ -1,6 +1,7 @@
 """`pneumonia export` and `pneumonia calibrate`."""
 
 import argparse
+import sys
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -64,6 +65,12 @@ def export(arguments: argparse.Namespace) -> int:
     from export.run import Run
 
     run = Run.load(arguments.run)
+    if run.check is None:
+        print(
+            "This run has no input check (a network without evidence, or --screen): the file will "
+            "answer whatever picture it is sent, a photograph too.",
+            file=sys.stderr,
+        )
     if arguments.int8 is None:
         _export_float32(arguments, run)
     else:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
+from service.cores import give_way
 from service.errors import DeadlineExceeded, NotReady, Overloaded
 
 T = TypeVar("T")
@@ -72,7 +73,7 @@ class Admission:
         self._max_wait = max_wait
         self._deadline = deadline
         self._seconds_per_unit = seconds_per_unit
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="predict")
+        self._pool = ThreadPoolExecutor(workers, "predict", initializer=give_way)
         self._asleep = workers  # threads that look for work only when woken
         self._unfinished = 0
         self._waiting: deque[_Admitted[Any]] = deque()

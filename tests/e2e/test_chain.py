@@ -70,7 +70,7 @@ def chain(data: Path) -> Chain:
         *("train", data, "--out", run, "--folds", 3),
         *("--phase", "64:12:1:0.002", "--phase", "96:12:1:0.001"),
     )
-    pneumonia("export", run, "--out", model)
+    assert "no input check" not in pneumonia("export", run, "--out", model).stderr
     return Chain(data, run, model)
 
 
@@ -246,7 +246,7 @@ def test_a_network_without_evidence_serves_and_says_so(data: Path, tmp_path: Pat
     pneumonia(
         "train", data, "--arch", "cnn", "--folds", 3, "--out", run, "--phase", "64:0:1:0.001:norms"
     )
-    pneumonia("export", run, "--out", model)
+    assert "no input check" in pneumonia("export", run, "--out", model).stderr
     image = next((data / "train" / "NORMAL").iterdir()).read_bytes()
     with service_process(model, tmp_path) as service:
         headers = {"content-type": "image/jpeg"}

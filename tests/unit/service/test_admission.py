@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -351,3 +353,11 @@ def test_one_whose_worker_cannot_be_started_leaves_no_trace(
             assert (await made.run(lambda: "done", 1)).value == "done"
 
     run(scene)()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux")
+@run
+async def test_work_gives_way_to_the_event_loop() -> None:
+    async with admission() as made:
+        done = await made.run(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), 1)
+    assert done.value > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
