@@ -29,23 +29,23 @@ def busy_threads() -> int:
     """How many threads of work keep the usable cores busy, at least 1.
 
     Several threads wait for the interpreter's lock now and then, with their cores idle unless one
-    more is there to go on (`make bench`: a tenth of the throughput). One core has another thread's
-    work whenever its own waits; and under a quota one more thread would be throttled with the rest.
+    more is there to go on. A single core has the lock's holder to run meanwhile; and under a quota
+    one more thread would be throttled with the rest.
     """
     cores, usable = _cores(), usable_cores()
     return usable + 1 if usable == cores > 1 else usable
 
 
 def give_way() -> None:
-    """Let the calling thread's work wait for whoever else wants its core; only Linux can.
+    """Leave the core to other threads that want it, nearly; only Linux can do so for one thread.
 
     In a flood the event loop has much to refuse and to answer, and shall not queue for a core with
     the threads that work (`make overload`: how long a probe waits).
     """
     if sys.platform == "linux":
         thread = threading.get_native_id()
-        own = os.getpriority(os.PRIO_PROCESS, thread)
         with contextlib.suppress(OSError):  # a sandbox may forbid it; the work is done all the same
+            own = os.getpriority(os.PRIO_PROCESS, thread)
             os.setpriority(os.PRIO_PROCESS, thread, own + _NICER)
 
 

@@ -110,7 +110,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--screen",
         action="store_true",
-        help="to compare recipes: fit no input check, so that the run cannot be exported",
+        help="to compare recipes: fit no input check; a file made of it answers any picture",
     )
     parser.add_argument(
         "--preview", type=Path, metavar="PNG", help="only draw a sheet of augmented images"

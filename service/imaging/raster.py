@@ -40,7 +40,7 @@ _TIFF_BITS_PER_SAMPLE = 258
 _FAX = frozenset(("tiff_ccitt", "group3", "group4", "tiff_raw_16"))
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
-_FIRST_SIDEWAYS = 5  # EXIF orientations from here on swap rows and columns
+_SIDEWAYS = range(5, 9)  # EXIF orientations that swap rows and columns
 
 
 def decode_jpeg(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
@@ -105,7 +105,7 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
                 )
             # Pillow announces TIFF sizes as they will be after turning, the others as stored
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            turned = name != "TIFF" and orientation >= _FIRST_SIDEWAYS
+            turned = name != "TIFF" and orientation in _SIDEWAYS
             bit_depth = _bit_depth(image, data, name)
             notices = _notices(image)
             if at_least is not None:

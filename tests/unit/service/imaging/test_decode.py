@@ -6,7 +6,7 @@ from io import BytesIO
 from unittest.mock import Mock
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from service.errors import Overloaded, UndecodableImage
 from service.imaging.decode import decode
@@ -51,6 +51,20 @@ def test_a_grey_baseline_jpeg_has_one_scan() -> None:
     decode(with_scans("L", 1), Limits())
     with pytest.raises(UndecodableImage):
         decode(with_scans("L", 2), Limits())
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize(("orientation", "turned"), [(1, False), (3, False), (6, True), (9, False)])
+def test_a_picture_is_turned_as_its_file_says(name: str, orientation: int, turned: bool) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stream = BytesIO()
+    Image.linear_gradient("L").resize((64, 96)).save(stream, name, exif=exif.tobytes())
+    found = decode(stream.getvalue(), Limits())
+    assert (found.width, found.height) == ((96, 64) if turned else (64, 96))
+    assert found.pixels.shape == (found.height, found.width)
+    first, last = found.pixels[0, 0], found.pixels[-1, -1]
+    assert (first > last) == (orientation in (3, 6))  # the dark top went down, or to the right
 
 
 def with_scans(mode: str, count: int, *, progressive: bool = False) -> bytes:
