@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def experiments(folder: Path, shipped: dict[str, Any] | None) -> dict[str, Any]:
-    """The rows of all finished runs, best score first, and the spread over seeds.
+    """The rows of all finished runs, best score first, and the spread over seeds and over folds.
 
     Args:
         folder: holds the run folders.
@@ -71,14 +71,9 @@ def experiments(folder: Path, shipped: dict[str, Any] | None) -> dict[str, Any]:
         }
         for made, path in found
     ]
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for (made, _), row in zip(found, rows, strict=True):
-        groups.setdefault(_identity(made, seed=False), []).append(row)
+    spreads = {name: _spreads(found, rows, name) for name in ("seeds", "folds")}
     rows.sort(key=lambda row: row["score"]["value"] if row["score"] else 0.0, reverse=True)
-    return {
-        "runs": rows,
-        "seeds": [_spread(group) for group in groups.values() if len(group) > 1],
-    }
+    return {"runs": rows, **spreads}
 
 
 def figures(validation: Validation, source: str) -> dict[str, Any]:
@@ -147,8 +142,19 @@ def aurocs(positive: NDArray[np.bool_], scores: Floats) -> Floats:
     return values
 
 
+def _spreads(
+    found: list[tuple[dict[str, Any], Path]], rows: list[dict[str, Any]], over: str
+) -> list[dict[str, Any]]:
+    """The spread of each group of runs that differ in the seed or the fold alone."""
+    groups: dict[str, dict[int, dict[str, Any]]] = {}
+    for (made, _), row in zip(found, rows, strict=True):
+        value = made["recipe"]["seed"] if over == "seeds" else made["fold"]
+        groups.setdefault(_identity(made, but=over), {})[value] = row
+    return [_spread(list(group.values())) for group in groups.values() if len(group) > 1]
+
+
 def _spread(group: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation of runs that differ only in the seed."""
+    """Mean and standard deviation of runs that differ in one thing only."""
     found: dict[str, Any] = {"runs": [row["run"] for row in group]}
     for name in ("score", *FIGURES):
         values = [row[name]["value"] for row in group if row[name]]
@@ -160,13 +166,13 @@ def _spread(group: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _identity(made: dict[str, Any], seed: bool = True) -> str:
-    """Recipe and images of a run as text, with or without its seed."""
-    recipe = made["recipe"] if seed else {**made["recipe"], "seed": None}
-    return json.dumps(
-        [recipe, made["also_times"], made["training_fingerprint"]],
-        sort_keys=True,
-    )
+def _identity(made: dict[str, Any], but: str | None = None) -> str:
+    """Recipe and images of a run as text, apart from its seed or from which fold it held out."""
+    recipe = {**made["recipe"], "seed": None} if but == "seeds" else made["recipe"]
+    # the images that were learnt from follow from the fold
+    keys = ("sources", "folds", "limit") if but == "folds" else ("training_fingerprint",)
+    images = [made.get(key) for key in keys]
+    return json.dumps([recipe, made["also_times"], images], sort_keys=True)
 
 
 def _shown(command: str | None) -> str | None:

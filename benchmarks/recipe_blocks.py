@@ -46,7 +46,7 @@ def provenance() -> str:
 
 
 def experiments() -> str:
-    """Every run by the rule of choice, best first, and the spread over seeds, two tables."""
+    """Every run by the rule of choice, best first, and the spreads over seeds and over folds."""
     report = report_of("experiments.json")
     names = ("score", "pneumonia", "kind", "adults")
     lines = [
@@ -59,19 +59,20 @@ def experiments() -> str:
         worst = f"{row['worst']['shift']} {row['worst']['auroc']:.3f}"
         command = f"`{row['command']}`" if row["command"] else "not recorded"
         lines.append(f"| {name} | {rates} | {worst} | {command} |")
-    if report["seeds"]:
-        lines += [
-            "",
-            "| runs that differ in the seed alone | score | pneumonia or not | bacterial or viral "
-            "| adults |",
-            "|---|---|---|---|---|",
-        ]
-    for row in report["seeds"]:
-        spread = " | ".join(
-            f"{row[one]['mean']:.3f} ± {row[one]['deviation']:.3f}" if row[one] else "-"
-            for one in names
-        )
-        lines.append(f"| {', '.join(row['runs'])} | {spread} |")
+    for key, what in (("seeds", "seed"), ("folds", "patients held out")):
+        if report[key]:
+            lines += [
+                "",
+                f"| runs that differ in the {what} alone | score | pneumonia or not "
+                "| bacterial or viral | adults |",
+                "|---|---|---|---|---|",
+            ]
+        for row in report[key]:
+            spread = " | ".join(
+                f"{row[one]['mean']:.3f} ± {row[one]['deviation']:.3f}" if row[one] else "-"
+                for one in names
+            )
+            lines.append(f"| {', '.join(row['runs'])} | {spread} |")
     return "\n".join(lines)
 
 

@@ -64,13 +64,17 @@ def test_a_run_without_adults_has_no_score() -> None:
     assert found["pneumonia"] is not None
 
 
-def write_run(folder: Path, seed: int, rate: float = 0.1, finished: bool = True) -> dict[str, Any]:
+def write_run(
+    folder: Path, seed: int, rate: float = 0.1, finished: bool = True, fold: int = 0
+) -> dict[str, Any]:
     folder.mkdir(parents=True)
     made = {
         "recipe": {"seed": seed, "rate": rate},
         "sources": ["home", "far"],
         "also_times": 3,
-        "training_fingerprint": "f00d",
+        "folds": 6,
+        "fold": fold,
+        "training_fingerprint": f"f00d{fold}",
         "command": f"pneumonia train ../images/home --also /data/far --seed {seed} --out {folder}",
     }
     (folder / "configuration.json").write_text(json.dumps(made))
@@ -80,18 +84,22 @@ def write_run(folder: Path, seed: int, rate: float = 0.1, finished: bool = True)
     return made
 
 
-def test_runs_are_ranked_and_seeds_are_brought_together(tmp_path: Path) -> None:
+def test_runs_are_ranked_and_seeds_and_folds_are_brought_together(tmp_path: Path) -> None:
     write_run(tmp_path / "a0", 0)
     shipped = write_run(tmp_path / "a1", 1)
     write_run(tmp_path / "b", 0, rate=0.2)
+    write_run(tmp_path / "b3", 0, rate=0.2, fold=3)
     write_run(tmp_path / "unfinished", 2, finished=False)
     report = experiments(tmp_path, shipped)
     assert {row["run"]: row["chosen"] for row in report["runs"]} == {
         "a0": False,
         "a1": True,
         "b": False,
+        "b3": False,
     }
     assert report["runs"][0]["command"] == "pneumonia train home --also far --seed 0"
     (spread,) = report["seeds"]
     assert spread["runs"] == ["a0", "a1"]
     assert spread["score"]["deviation"] == 0
+    (spread,) = report["folds"]
+    assert spread["runs"] == ["b", "b3"]
