@@ -171,7 +171,7 @@ def _identity(made: dict[str, Any], but: str | None = None) -> str:
     recipe = {**made["recipe"], "seed": None} if but == "seeds" else made["recipe"]
     # the images that were learnt from follow from the fold
     keys = ("sources", "folds", "limit") if but == "folds" else ("training_fingerprint",)
-    images = [made.get(key) for key in keys]
+    images = [made[key] for key in keys]
     return json.dumps([recipe, made["also_times"], images], sort_keys=True)
 
 

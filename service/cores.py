@@ -32,8 +32,8 @@ def busy_threads() -> int:
     more is there to go on. A single core has the lock's holder to run meanwhile; and under a quota
     one more thread would be throttled with the rest.
     """
-    cores, usable = _cores(), usable_cores()
-    return usable + 1 if usable == cores > 1 else usable
+    usable = usable_cores()
+    return usable + 1 if usable == _cores() > 1 else usable
 
 
 def give_way() -> None:

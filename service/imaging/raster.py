@@ -15,8 +15,8 @@ Image.MAX_IMAGE_PIXELS = None
 
 SMALLEST_SIDE = 32
 
-# What Pillow's decoders raise on bytes that are not what they claim to be.
 _OUT_OF_MEMORY = "out of memory"  # how Pillow's decoders say so, in an OSError without a number
+# What Pillow's decoders raise on bytes that are not what they claim to be.
 _DECODER_FAILURES = (
     OSError,
     SyntaxError,

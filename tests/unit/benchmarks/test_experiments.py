@@ -74,6 +74,7 @@ def write_run(
         "also_times": 3,
         "folds": 6,
         "fold": fold,
+        "limit": None,
         "training_fingerprint": f"f00d{fold}",
         "command": f"pneumonia train ../images/home --also /data/far --seed {seed} --out {folder}",
     }
