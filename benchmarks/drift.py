@@ -52,8 +52,8 @@ def drift(model: OnnxModel, images: list[bytes], margin: int) -> dict[str, Any]:
         for setting, answer in answers.items():
             begun = time.thread_time()
             at_least = None if setting is None else setting * max(spec.height, spec.width)
-            pixels = decode(data, Limits(), at_least).pixels
-            image = to_model_input(pixels, spec.height, spec.width, spec.resampling)
+            picture = decode(data, Limits(), at_least).image
+            image = to_model_input(picture, spec.height, spec.width, spec.resampling)
             seconds[setting] += time.thread_time() - begun
             answer.append(float(model.run(image[np.newaxis]).probabilities[0, columns].sum()))
     apart = np.abs(np.subtract(answers[None], answers[margin]))

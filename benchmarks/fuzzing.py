@@ -153,7 +153,7 @@ def outcome_of(data: bytes) -> str:
     """``read``, the code of a refusal, or what escaped."""
     try:
         radiograph = decode(data, Limits(), _AT_LEAST)
-        to_model_input(radiograph.pixels, _SIDE, _SIDE, "bilinear")
+        to_model_input(radiograph.image, _SIDE, _SIDE, "bilinear")
     except PneumoniaError as error:
         return error.code
     except Exception as error:  # noqa: BLE001 - anything else is what is looked for

@@ -50,7 +50,7 @@ class Prediction:
             are several, else None.
         operating_point: which rule decided.
         input_check: whether the image is one the model can judge.
-        radiograph: what was decoded; its pixels are those the model saw.
+        radiograph: what was decoded; its image is the one the model saw.
         decode_seconds: decoding and resizing.
         inference_seconds: the graph.
         notices: what a reader should know.
@@ -114,7 +114,7 @@ class Predictor:
             subtype=subtype,
             operating_point=point,
             input_check=check,
-            radiograph=replace(radiograph, pixels=image[..., 0]),
+            radiograph=replace(radiograph, image=Image.fromarray(image[..., 0])),
             decode_seconds=decoded - start,
             inference_seconds=done - decoded,
             notices=(
@@ -157,10 +157,10 @@ class Predictor:
         if output.evidence is None:
             raise NoEvidence("This model has no evidence map. Use one whose network has it.")
         self._check(image, output)
-        if radiograph.pixels.shape != (radiograph.height, radiograph.width):
+        if radiograph.image.size != (radiograph.width, radiograph.height):
             # the decoder made it as small as the model needs it, which is less than eyes like
             radiograph = decode(data, self._limits, PICTURE_SIDE)
-        picture = _picture(radiograph.pixels)
+        picture = _picture(radiograph.image)
         height, width = picture.shape
         evidence = pneumonia_evidence(contract, output.evidence)[0]
         if layer == "evidence":
@@ -180,7 +180,7 @@ class Predictor:
         spec = self.model.contract.input
         radiograph = decode(data, self._limits, DECODE_MARGIN * max(spec.height, spec.width))
         return radiograph, to_model_input(
-            radiograph.pixels, spec.height, spec.width, spec.resampling
+            radiograph.image, spec.height, spec.width, spec.resampling
         )
 
     def _check(self, image: Pixels, output: ModelOutput) -> tuple[InputCheck, tuple[Notice, ...]]:
@@ -224,11 +224,10 @@ def _age_notices(radiograph: Radiograph, contract: Contract) -> tuple[Notice, ..
     return (Notice("outside_training_population", sentence),)
 
 
-def _picture(pixels: Pixels) -> Pixels:
+def _picture(image: Image.Image) -> Pixels:
     """The image at a size to look at."""
-    height, width = pixels.shape
-    scale = max(height, width) / PICTURE_SIDE
-    if scale <= 1:
-        return pixels
-    size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+    scale = max(image.size) / PICTURE_SIDE
+    if scale > 1:
+        width, height = (max(1, round(side / scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image)

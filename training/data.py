@@ -15,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from keras.utils import Progbar
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
 
 from service.errors import PneumoniaError
@@ -154,7 +155,7 @@ def load(samples: Sequence[Sample], quiet: bool = False) -> Dataset:
     for number, sample in enumerate(samples, start=1):
         try:
             radiograph = decode(sample.path.read_bytes(), Limits(), DECODE_MARGIN * SIZE)
-            images.append(to_model_input(radiograph.pixels, SIZE, SIZE))
+            images.append(to_model_input(radiograph.image, SIZE, SIZE))
             kept.append(sample)
         except (PneumoniaError, OSError) as error:
             skipped.append(f"{sample.path}: {error}")
@@ -172,7 +173,9 @@ def at_size(images: Pixels, size: int) -> Pixels:
     """Resize uint8 ``[N, h, w, 1]`` to ``[N, size, size, 1]`` by the service's own filter."""
     if images.shape[1:3] == (size, size):
         return images
-    return np.stack([to_model_input(image[..., 0], size, size) for image in images])
+    return np.stack(
+        [to_model_input(Image.fromarray(image[..., 0]), size, size) for image in images]
+    )
 
 
 def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dataset]:

@@ -185,8 +185,8 @@ def _encoded(sample: Sample, number: int, shift: Shift | None) -> bytes:
     data = sample.path.read_bytes()
     if shift is None:
         return data
-    pixels = decode(data, Limits(), DECODE_MARGIN * SIZE).pixels
-    changed = apply(shift, to_model_input(pixels, SIZE, SIZE)[np.newaxis], seed=number)
+    image = decode(data, Limits(), DECODE_MARGIN * SIZE).image
+    changed = apply(shift, to_model_input(image, SIZE, SIZE)[np.newaxis], seed=number)
     stream = BytesIO()
     Image.fromarray(changed[0, ..., 0]).save(stream, "PNG", compress_level=1)
     return stream.getvalue()

@@ -29,7 +29,7 @@ class Judge:
     def image(self, data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         """Encoded bytes to the model's input, uint8 ``[height, width, 1]``."""
         radiograph = decode(data, Limits(), DECODE_MARGIN * max(self._size))
-        return to_model_input(radiograph.pixels, *self._size, self._resampling)
+        return to_model_input(radiograph.image, *self._size, self._resampling)
 
     def __call__(self, data: bytes) -> dict[str, float]:
         """Encoded bytes to label -> probability."""

@@ -2,6 +2,8 @@
 
 import re
 
+from PIL import Image
+
 from service.errors import NotAChestXray, UndecodableImage, UnsupportedType
 from service.imaging.dicom_elements import Elements
 from service.imaging.dicom_grey import to_grey
@@ -55,7 +57,7 @@ def decode_dicom(data: bytes, limits: Limits, at_least: int | None) -> Radiograp
     samples = read_samples(elements, layout, _halvings(elements, layout, at_least))
     pixels, notices = to_grey(elements, layout, samples)
     return Radiograph(
-        pixels=pixels,
+        image=Image.fromarray(pixels),
         format="DICOM",
         width=layout.columns,
         height=layout.rows,

@@ -22,7 +22,7 @@ DECODE_MARGIN = 4
 
 
 def to_model_input(
-    pixels: Pixels, height: int, width: int, resampling: Resampling = "bilinear"
+    image: Image.Image, height: int, width: int, resampling: Resampling = "bilinear"
 ) -> Pixels:
     """Squash a grey image to the model's size.
 
@@ -30,7 +30,7 @@ def to_model_input(
     original shape. Reducing averages over the whole source area (no aliasing).
 
     Args:
-        pixels: uint8 ``[h, w]``.
+        image: grey, 8 bits (mode ``L``).
         height: rows of the model's input.
         width: columns of the model's input.
         resampling: Pillow's filter.
@@ -38,10 +38,9 @@ def to_model_input(
     Returns:
         uint8 ``[height, width, 1]``.
     """
-    if pixels.shape != (height, width):
-        resized = Image.fromarray(pixels).resize((width, height), _FILTERS[resampling])
-        pixels = np.asarray(resized)
-    return pixels[..., np.newaxis]
+    if image.size != (width, height):
+        image = image.resize((width, height), _FILTERS[resampling])
+    return np.asarray(image)[..., np.newaxis]
 
 
 def size_notices(radiograph: Radiograph, height: int, width: int) -> tuple[Notice, ...]:

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Pixels: TypeAlias = NDArray[np.uint8]
 
@@ -42,8 +43,8 @@ class Radiograph:
     """A decoded X-ray.
 
     Attributes:
-        pixels: uint8 ``[height, width]``, 0 black (air) .. 255 white (bone). May be smaller than
-            the original where the decoder could scale while decoding.
+        image: grey, 8 bits (mode ``L``), 0 black (air) .. 255 white (bone). May be smaller than the
+            original where the decoder could scale while decoding.
         format: ``JPEG``, ``PNG``, ``DICOM``, ...
         width: columns of the original, after its orientation was applied.
         height: rows of the original, after its orientation was applied.
@@ -53,7 +54,7 @@ class Radiograph:
         uids: only of DICOM files.
     """
 
-    pixels: Pixels
+    image: Image.Image
     format: str
     width: int
     height: int
@@ -61,3 +62,8 @@ class Radiograph:
     notices: tuple[Notice, ...] = ()
     age_years: int | None = None
     uids: Uids | None = None
+
+    @property
+    def pixels(self) -> Pixels:
+        """A copy of the image, uint8 ``[rows, columns]``."""
+        return np.asarray(self.image)

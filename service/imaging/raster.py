@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from service.errors import NotAChestXray, TooLarge, UndecodableImage, UnsupportedType
-from service.imaging.radiograph import Limits, Notice, Pixels, Radiograph
+from service.imaging.radiograph import Limits, Notice, Radiograph
 
 # Pillow warns and raises at limits of its own; ours are checked here, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -113,7 +113,7 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
                 image.draft("L", _reduced(width, height, at_least))
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            pixels, more = _grey(image)
+            grey, more = _grey(image)
     except _DECODER_FAILURES as error:
         if str(error).startswith(_OUT_OF_MEMORY):
             raise MemoryError from error
@@ -122,7 +122,7 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
         ) from error
     if turned:
         width, height = height, width
-    return Radiograph(pixels, name, width, height, bit_depth, notices + more)
+    return Radiograph(grey, name, width, height, bit_depth, notices + more)
 
 
 def _has_many_scans(image: Image.Image, data: bytes) -> bool:
@@ -155,8 +155,8 @@ def _notices(image: Image.Image) -> tuple[Notice, ...]:
     return (Notice("first_frame", f"The file holds {frames} images; only the first was read."),)
 
 
-def _grey(image: Image.Image) -> tuple[Pixels, tuple[Notice, ...]]:
-    """Any Pillow mode to uint8 grey; transparent parts become black, as outside the field."""
+def _grey(image: Image.Image) -> tuple[Image.Image, tuple[Notice, ...]]:
+    """Any Pillow mode to 8-bit grey; transparent parts become black, as outside the field."""
     if image.mode in ("I", "F"):
         raise UnsupportedType(
             "32-bit samples have no agreed range. Send 8 or 16 bits a sample, or the DICOM file."
@@ -168,7 +168,7 @@ def _grey(image: Image.Image) -> tuple[Pixels, tuple[Notice, ...]]:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
     # converting a grey image would copy it
-    return np.asarray(image if image.mode == "L" else image.convert("L")), ()
+    return image if image.mode == "L" else image.convert("L"), ()
 
 
 def _counts_from_white(image: Image.Image) -> bool:
@@ -177,7 +177,9 @@ def _counts_from_white(image: Image.Image) -> bool:
     return image.mode.startswith("I;16") and tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
 
 
-def _to_8_bits(samples: NDArray[np.uint16], inverted: bool) -> tuple[Pixels, tuple[Notice, ...]]:
+def _to_8_bits(
+    samples: NDArray[np.uint16], inverted: bool
+) -> tuple[Image.Image, tuple[Notice, ...]]:
     """16-bit samples to 8 bits by the range they use: 8, 10, 12, 14 or 16 bits.
 
     Detectors give 10 to 14 bits and many tools store those unscaled in 16; dividing by 65535 would
@@ -189,9 +191,10 @@ def _to_8_bits(samples: NDArray[np.uint16], inverted: bool) -> tuple[Pixels, tup
     scaled = np.rint(samples * np.float32(255 / ((1 << bits) - 1))).astype(np.uint8)
     if inverted:
         scaled = 255 - scaled
+    grey = Image.fromarray(scaled)
     if bits == 16:
-        return scaled, ()
+        return grey, ()
     sentence = (
         f"The 16-bit samples use no more than {bits} bits, so {bits} bits were taken as white."
     )
-    return scaled, (Notice("assumed_bit_depth", sentence),)
+    return grey, (Notice("assumed_bit_depth", sentence),)

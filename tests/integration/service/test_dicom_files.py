@@ -67,7 +67,7 @@ def test_the_published_matrix_is_what_the_decoder_does() -> None:
 
 def seen(pixels: Pixels) -> Any:
     """What a model of 224 x 224 sees."""
-    return to_model_input(pixels, 224, 224).astype(int)
+    return to_model_input(Image.fromarray(pixels), 224, 224).astype(int)
 
 
 def twins() -> dict[str, bytes]:

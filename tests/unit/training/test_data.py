@@ -142,7 +142,7 @@ def test_pixels_are_those_the_service_sees(tmp_path: Path) -> None:
     file = tmp_path / "train/NORMAL/IM-0000-0000.jpeg"
     Image.open(file).save(file, exif=sideways)
     images = load(find_samples(tmp_path), quiet=True)
-    served = to_model_input(decode(file.read_bytes(), Limits(), 448).pixels, 224, 224)
+    served = to_model_input(decode(file.read_bytes(), Limits(), 448).image, 224, 224)
     row = [sample.path for sample in images.samples].index(file)
     assert np.array_equal(images.images[row], served)
 
