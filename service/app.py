@@ -70,7 +70,7 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
         app.add_exception_handler(kind, answer_error)
     # the last one added is the outermost
     work = (*predict.router.routes, *explain.router.routes)
-    app.add_middleware(Gate, runtime=runtime, routes=work)
+    app.add_middleware(Gate, routes=work)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

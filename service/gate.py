@@ -1,47 +1,47 @@
-"""Refuses what will not be worked on by its head alone, before its body is read.
+"""The short way to what judges images, past all that the framework does on the way to a route.
 
-In an overload most requests end here, on the cores that the accepted ones need: what a request
-costs that is shed is lost to those that are answered (`make overload` measures it).
+In an overload most requests are refused here, by their head alone, on the cores that the accepted
+ones need: what a request costs that is shed is lost to those that are answered (`make overload`
+measures it).
 """
 
 from collections.abc import Iterable
 
+from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
-from starlette.routing import BaseRoute, Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import PneumoniaError
 from service.problems import answer_error
-from service.runtime import Runtime
-from service.security import check_key
+from service.routes.work import WorkRoute
 
 
 class Gate:
-    """Innermost middleware: lets requests for work through that have a key and a chance."""
+    """Innermost middleware: takes requests for work to their routes itself."""
 
-    def __init__(self, app: ASGIApp, runtime: Runtime, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         """Stand before an application.
 
         Args:
-            app: what answers those who get in.
-            runtime: whose keys and admission count.
-            routes: that are work, without parameters in their paths; others pass.
+            app: what answers all others.
+            routes: of the application; those that are work have no parameters in their paths.
         """
         self._app = app
-        self._runtime = runtime
-        self._routes = {route.path: route for route in routes if isinstance(route, Route)}
+        self._routes = {route.path: route for route in routes if isinstance(route, WorkRoute)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
-        if route is not None and self._runtime.ready and scope["method"] == "POST":
-            scope["route"] = route  # under which it is counted and logged
-            request = Request(scope, receive)
-            try:
-                check_key(request, self._runtime.settings.api_key_sha256)
-                self._runtime.admission.check()
-            except PneumoniaError as error:
-                response = await answer_error(request, error)
-                await response(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if route is None or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route  # under which it is counted and logged
+        request = Request(scope, receive)
+        response: Response
+        try:
+            response = await route.answer(request)
+        except (PneumoniaError, RequestValidationError) as error:
+            response = await answer_error(request, error)
+        await response(scope, receive, send)

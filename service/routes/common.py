@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Query, Security
+from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.requests import Request
 
@@ -30,25 +30,6 @@ async def _keyed(request: Request, runtime: RunningParts) -> None:
 
 # the two schemes only document; the check itself reads the headers
 KEYED = [Depends(_keyed), Security(_bearer), Security(_header)]
-
-OperatingPointName = Annotated[
-    str,
-    Query(
-        alias="operating_point",
-        description="Which of the model's operating points decides; `GET /model` lists them.",
-        max_length=64,
-        examples=["screening"],
-    ),
-]
-
-WithUids = Annotated[
-    bool,
-    Query(
-        alias="uids",
-        description="Whether the answer names the study, series and instance of a DICOM file. By "
-        "default it does not, and nothing else that names or describes a patient is ever answered.",
-    ),
-]
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 

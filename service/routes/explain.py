@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -11,17 +12,33 @@ from service.predictor import Layer
 from service.routes.common import (
     KEYED,
     READING,
-    OperatingPointName,
     RunningParts,
     problems,
     upload,
 )
+from service.routes.work import JudgeQuery, WorkRoute
 from service.workload import expected_units
 
-router = APIRouter(dependencies=KEYED, tags=["Images"])
+router = APIRouter(route_class=WorkRoute, dependencies=KEYED, tags=["Images"])
 
 # the image is read a second time at a size to look at, and drawn
 _DRAWING_UNITS = 3.0
+
+
+class ExplainQuery(JudgeQuery):
+    """What the address may ask for."""
+
+    alpha: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Opacity of the evidence; by default 0.5 over the image and 1 alone.",
+    )
+    layer: Layer = Field(
+        default="overlay",
+        description="`overlay`: the X-ray with the evidence; `evidence`: that alone, RGBA.",
+    )
 
 
 class PngResponse(Response):
@@ -41,36 +58,23 @@ class PngResponse(Response):
     },
 )
 async def explain(
-    request: Request,
-    runtime: RunningParts,
-    operating_point: OperatingPointName = "balanced",
-    alpha: Annotated[
-        float | None,
-        Query(
-            ge=0,
-            le=1,
-            allow_inf_nan=False,
-            description="Opacity of the evidence; by default 0.5 over the image and 1 alone.",
-        ),
-    ] = None,
-    layer: Annotated[
-        Layer,
-        Query(description="`overlay`: the X-ray with the evidence; `evidence`: that alone, RGBA."),
-    ] = "overlay",
+    request: Request, runtime: RunningParts, query: Annotated[ExplainQuery, Query()]
 ) -> PngResponse:
     """Draw where the evidence for pneumonia lies. It is evidence, not the outline of a lesion.
 
     Opacity 0 gives the plain X-ray, also for formats a browser cannot show.
     """
     predictor = runtime.predictor
-    predictor.model.contract.operating_point(operating_point)
-    opacity = alpha if alpha is not None else 0.5 if layer == "overlay" else 1.0
+    predictor.model.contract.operating_point(query.operating_point)
+    opacity = query.alpha
+    if opacity is None:
+        opacity = 0.5 if query.layer == "overlay" else 1.0
     with runtime.memory.hold() as hold:
         data = await runtime.reader.read_one(request, hold)
         done = await unless_gone(
             request.receive,
             runtime.admission.run(
-                lambda: predictor.explain(data, operating_point, opacity, layer),
+                lambda: predictor.explain(data, query.operating_point, opacity, query.layer),
                 _DRAWING_UNITS + 2 * expected_units(data),
             ),
         )

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.requests import Request
 
 from service.disconnect import unless_gone
@@ -13,13 +15,12 @@ from service.problems import problem_of, unexpected
 from service.routes.common import (
     KEYED,
     READING,
-    OperatingPointName,
     RunningParts,
-    WithUids,
     problems,
     upload,
 )
 from service.routes.judge import judge
+from service.routes.work import JudgeQuery, WorkRoute
 from service.runtime import Runtime
 from service.schemas import (
     BatchAnswer,
@@ -29,7 +30,17 @@ from service.schemas import (
 )
 from service.trace import trace_of
 
-router = APIRouter(dependencies=KEYED, tags=["Images"])
+router = APIRouter(route_class=WorkRoute, dependencies=KEYED, tags=["Images"])
+
+
+class PredictQuery(JudgeQuery):
+    """What the addresses of this module may ask for."""
+
+    uids: bool = Field(
+        default=False,
+        description="Whether the answer names the study, series and instance of a DICOM file. By "
+        "default it does not, and nothing else that names or describes a patient is ever answered.",
+    )
 
 
 @router.post(
@@ -39,10 +50,7 @@ router = APIRouter(dependencies=KEYED, tags=["Images"])
     responses=problems(*READING),
 )
 async def predict(
-    request: Request,
-    runtime: RunningParts,
-    operating_point: OperatingPointName = "balanced",
-    uids: WithUids = False,
+    request: Request, runtime: RunningParts, query: Annotated[PredictQuery, Query()]
 ) -> PredictionAnswer:
     """Judge one chest X-ray: pneumonia or not, how sure, which kind.
 
@@ -51,13 +59,13 @@ async def predict(
     `uids=true` asks for them.
     """
     predictor = runtime.predictor
-    predictor.model.contract.operating_point(operating_point)
+    predictor.model.contract.operating_point(query.operating_point)
     trace = trace_of(request.scope)
     with runtime.memory.hold() as hold:
         data = await runtime.reader.read_one(request, hold)
         answer = await unless_gone(
             request.receive,
-            judge(runtime, predictor, data, operating_point, trace.request_id, uids),
+            judge(runtime, predictor, data, query.operating_point, trace.request_id, query.uids),
         )
     trace.decision = answer.decision
     return answer
@@ -70,10 +78,7 @@ async def predict(
     responses=problems(*READING),
 )
 async def predict_batch(
-    request: Request,
-    runtime: RunningParts,
-    operating_point: OperatingPointName = "balanced",
-    uids: WithUids = False,
+    request: Request, runtime: RunningParts, query: Annotated[PredictQuery, Query()]
 ) -> BatchAnswer:
     """Judge several chest X-rays; each gets a prediction or a problem of its own.
 
@@ -81,13 +86,13 @@ async def predict_batch(
     order of the upload.
     """
     predictor = runtime.predictor
-    predictor.model.contract.operating_point(operating_point)
+    predictor.model.contract.operating_point(query.operating_point)
     request_id = trace_of(request.scope).request_id
     with runtime.memory.hold() as hold:
         files = await runtime.reader.read_many(request, hold)
         results = await unless_gone(
             request.receive,
-            _judge_all(runtime, predictor, files, operating_point, request_id, uids),
+            _judge_all(runtime, predictor, files, query, request_id),
         )
     return BatchAnswer(request_id=request_id, results=results)
 
@@ -96,9 +101,8 @@ async def _judge_all(
     runtime: Runtime,
     predictor: Predictor,
     files: list[bytes | PneumoniaError],
-    operating_point: str,
+    query: PredictQuery,
     request_id: str,
-    with_uids: bool,
 ) -> list[BatchPrediction | BatchProblem]:
     """As many at a time as there are workers, so that a batch does not shed itself."""
     results: list[BatchPrediction | BatchProblem] = []
@@ -110,7 +114,7 @@ async def _judge_all(
                 if isinstance(file, PneumoniaError):
                     raise file
                 prediction = await judge(
-                    runtime, predictor, file, operating_point, request_id, with_uids
+                    runtime, predictor, file, query.operating_point, request_id, query.uids
                 )
                 results.append(BatchPrediction(index=index, prediction=prediction))
                 continue
