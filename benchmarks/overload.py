@@ -6,8 +6,8 @@ First the capacity is measured (clients that wait for their answers), then reque
 times that rate whatever comes back, then the capacity once more. Meanwhile, and after it, the
 service is asked for its health and its metrics through connections of their own, as a load balancer
 and Prometheus do, and for one image after another, which shows when the flood is over for the next
-client. The flood's client works on the service's own cores; so goodput and capacity are compared
-per core that the clients left. Takes about twice the flood's time.
+client. All these clients work on the service's own cores; so goodput and capacity are compared per
+core that the clients left. Takes about twice the flood's time.
 
 Fails when something is not answered, answered with an error, or not given back; times are told.
 """
@@ -120,9 +120,11 @@ def measure(service: Service, images: Sequence[bytes], seconds: int) -> dict[str
         threads = [threading.Thread(target=one.run, args=(end,)) for one in (*probes, client)]
         for thread in threads:
             thread.start()
+        cpu = time.process_time()
         begun, flood = pool.submit(
             _flood, service.port, images, TIMES * before.rate, seconds
         ).result()
+        watching_cpu = time.process_time() - cpu
         time.sleep(2 * MOST_RECOVERY_SECONDS)
         end.set()
         for thread in threads:
@@ -138,7 +140,8 @@ def measure(service: Service, images: Sequence[bytes], seconds: int) -> dict[str
     recovery = _recovery(client, begun, over)
     shed = flood.load(429)
     faults = _faults(flood, asked, recovery) + holds.kept_since(held, _MOST_KEPT_MEGABYTES)
-    share = _per_core(goodput, flood.cpu_seconds / seconds) / statistics.mean(
+    client_cores = (flood.cpu_seconds + watching_cpu) / seconds
+    share = _per_core(goodput, client_cores) / statistics.mean(
         _per_core(load.rate, load.client_cpu_seconds / load.seconds) for load in (before, after)
     )
     met = {
@@ -156,7 +159,7 @@ def measure(service: Service, images: Sequence[bytes], seconds: int) -> dict[str
         "goodput_of_capacity": round(2 * goodput / (before.rate + after.rate), 3),
         "goodput_of_capacity_per_core_left": round(share, 3),
         "capacity_client_cores": round(before.client_cpu_seconds / before.seconds, 2),
-        "flood_client_cores": round(flood.cpu_seconds / seconds, 2),
+        "flood_client_cores": round(client_cores, 2),
         "statuses": dict(sorted(admitted.statuses.items())),
         "failures": flood.failures,
         "admitted_p50_ms": round(admitted.p50_ms),

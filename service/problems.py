@@ -171,7 +171,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
     trace = trace_of(request.scope)
     problem, headers = _translate(error, trace.request_id)
     trace.code, trace.distance = problem.code, problem.distance
-    return problem_response(problem, request.url.path, headers)
+    return problem_response(problem, request.scope["path"], headers)
 
 
 def _translate(error: Exception, request_id: str) -> tuple[Problem, dict[str, str]]:
