@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import PIL.Image
 import pytest
 
 from benchmarks.running import free_port, health
 from tests import needs
+from tests.dicom import file_bytes, radiograph
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -132,6 +135,19 @@ def test_it_runs_as_nobody_on_a_read_only_root(image: Image, confined: int, xray
         timeout=PATIENCE_SECONDS,
     )
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("syntax", ["RLE", "JPEG lossless", "JPEG-LS", "JPEG 2000"])
+def test_it_reads_compressed_dicom_there(confined: int, xray: Path, syntax: str) -> None:
+    with PIL.Image.open(xray) as picture:
+        samples = np.asarray(picture.convert("L").resize((320, 320))).astype(np.uint16)
+    answer = httpx.post(
+        f"http://127.0.0.1:{confined}/predict",
+        content=file_bytes(radiograph(samples << 4), syntax),
+        headers={"Content-Type": "application/dicom"},
+        timeout=PATIENCE_SECONDS,
+    )
+    assert answer.status_code == 200, answer.text
 
 
 def test_its_health_check_tells_a_running_service_from_a_missing_one(
