@@ -13,6 +13,7 @@ from service import __version__
 from service.errors import PneumoniaError
 from service.gate import Gate
 from service.linger import Linger
+from service.metrics import Metrics
 from service.middleware import Observe
 from service.predictor import Predictor
 from service.problems import answer_error
@@ -42,9 +43,9 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
     runtime = Runtime(settings, predictor)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Metrics]]:
         async with runtime.running():
-            yield
+            yield {"metrics": runtime.metrics}  # for what is refused before it gets here
 
     app = FastAPI(
         title="Pneumonia Detection",

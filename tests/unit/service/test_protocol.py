@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import uvicorn
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import protocol
 from tests.waiting import PATIENCE_SECONDS
@@ -21,6 +22,18 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("hello")(scope, receive, send)
 
 
+async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says how many bytes it was sent."""
+    count = len(await Request(scope, receive).body())
+    await PlainTextResponse(f"{count} bytes")(scope, receive, send)
+
+
+async def talkative(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says more than the kernel keeps for a client that does not listen."""
+    await PlainTextResponse(bytes(MUCH))(scope, receive, send)
+
+
+MUCH = 50_000_000
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
@@ -28,9 +41,10 @@ Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, A
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 1.5)
     monkeypatch.setattr(protocol, "REST_SECONDS", 1.5)
+    monkeypatch.setattr(protocol, "READ_SECONDS", 0.5)
 
 
-def serve(client: Client) -> None:
+def serve(client: Client, app: ASGIApp = app) -> None:
     """Run a client against a server of this protocol."""
 
     async def run() -> None:
@@ -92,18 +106,62 @@ def test_the_second_head_of_a_connection_has_its_time_too() -> None:
     serve(client)
 
 
-def test_a_slow_answer_is_not_a_slow_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def slow_app(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(2)
-        await PlainTextResponse("hello")(scope, receive, send)
+async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+    await asyncio.sleep(2)
+    await app(scope, receive, send)
 
-    monkeypatch.setitem(globals(), "app", slow_app)
 
+def test_a_slow_answer_is_not_a_slow_head() -> None:
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
 
-    serve(client)
+    serve(client, slow)
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_an_offer_to_upgrade_costs_no_body(segments: int) -> None:
+    # Java's HTTP client and `curl --http2` make it where there is no TLS
+    head = (
+        b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"UPGRADE: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 7\r\n\r\n"
+    )
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            if segments == 1:
+                writer.write(head + b"picture")
+            else:
+                writer.write(head)
+                await asyncio.sleep(0.2)
+                writer.write(b"picture")
+            assert (await reader.readuntil(b"7 bytes")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client, counting)
+
+
+def test_an_answer_that_nobody_reads_is_given_up() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(2)
+        read = 0
+        with suppress(ConnectionResetError):
+            while chunk := await reader.read(2**20):
+                read += len(chunk)
+        assert 0 < read < MUCH
+
+    serve(client, talkative)
+
+
+def test_an_answer_that_is_read_slowly_is_not_given_up() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(10):
+            await reader.readexactly(MUCH // 10)
+            await asyncio.sleep(0.15)
+
+    serve(client, talkative)
 
 
 REFUSED = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
@@ -145,3 +203,26 @@ def test_a_rest_that_came_in_time_does_not_end_the_connection() -> None:
         await reader.readuntil(b"hello")
 
     serve(client)
+
+
+def test_a_connection_is_closed_that_asks_nothing_after_the_rest_of_a_body() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(REFUSED)
+        await reader.readuntil(b"hello")
+        writer.write(bytes(100_000))
+        assert await closed_after(reader) > 1
+
+    serve(client)
+
+
+def test_the_body_of_the_next_request_is_no_rest_of_the_one_before() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.2)
+        writer.write(REFUSED)  # comes while the first is answered
+        await reader.readuntil(b"hello")
+        await asyncio.sleep(1.7)
+        writer.write(bytes(100_000))
+        await reader.readuntil(b"hello")
+
+    serve(client, slow)
