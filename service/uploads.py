@@ -28,6 +28,7 @@ class UploadMemory:
     """Bounds the bytes of all uploads that are held at the same time."""
 
     def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._free = limit
 
     @contextmanager
@@ -142,15 +143,18 @@ class UploadReader:
         limit: int,
         overhead: int = 0,
     ) -> None:
+        # what would fill the memory for all uploads never fits, however often it is tried
+        limit = min(limit, hold.memory.limit)
+        most = min(limit + overhead, hold.memory.limit)
         announced = request.headers.get("content-length", "0")
-        if not announced.isdecimal() or int(announced[:18]) > limit + overhead:
+        if not announced.isdecimal() or int(announced[:18]) > most:
             raise too_many_bytes(limit)
         try:
             async with asyncio.timeout(self.seconds):
                 async for chunk in request.stream():
-                    hold.take(len(chunk))
-                    if hold.taken > limit + overhead:
+                    if hold.taken + len(chunk) > most:
                         raise too_many_bytes(limit)
+                    hold.take(len(chunk))
                     keep(chunk)
         except TimeoutError:
             raise RequestTimeout(

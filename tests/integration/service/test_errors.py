@@ -4,6 +4,7 @@ import logging
 import re
 import struct
 import zlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -161,9 +162,24 @@ def test_announced_length_is_refused_before_anything_is_read(client: AppClient) 
     assert response.headers["connection"] == "close"
 
 
+async def unannounced(size: int) -> AsyncIterator[bytes]:
+    yield bytes(size)
+
+
+def test_uploads_that_can_never_fit_the_memory_are_too_large(start_service: ServiceFactory) -> None:
+    client = start_service(max_upload_memory=2**20)
+    for size in (2**20 + 1, 2**22):
+        check_problem(client.post("/predict", content=bytes(size)), 413, "too_large")
+        check_problem(client.post("/predict", content=unannounced(size)), 413, "too_large")
+        form = {"files": bytes(size)}
+        check_problem(client.post("/predict/batch", files=form), 413, "too_large")
+
+
 def test_uploads_that_fill_the_memory_are_shed(start_service: ServiceFactory) -> None:
     client = start_service(max_upload_memory=2**20)
-    response = client.post("/predict", content=bytes(2**20 + 1))
+    with client.app.state.runtime.memory.hold() as others:
+        others.take(10)
+        response = client.post("/predict", content=bytes(2**20))
     problem = check_problem(response, 429, "overloaded")
     assert response.headers["retry-after"] == "1"
     assert problem["retry_after"] == 1
