@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 # how fast the estimate of seconds a unit of work follows what is measured
 _LEARNING_RATE = 0.05
+# of the estimate, so that one image that was nothing like its bytes does not shed those after it
+_MOST_LEARNT = 5.0
 # of the longest expected wait; the rest is for those who are let in and still send, or in a flood
 # most would be read only to be shed
 _SHARE_BEFORE_READING = 0.8
@@ -200,8 +202,9 @@ class Admission:
         try:
             done = Done(admitted.job(), begun - admitted.since)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
+            seconds = perf_counter() - begun
             following = self._next()
-            loop.call_soon_threadsafe(self._failed, admitted, error, following is None)
+            loop.call_soon_threadsafe(self._failed, admitted, error, seconds, following is None)
         else:
             seconds = perf_counter() - begun
             following = self._next()
@@ -217,17 +220,23 @@ class Admission:
     def _finished(
         self, admitted: _Admitted[T], done: Done[T], seconds: float, was_last: bool
     ) -> None:
-        # a job that failed may have stopped early, which says nothing about the time a unit takes
-        measured = seconds / admitted.units
-        self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
+        self._learn(seconds / admitted.units)
         self._release(admitted, was_last)
         if not admitted.answer.done():
             admitted.answer.set_result(done)
 
-    def _failed(self, admitted: _Admitted[Any], error: BaseException, was_last: bool) -> None:
+    def _failed(
+        self, admitted: _Admitted[Any], error: BaseException, seconds: float, was_last: bool
+    ) -> None:
+        # it may have stopped early, which says nothing, but not late: a refused image takes longer
+        self._learn(max(seconds / admitted.units, self._seconds_per_unit))
         self._release(admitted, was_last)
         if not admitted.answer.done():
             admitted.answer.set_exception(error)
+
+    def _learn(self, measured: float) -> None:
+        measured = min(measured, _MOST_LEARNT * self._seconds_per_unit)
+        self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
 
     def _release(self, admitted: _Admitted[Any], was_last: bool) -> None:
         self._forget(admitted.units)

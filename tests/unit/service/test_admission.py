@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -181,6 +182,33 @@ async def test_learns_how_long_a_unit_takes_from_jobs_that_ended_well() -> None:
         for _ in range(100):
             await made.run(lambda: None, 1.0)
         assert await expected() < 0.1
+
+
+@run
+async def test_learns_from_failures_that_took_longer_than_expected() -> None:
+    async with admission(seconds_per_unit=1e-4) as made:
+
+        def fail() -> None:
+            time.sleep(0.005)
+            raise ZeroDivisionError
+
+        for _ in range(100):
+            with pytest.raises(ZeroDivisionError):
+                await made.run(fail, 1.0)
+        job = Job()
+        task = await start(made, job)
+        assert made.expected_wait() > 0.001
+        await end(job, task)
+
+
+@run
+async def test_one_job_that_took_for_ever_teaches_little() -> None:
+    async with admission(seconds_per_unit=1e-3) as made:
+        await made.run(lambda: time.sleep(0.2), 1.0)
+        job = Job()
+        task = await start(made, job)
+        assert made.expected_wait() < 0.002
+        await end(job, task)
 
 
 @run
