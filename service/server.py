@@ -16,7 +16,7 @@ from service.errors import StartError
 from service.predictor import Predictor
 from service.protocol import BoundedProtocol
 from service.runtime import Runtime
-from service.settings import Settings
+from service.settings import Settings, ignored_variables
 
 _logger = logging.getLogger("service.server")
 
@@ -58,6 +58,9 @@ def serve(settings: Settings, predictor: "Future[Predictor]") -> bool:
         _logger.warning(
             "no key is asked for on an address others may reach: set PNEUMONIA_API_KEY_SHA256"
         )
+    ignored = ignored_variables()
+    if ignored:
+        _logger.warning("no settings, and ignored", extra={"fields": {"variables": ignored}})
     with listener:
         _Server(config, runtime).run([listener])
     if runtime.failure:
@@ -75,8 +78,9 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise StartError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+        reason = getattr(error, "strerror", None) or "no such address"
+        raise StartError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
 class _Server(uvicorn.Server):

@@ -1,5 +1,6 @@
 """All settings, from the environment, each with its meaning and its bounds."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.cores import busy_threads
 from service.errors import StartError
 
+PREFIX = "PNEUMONIA_"
 DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "pneumonia.onnx"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -21,7 +23,7 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value is out of its bounds or of the wrong kind.
     """
 
-    model_config = SettingsConfigDict(env_prefix="PNEUMONIA_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     host: str = "127.0.0.1"
     """Address to listen on; the container image sets 0.0.0.0."""
@@ -63,7 +65,8 @@ class Settings(BaseSettings):
     four fifths of it one whose body is still to be read."""
 
     deadline_seconds: float = Field(default=20, gt=0, le=3600)
-    """Longest time from arrival of a complete upload to its answer, then 504."""
+    """Longest time from arrival of a complete upload to its answer, then 504; in a batch that of
+    each file, from its turn on."""
 
     body_seconds: float = Field(default=60, gt=0, le=3600)
     """Longest time an upload may take to arrive, then 408."""
@@ -89,9 +92,19 @@ class Settings(BaseSettings):
     @classmethod
     def _split_list(cls, value: object) -> object:
         """A list, as an environment variable holds it: comma separated, empty for none."""
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+        if not isinstance(value, str):
+            return value
+        parts = tuple(part.strip() for part in value.split(",")) if value.strip() else ()
+        if not all(parts):
+            # a template whose variables were not filled in must not leave the service open
+            raise ValueError("an entry of the list is empty")
+        return parts
+
+
+def ignored_variables() -> list[str]:
+    """Names of the environment that look like settings and are none, misspelt ones say."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
 
 
 def read_settings(**given: Any) -> Settings:
@@ -105,4 +118,4 @@ def read_settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"]).upper()
-        raise StartError(f"the setting PNEUMONIA_{name} is wrong: {first['msg']}") from None
+        raise StartError(f"the setting {PREFIX}{name} is wrong: {first['msg']}") from None

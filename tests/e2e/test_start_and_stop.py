@@ -148,6 +148,7 @@ def test_settings_and_addresses_that_are_none(tiny_model: Path) -> None:
     refuses_to_start(run_serve(model=model, max_bytes="1"), "PNEUMONIA_MAX_BYTES")
     refuses_to_start(run_serve(model=model, host="203.0.113.7"), "cannot listen on 203.0.113.7")
     refuses_to_start(run_serve(model=model, host="no such host"), "cannot listen")
+    refuses_to_start(run_serve(model=model, host=f"{'x' * 64}.example"), "cannot listen")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         refuses_to_start(run_serve("--port", port, model=model), f"port {port}")

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings
+from service.settings import Settings, ignored_variables
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,6 +36,7 @@ def test_every_number_has_bounds() -> None:
         ("INPUT_CHECK", "ignore"),
         ("MODEL_SHA256", "ABC"),
         ("API_KEY_SHA256", "the key itself"),
+        ("API_KEY_SHA256", " , "),
         ("DEADLINE_SECONDS", "nan"),
         ("DRAIN_SECONDS", "-1"),
     ],
@@ -44,3 +45,9 @@ def test_values_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value:
     monkeypatch.setenv(f"PNEUMONIA_{name}", value)
     with pytest.raises(ValidationError):
         Settings()
+
+
+def test_names_that_are_no_settings_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PNEUMONIA_WORKERS", "3")
+    monkeypatch.setenv("PNEUMONIA_API_KEY_SHA265", "misspelt")
+    assert ignored_variables() == ["PNEUMONIA_API_KEY_SHA265"]
