@@ -5,10 +5,9 @@ complete by itself: nobody has to guess its labels, its scaling or its threshold
 """
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,9 +222,3 @@ def golden_pattern(number: int, height: int, width: int) -> NDArray[np.uint8]:
 def pattern_hash(pattern: NDArray[np.uint8]) -> str:
     """SHA-256 of a pattern's samples, hexadecimal."""
     return hashlib.sha256(pattern.tobytes()).hexdigest()
-
-
-def json_ready(contract: Contract) -> dict[str, Any]:
-    """The contract as plain JSON types, for ``GET /model``."""
-    result: dict[str, Any] = json.loads(contract.model_dump_json())
-    return result

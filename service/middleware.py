@@ -82,7 +82,8 @@ class Observe:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.requests.labels(route, method, str(status)).inc()
-        if trace.code and not route.startswith("/health"):  # a probe is told, not refused
+        # a probe is told, not refused
+        if trace.code and "/health" not in route and not route.endswith("/ready"):
             self._metrics.count_refusal(trace.code, trace.distance)
         fields = {
             "request_id": trace.request_id,

@@ -50,7 +50,8 @@ class Prediction:
             are several, else None.
         operating_point: which rule decided.
         input_check: whether the image is one the model can judge.
-        radiograph: what was decoded; its image is the one the model saw.
+        radiograph: what was decoded; its image is the one the model saw, which lets the large
+            one go.
         decode_seconds: decoding and resizing.
         inference_seconds: the graph.
         notices: what a reader should know.

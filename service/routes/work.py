@@ -1,8 +1,10 @@
 """The way to the endpoints that judge images, which nothing may delay.
 
+Those of the Open Inference Protocol have parameters in their paths and go the framework's way.
+
 For each request the framework solves the endpoint's dependencies, keeps stacks to close them, looks
-for the route in every router and checks the answer once more; that takes longer than all that is
-done here for an image beside judging it (`make bench`).
+for the route in every router and checks the answer once more; that is a good part of what the event
+loop does for an image (docs/decisions/0012-straight-to-the-endpoint.md).
 """
 
 from collections.abc import Callable, Coroutine

@@ -240,6 +240,10 @@ def test_what_is_no_http(service: ServiceProcess, data: bytes) -> None:
             return  # it was closed before all was sent
         assert (answer.status, answer.code) == (400, "bad_request")
         assert client.is_closed()
+    request_id = answer.headers["x-request-id"]
+    (line,) = (line for line in service.log_lines() if line.get("request_id") == request_id)
+    assert line["code"] == "bad_request"
+    assert 'pneumonia_refused_total{code="bad_request"} 0.0' not in service.get("/metrics").text
 
 
 def test_methods_and_paths_from_elsewhere(service: ServiceProcess) -> None:

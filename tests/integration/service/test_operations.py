@@ -57,6 +57,10 @@ def test_starting_and_draining_take_no_requests(tiny_model: Path) -> None:
         assert client.post("/predict", files={"file": BRIGHT}).status_code == 200
         runtime.drain()
         assert value(client, "pneumonia_ready") == 0
+        refused = value(client, "pneumonia_refused_total", code="not_ready")
+        for probe in ("/health", "/v2/health/ready"):
+            assert client.get(probe).status_code == 503
+        assert value(client, "pneumonia_refused_total", code="not_ready") == refused
         assert client.get("/health/live").status_code == 200
         for response in (
             client.get("/health"),
