@@ -204,6 +204,15 @@ def test_one_client_cannot_take_all(client: httpx.Client) -> None:
     assert refused.headers["retry-after"] == "1"
 
 
+def test_several_readers_behind_one_address_open_the_page(client: httpx.Client) -> None:
+    web = ROOT / "service" / "web"
+    files = [file for part in ("css", "js") for file in (web / part).rglob("*.*")]
+    for _ in range(4):
+        assert client.get("/").status_code == 200
+        for file in files:
+            assert client.get(f"/static/{file.relative_to(web)}").status_code == 200
+
+
 def test_what_nginx_refuses_itself_looks_like_the_service(client: httpx.Client) -> None:
     check_problem(client.post("/predict", content=bytes(34 * 2**20)), 413, "too_large")
     assert client.get("/metrics").status_code == 404
