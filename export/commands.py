@@ -21,11 +21,7 @@ if TYPE_CHECKING:
     from export.scaling import Scaling
     from training.validation import Validation
 
-_POPULATION = (
-    "Frontal chest X-rays of children aged 1 to 5 at one centre in Guangzhou, China; the training "
-    "data may hold other people too, for whom the figures do not speak"
-)
-_AGES = (1, 5)
+_POPULATION = "not stated"
 _FEWEST_TO_CALIBRATE = 30
 
 
@@ -35,14 +31,15 @@ def export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
     parser.add_argument("--name", help="name in the contract (default: the file's name)")
     parser.add_argument("--model-version", default="1.0.0", help="version in the contract")
-    parser.add_argument("--population", default=_POPULATION, help="who the training images show")
+    parser.add_argument(
+        "--population", help="who the training images show, a sentence (default: not stated)"
+    )
     parser.add_argument(
         "--ages",
         type=int,
         nargs=2,
-        default=_AGES,
         metavar=("YOUNGEST", "OLDEST"),
-        help="years of age that the figures hold for; others are warned of (default: 1 5)",
+        help="years of age that the figures hold for; others are warned of (default: not stated)",
     )
     parser.add_argument(
         "--int8",
@@ -69,6 +66,12 @@ def export(arguments: argparse.Namespace) -> int:
         print(
             "This run has no input check (a network without evidence, or --screen): the file will "
             "answer whatever picture it is sent, a photograph too.",
+            file=sys.stderr,
+        )
+    if arguments.population is None or arguments.ages is None:
+        print(
+            "Give --population and --ages, so that the file says whom its figures hold for and "
+            "warns of others.",
             file=sys.stderr,
         )
     if arguments.int8 is None:
@@ -178,7 +181,7 @@ def _pack(
         operating_points=operating_points(pool, scaling, described),
         calibration=described,
         input_check_limit=run.check.limit if run.check else None,
-        population=arguments.population,
+        population=arguments.population or _POPULATION,
         population_age_years=arguments.ages,
         training_data=(
             f"{made['training_images']} images of {made['training_patients']} patients from "

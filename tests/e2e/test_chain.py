@@ -70,7 +70,9 @@ def chain(data: Path) -> Chain:
         *("train", data, "--out", run, "--folds", 3),
         *("--phase", "64:12:1:0.002", "--phase", "96:12:1:0.001"),
     )
-    assert "no input check" not in pneumonia("export", run, "--out", model).stderr
+    said = pneumonia("export", run, "--out", model).stderr
+    assert "no input check" not in said
+    assert "--population" in said
     return Chain(data, run, model)
 
 
@@ -246,9 +248,15 @@ def test_a_network_without_evidence_serves_and_says_so(data: Path, tmp_path: Pat
     pneumonia(
         "train", data, "--arch", "cnn", "--folds", 3, "--out", run, "--phase", "64:0:1:0.001:norms"
     )
-    assert "no input check" in pneumonia("export", run, "--out", model).stderr
+    whom = ("--population", "adults here", "--ages", 18, 100)
+    said = pneumonia("export", run, "--out", model, *whom).stderr
+    assert "no input check" in said
+    assert "--population" not in said
     image = next((data / "train" / "NORMAL").iterdir()).read_bytes()
     with service_process(model, tmp_path) as service:
+        contract = service.get("/model").json()["contract"]
+        assert contract["population"] == "adults here"
+        assert contract["population_age_years"] == [18, 100]
         headers = {"content-type": "image/jpeg"}
         answer = service.post("/predict", content=image, headers=headers)
         assert answer.status_code == 200
