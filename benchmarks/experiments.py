@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def experiments(folder: Path, shipped: dict[str, Any] | None) -> dict[str, Any]:
-    """The rows of all finished runs, best score first, and the spread over seeds and over folds.
+    """The rows of all finished runs, best score first, and the spreads of those of one recipe.
 
     Args:
         folder: holds the run folders.
@@ -71,7 +71,7 @@ def experiments(folder: Path, shipped: dict[str, Any] | None) -> dict[str, Any]:
         }
         for made, path in found
     ]
-    spreads = {name: _spreads(found, rows, name) for name in ("seeds", "folds")}
+    spreads = {name: _spreads(found, rows, name) for name in ("seeds", "folds", "repeats")}
     rows.sort(key=lambda row: row["score"]["value"] if row["score"] else 0.0, reverse=True)
     return {"runs": rows, **spreads}
 
@@ -145,16 +145,17 @@ def aurocs(positive: NDArray[np.bool_], scores: Floats) -> Floats:
 def _spreads(
     found: list[tuple[dict[str, Any], Path]], rows: list[dict[str, Any]], over: str
 ) -> list[dict[str, Any]]:
-    """The spread of each group of runs that differ in the seed or the fold alone."""
+    """The spread of each group of runs that differ in the seed or the fold alone, or in nothing."""
     groups: dict[str, dict[int, dict[str, Any]]] = {}
     for (made, _), row in zip(found, rows, strict=True):
-        value = made["recipe"]["seed"] if over == "seeds" else made["fold"]
-        groups.setdefault(_identity(made, but=over), {})[value] = row
+        group = groups.setdefault(_identity(made, but=over), {})
+        values = {"seeds": made["recipe"]["seed"], "folds": made["fold"], "repeats": len(group)}
+        group.setdefault(values[over], row)  # a repeat must not count twice
     return [_spread(list(group.values())) for group in groups.values() if len(group) > 1]
 
 
 def _spread(group: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard deviation of runs that differ in one thing only."""
+    """Mean and standard deviation of runs that differ in one thing at most."""
     found: dict[str, Any] = {"runs": [row["run"] for row in group]}
     for name in ("score", *FIGURES):
         values = [row[name]["value"] for row in group if row[name]]

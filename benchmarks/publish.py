@@ -102,6 +102,7 @@ BLOCKS: Mapping[str, Writer] = {
     "input_check": model_blocks.input_check,
     "strangers": model_blocks.strangers,
     "provenance": recipe_blocks.provenance,
+    "partitions": recipe_blocks.partitions,
     "experiments": recipe_blocks.experiments,
     "dicom_syntaxes": dicom_matrix.syntaxes_block,
     "dicom_matrix": dicom_matrix.files_block,

@@ -24,7 +24,7 @@ def provenance() -> str:
         "created": f"{promised.created:%Y-%m-%d}",
         "network": recipe["architecture"],
         "input": f"{promised.input.height} x {promised.input.width}, one channel",
-        "training images": promised.training_data,
+        "training images": _training_images(configuration),
         "validation images": f"{configuration['validation_images']} of "
         f"{configuration['validation_patients']} other patients",
         "phases": phases,
@@ -46,7 +46,7 @@ def provenance() -> str:
 
 
 def experiments() -> str:
-    """Every run by the rule of choice, best first, and the spreads over seeds and over folds."""
+    """Every run by the rule of choice, best first, and how far those of one recipe differ."""
     report = report_of("experiments.json")
     names = ("score", "pneumonia", "kind", "adults")
     lines = [
@@ -59,11 +59,16 @@ def experiments() -> str:
         worst = f"{row['worst']['shift']} {row['worst']['auroc']:.3f}"
         command = f"`{row['command']}`" if row["command"] else "not recorded"
         lines.append(f"| {name} | {rates} | {worst} | {command} |")
-    for key, what in (("seeds", "seed"), ("folds", "patients held out")):
+    spreads = {
+        "seeds": "in the seed alone",
+        "folds": "in the patients held out alone",
+        "repeats": "in nothing",
+    }
+    for key, what in spreads.items():
         if report[key]:
             lines += [
                 "",
-                f"| runs that differ in the {what} alone | score | pneumonia or not "
+                f"| runs that differ {what} | score | pneumonia or not "
                 "| bacterial or viral | adults |",
                 "|---|---|---|---|---|",
             ]
@@ -74,6 +79,29 @@ def experiments() -> str:
             )
             lines.append(f"| {', '.join(row['runs'])} | {spread} |")
     return "\n".join(lines)
+
+
+def partitions() -> str:
+    """How many images the network learnt from, and how many it was validated on, a table."""
+    lines = ["| source | label | training images | validation images |", "|---|---|---|---|"]
+    for source, labels in report_of("partitions.json").items():
+        for label, parts in labels.items():
+            counts = " | ".join(str(parts.get(part, 0)) for part in ("training", "held_out"))
+            lines.append(f"| {source} | {label} | {counts} |")
+    return "\n".join(lines)
+
+
+def _training_images(configuration: dict[str, Any]) -> str:
+    counted = report_of("partitions.json")
+    images = sum(parts.get("training", 0) for of in counted.values() for parts in of.values())
+    first, *others = configuration["sources"]
+    times = configuration["also_times"]
+    repeated = f", of which an epoch shows those of {' and '.join(others)} {times} times"
+    return (
+        f"{images} images of {configuration['training_patients']} patients from "
+        f"{' and '.join([first, *others])}{repeated if others and times > 1 else ''}; fingerprint "
+        f"{configuration['training_fingerprint'][:16]}"
+    )
 
 
 def _stretches(configuration: dict[str, Any]) -> list[dict[str, Any]]:

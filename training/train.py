@@ -283,7 +283,8 @@ def _configuration(
         "labels": LABELS,
         "image_size": SIZE,
         **data_notes,
-        "training_images": len(training),
+        # an image that is repeated counts once
+        "training_images": len({sample.path for sample in training.samples}),
         "training_patients": len(np.unique(training.groups)),
         "validation_images": len(validation),
         "validation_patients": len(np.unique(validation.groups)),

@@ -85,11 +85,12 @@ def write_run(
     return made
 
 
-def test_runs_are_ranked_and_seeds_and_folds_are_brought_together(tmp_path: Path) -> None:
+def test_runs_are_ranked_and_those_of_one_recipe_are_brought_together(tmp_path: Path) -> None:
     write_run(tmp_path / "a0", 0)
     shipped = write_run(tmp_path / "a1", 1)
     write_run(tmp_path / "b", 0, rate=0.2)
     write_run(tmp_path / "b3", 0, rate=0.2, fold=3)
+    write_run(tmp_path / "b3again", 0, rate=0.2, fold=3)
     write_run(tmp_path / "unfinished", 2, finished=False)
     report = experiments(tmp_path, shipped)
     assert {row["run"]: row["chosen"] for row in report["runs"]} == {
@@ -97,6 +98,7 @@ def test_runs_are_ranked_and_seeds_and_folds_are_brought_together(tmp_path: Path
         "a1": True,
         "b": False,
         "b3": False,
+        "b3again": False,
     }
     assert report["runs"][0]["command"] == "pneumonia train home --also far --seed 0"
     (spread,) = report["seeds"]
@@ -104,3 +106,5 @@ def test_runs_are_ranked_and_seeds_and_folds_are_brought_together(tmp_path: Path
     assert spread["score"]["deviation"] == 0
     (spread,) = report["folds"]
     assert spread["runs"] == ["b", "b3"]
+    (spread,) = report["repeats"]
+    assert spread["runs"] == ["b3", "b3again"]
