@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
@@ -75,8 +76,11 @@ class Admission:
         self._max_wait = max_wait
         self._deadline = deadline
         self._seconds_per_unit = seconds_per_unit
-        self._pool = ThreadPoolExecutor(workers, "predict", initializer=give_way)
-        self._asleep = workers  # threads that look for work only when woken
+        self._threads = [
+            ThreadPoolExecutor(1, f"predict-{number}", initializer=give_way)
+            for number in range(workers)
+        ]
+        self._asleep = list(self._threads)  # those that look for work only when woken
         self._unfinished = 0
         self._waiting: deque[_Admitted[Any]] = deque()
         self._units = 0.0
@@ -172,17 +176,20 @@ class Admission:
             admitted.answer.set_exception(
                 NotReady("The service shut down before the turn of this request came.")
             )
-        self._pool.shutdown(wait=False)
+        for thread in self._threads:
+            thread.shutdown(wait=False)
         return finished
 
     def _wake(self) -> None:
         """Let sleeping workers look for those who wait."""
-        for _ in range(min(self._asleep, len(self._waiting))):
-            # fails where the system gives no thread; the pool may still run it later
-            self._pool.submit(self._work, asyncio.get_running_loop())
-            self._asleep -= 1
+        for _ in range(min(len(self._asleep), len(self._waiting))):
+            # the one that worked last is the fastest: its core's caches hold what it needs
+            thread = self._asleep[-1]
+            # fails where the system gives no thread; it may still run later
+            thread.submit(self._work, thread, asyncio.get_running_loop())
+            self._asleep.pop()
 
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _work(self, thread: ThreadPoolExecutor, loop: asyncio.AbstractEventLoop) -> None:
         """Run one waiting job after the other, on a worker's thread, until none is left.
 
         The next job is taken here and not given by the loop, which under load has much else to do
@@ -190,25 +197,26 @@ class Admission:
         """
         admitted = self._next()
         if admitted is None:
-            loop.call_soon_threadsafe(self._sleep)
+            loop.call_soon_threadsafe(self._sleep, thread)
         while admitted is not None:
-            admitted = self._run_one(admitted, loop)
+            admitted = self._run_one(admitted, thread, loop)
 
     def _run_one(
-        self, admitted: _Admitted[Any], loop: asyncio.AbstractEventLoop
+        self, admitted: _Admitted[Any], thread: ThreadPoolExecutor, loop: asyncio.AbstractEventLoop
     ) -> _Admitted[Any] | None:
         """Run a job and tell the loop how it ended; the next one, None where nobody waits."""
         begun = perf_counter()
+        tell: Callable[[], None]
         try:
             done = Done(admitted.job(), begun - admitted.since)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
-            seconds = perf_counter() - begun
-            following = self._next()
-            loop.call_soon_threadsafe(self._failed, admitted, error, seconds, following is None)
+            failed, tell = True, partial(admitted.answer.set_exception, error)
         else:
-            seconds = perf_counter() - begun
-            following = self._next()
-            loop.call_soon_threadsafe(self._finished, admitted, done, seconds, following is None)
+            failed, tell = False, partial(admitted.answer.set_result, done)
+        measured = (perf_counter() - begun) / admitted.units
+        following = self._next()
+        resting = None if following else thread
+        loop.call_soon_threadsafe(self._ended, admitted, tell, measured, failed, resting)
         return following
 
     def _next(self) -> _Admitted[Any] | None:
@@ -217,36 +225,29 @@ class Admission:
         except IndexError:
             return None
 
-    def _finished(
-        self, admitted: _Admitted[T], done: Done[T], seconds: float, was_last: bool
+    def _ended(
+        self,
+        admitted: _Admitted[Any],
+        tell: Callable[[], None],
+        measured: float,
+        failed: bool,
+        resting: ThreadPoolExecutor | None,
     ) -> None:
-        self._learn(seconds / admitted.units)
-        self._release(admitted, was_last)
-        if not admitted.answer.done():
-            admitted.answer.set_result(done)
-
-    def _failed(
-        self, admitted: _Admitted[Any], error: BaseException, seconds: float, was_last: bool
-    ) -> None:
-        # it may have stopped early, which says nothing, but not late: a refused image takes longer
-        self._learn(max(seconds / admitted.units, self._seconds_per_unit))
-        self._release(admitted, was_last)
-        if not admitted.answer.done():
-            admitted.answer.set_exception(error)
-
-    def _learn(self, measured: float) -> None:
-        measured = min(measured, _MOST_LEARNT * self._seconds_per_unit)
-        self._seconds_per_unit += _LEARNING_RATE * (measured - self._seconds_per_unit)
-
-    def _release(self, admitted: _Admitted[Any], was_last: bool) -> None:
+        usual = self._seconds_per_unit
+        if failed:
+            # it may have stopped early, which says nothing; a refused image takes longer, though
+            measured = max(measured, usual)
+        self._seconds_per_unit += _LEARNING_RATE * (min(measured, _MOST_LEARNT * usual) - usual)
         self._forget(admitted.units)
-        if was_last:
-            self._sleep()
+        if resting is not None:
+            self._sleep(resting)
+        if not admitted.answer.done():
+            tell()
 
-    def _sleep(self) -> None:
+    def _sleep(self, thread: ThreadPoolExecutor) -> None:
         """A worker found nobody waiting; but someone may have come since."""
-        # one whose thread could not be started at first was never counted as awake
-        self._asleep = min(self._workers, self._asleep + 1)
+        if thread not in self._asleep:  # one that could not be started at first never awoke
+            self._asleep.append(thread)
         self._wake()
 
     def _forget(self, units: float) -> None:
