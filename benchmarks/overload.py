@@ -41,6 +41,8 @@ MOST_RECOVERY_SECONDS = 2.0
 _MOST_KEPT_MEGABYTES = 64
 _IMAGES = 60
 _CLIENTS_A_CORE = 3
+# far more often than load balancers and Prometheus ask, and so seldom that it is no load of its own
+_PROBE_SECONDS = 0.25
 _EXPECTED = {"200", "422", "429"}
 _SETTLED = 5
 
@@ -110,7 +112,7 @@ def measure(service: Service, images: Sequence[bytes], seconds: int) -> dict[str
     each = max(2, seconds // 4)
     wrk(service.port, "/predict", payload, clients, 1)
     before = wrk(service.port, "/predict", payload, clients, each).check()
-    probes = [Watch(service.port, path, 0.05) for path in ("/health", "/metrics")]
+    probes = [Watch(service.port, path, _PROBE_SECONDS) for path in ("/health", "/metrics")]
     client = Watch(service.port, "/predict", 0.05, images[0])
     end = threading.Event()
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
