@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 from service.cores import give_way
-from service.errors import DeadlineExceeded, NotReady, Overloaded
+from service.errors import DeadlineExceeded, NotReady, Overloaded, PneumoniaError
 
 T = TypeVar("T")
 
@@ -210,13 +210,14 @@ class Admission:
         try:
             done = Done(admitted.job(), begun - admitted.since)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
-            failed, tell = True, partial(admitted.answer.set_exception, error)
+            stopped_early = not (isinstance(error, PneumoniaError) and error.was_judged)
+            tell = partial(admitted.answer.set_exception, error)
         else:
-            failed, tell = False, partial(admitted.answer.set_result, done)
+            stopped_early, tell = False, partial(admitted.answer.set_result, done)
         measured = (perf_counter() - begun) / admitted.units
         following = self._next()
         resting = None if following else thread
-        loop.call_soon_threadsafe(self._ended, admitted, tell, measured, failed, resting)
+        loop.call_soon_threadsafe(self._ended, admitted, tell, measured, stopped_early, resting)
         return following
 
     def _next(self) -> _Admitted[Any] | None:
@@ -230,13 +231,12 @@ class Admission:
         admitted: _Admitted[Any],
         tell: Callable[[], None],
         measured: float,
-        failed: bool,
+        stopped_early: bool,
         resting: ThreadPoolExecutor | None,
     ) -> None:
         usual = self._seconds_per_unit
-        if failed:
-            # it may have stopped early, which says nothing; a refused image takes longer, though
-            measured = max(measured, usual)
+        if stopped_early:
+            measured = max(measured, usual)  # how soon it stopped says nothing
         self._seconds_per_unit += _LEARNING_RATE * (min(measured, _MOST_LEARNT * usual) - usual)
         self._forget(admitted.units)
         if resting is not None:

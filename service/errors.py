@@ -21,6 +21,11 @@ class PneumoniaError(Exception):
         super().__init__(detail)
         self.detail = detail
 
+    @property
+    def was_judged(self) -> bool:
+        """Whether all the work was done that an answer takes, and not only a part of it."""
+        return False
+
 
 class ModelFileError(PneumoniaError):
     """The model file is missing, lacks or breaks its contract, or computes something else here."""
@@ -86,6 +91,11 @@ class NotAChestXray(PneumoniaError):
         self.distance = distance
         self.limit = limit
         self.mishap = mishap
+
+    @property
+    def was_judged(self) -> bool:
+        """See the base."""
+        return self.distance is not None
 
 
 class NoEvidence(PneumoniaError):

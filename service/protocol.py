@@ -37,6 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _framing = 0
     _in_head = True
+    _head_so_far = b""  # as much of it as its end may begin in
     _progressed = False
     _deadline: asyncio.TimerHandle | None = None
     _reading: asyncio.TimerHandle | None = None
@@ -56,7 +57,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser, and refuse framing that does not end."""
         self._progressed = False
-        super().data_received(_without_upgrade(data) if self._in_head else data)
+        sent = data
+        if self._in_head:
+            data = _without_upgrade(data, self._head_so_far)
+        super().data_received(data)
+        in_head = self._in_head and not self._progressed
+        self._head_so_far = sent[1 - len(_HEAD_END) :] if in_head else b""
         self._framing = 0 if self._progressed else self._framing + len(data)
         if self.transport.is_closing():
             return
@@ -95,6 +101,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if answered_early and not self.transport.is_closing():
             self._start_clock(REST_SECONDS)
 
+    def pause_writing(self) -> None:
+        """The client reads slower than it is answered."""
+        super().pause_writing()
+        self._expect_reading()
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP as every other error is answered, and close."""
         request_id = new_request_id()
@@ -130,11 +141,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
 
-def _without_upgrade(data: bytes) -> bytes:
+def _without_upgrade(data: bytes, before: bytes) -> bytes:
     """Bytes that begin in a request's head, with no offer to upgrade in it.
 
     One whose name is split over two segments of TCP is not seen.
+
+    Args:
+        data: as received.
+        before: the last bytes of the same head that were received before.
     """
-    end = data.find(_HEAD_END)
-    found = _UPGRADE.search(data, 0, end if end >= 0 else len(data))
+    end = (before + data).find(_HEAD_END) - len(before)
+    found = _UPGRADE.search(data, 0, max(0, end) if end >= -len(before) else len(data))
     return data[: found.start() + 2] + b"x-" + data[found.start() + 2 :] if found else data

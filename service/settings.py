@@ -52,8 +52,8 @@ class Settings(BaseSettings):
     """Most files in one batch request."""
 
     max_upload_memory: int = Field(default=512 * 2**20, ge=2**20, le=2**40)
-    """Most bytes of uploads held in memory at one time, all requests together; what would need more
-    is shed with 429."""
+    """Most bytes of uploads held in memory at one time, all requests together; what finds no room
+    is shed with 429, and what is larger than all of it refused with 413."""
 
     workers: int = Field(default_factory=busy_threads, ge=1, le=256)
     """Images worked on at the same time, each on one thread. By default one more than the cores
@@ -104,7 +104,8 @@ class Settings(BaseSettings):
 def ignored_variables() -> list[str]:
     """Names of the environment that look like settings and are none, misspelt ones say."""
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
-    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    ours = (name for name in os.environ if name.upper().startswith(PREFIX))  # in any case
+    return sorted(name for name in ours if name.upper() not in known)
 
 
 def read_settings(**given: Any) -> Settings:

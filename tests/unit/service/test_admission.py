@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from service.admission import Admission, Done
-from service.errors import DeadlineExceeded, NotReady, Overloaded
+from service.errors import DeadlineExceeded, NotAChestXray, NotReady, Overloaded
 
 
 @dataclass
@@ -198,6 +198,22 @@ async def test_learns_from_failures_that_took_longer_than_expected() -> None:
         job = Job()
         task = await start(made, job)
         assert made.expected_wait() > 0.001
+        await end(job, task)
+
+
+@run
+async def test_learns_from_refusals_as_from_answers() -> None:
+    async with admission(seconds_per_unit=1.0) as made:
+
+        def refuse() -> None:
+            raise NotAChestXray("A fruit.", distance=9.0, limit=7.0)
+
+        for _ in range(100):
+            with pytest.raises(NotAChestXray):
+                await made.run(refuse, 1.0)
+        job = Job()
+        task = await start(made, job)
+        assert made.expected_wait() < 0.1
         await end(job, task)
 
 

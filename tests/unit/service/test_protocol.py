@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import protocol
+from service.linger import Linger
 from tests.waiting import PATIENCE_SECONDS
 
 
@@ -151,6 +152,33 @@ def test_an_answer_that_nobody_reads_is_given_up() -> None:
         assert 0 < read < MUCH
 
     serve(client, talkative)
+
+
+def test_an_answer_to_half_a_request_that_nobody_reads_is_given_up_too() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await asyncio.sleep(2)
+        read = 0
+        with suppress(ConnectionResetError):
+            while chunk := await reader.read(2**20):
+                read += len(chunk)
+        assert 0 < read < MUCH
+
+    serve(client, Linger(talkative, idle_seconds=0.2))
+
+
+def test_a_body_is_not_taken_for_a_head_wherever_segments_end() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n"
+    body = b"pixel\r\nUpgrade: 12345"
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for cut in range(1, 5):
+            writer.write(head[:-cut])
+            await asyncio.sleep(0.1)
+            writer.write(head[-cut:] + body)
+            assert (await reader.readuntil(b"21 bytes")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client, counting)
 
 
 def test_an_answer_that_is_read_slowly_is_not_given_up() -> None:

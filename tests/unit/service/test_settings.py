@@ -49,5 +49,7 @@ def test_values_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value:
 
 def test_names_that_are_no_settings_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PNEUMONIA_WORKERS", "3")
+    monkeypatch.setenv("pneumonia_max_batch", "3")
     monkeypatch.setenv("PNEUMONIA_API_KEY_SHA265", "misspelt")
-    assert ignored_variables() == ["PNEUMONIA_API_KEY_SHA265"]
+    monkeypatch.setenv("pneumonia_wrokers", "misspelt")
+    assert ignored_variables() == ["PNEUMONIA_API_KEY_SHA265", "pneumonia_wrokers"]
