@@ -3,10 +3,13 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,34 +30,55 @@ RECEIVE = ROOT / "deploy" / "pacs" / "receive.sh"
 
 @dataclass(frozen=True)
 class Node:
-    """A receiving node.
+    """A receiving node, running or not.
 
     Attributes:
-        port: it receives on.
-        folder: where its images wait.
         environment: it runs with.
         sending: files to send by name.
     """
 
-    port: int
-    folder: Path
     environment: dict[str, str]
     sending: dict[str, Path]
 
-    def send(self, *names: str) -> None:
-        """Send files in one association, as they are compressed."""
-        sent = [str(self.sending[name]) for name in names]
-        command = [program("storescu", "dcmtk"), "--propose-lossless", "127.0.0.1", str(self.port)]
-        subprocess.run([*command, *sent], check=True, capture_output=True, timeout=60)
-
     @property
     def service_port(self) -> int:
-        """Where the node looks for its service."""
+        """Where it looks for its service."""
         return int(self.environment["SERVICE_URL"].rpartition(":")[2])
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let it receive; at the end it must stop soon."""
+        with subprocess.Popen([RECEIVE], env=self.environment) as process:
+            try:
+                wait_until(self.echoes, "receiving")
+                yield
+            finally:
+                process.terminate()
+                process.wait(20)
+        wait_until(lambda: not self.echoes(), "stopped")
+
+    def echoes(self) -> bool:
+        """Whether it listens."""
+        command = [program("echoscu", "dcmtk"), "127.0.0.1", self.environment["PACS_PORT"]]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+    def send(self, *names: str) -> None:
+        """Send files in one association, as they are compressed."""
+        command = [program("storescu", "dcmtk"), "--propose-lossless", "127.0.0.1"]
+        command += [self.environment["PACS_PORT"], *(str(self.sending[name]) for name in names)]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    def ask(self, file: Path, **changes: object) -> "subprocess.CompletedProcess[str]":
+        """Run it for one file, with other variables."""
+        environment = {**self.environment, **{name: str(to) for name, to in changes.items()}}
+        return subprocess.run(
+            [RECEIVE, file], env=environment, capture_output=True, text=True, timeout=60
+        )
 
     def kept(self) -> list[Path]:
         """Files that it still has."""
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        folder = Path(self.environment["PACS_FOLDER"])
+        return [path for path in folder.rglob("*") if path.is_file()]
 
     def answers(self) -> dict[str, Any]:
         """What was written so far: instance -> answer."""
@@ -64,7 +88,7 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
+def node(tmp_path: Path) -> Node:
     """A node with nothing received yet; its service is to be started on the port it asks."""
     for name in ("curl", "dcmdump", "storescp"):
         program(name, "curl" if name == "curl" else "dcmtk")
@@ -82,56 +106,91 @@ def node(tmp_path: Path) -> Iterator[Node]:
     }
     for name, content in made.items():
         (tmp_path / f"{name}.dcm").write_bytes(content)
-    port, folder = free_port(), tmp_path / "wait here"
     environment = {
         **os.environ,
         "SERVICE_URL": f"http://127.0.0.1:{free_port()}",
         "SERVICE_KEY": KEY,
-        "PACS_PORT": str(port),
-        "PACS_FOLDER": str(folder),
+        "PACS_PORT": str(free_port()),
+        "PACS_FOLDER": str(tmp_path / "wait here"),
         "PACS_ANSWERS": str(tmp_path / "answers.jsonl"),
+        "PACS_AGAIN": "0.02",
     }
-    with subprocess.Popen([RECEIVE], env=environment, stderr=subprocess.PIPE) as process:
-        wait_until(lambda: echoes(port), "receiving")
-        try:
-            yield Node(port, folder, environment, {name: tmp_path / f"{name}.dcm" for name in made})
-        finally:
-            process.terminate()
+    return Node(environment, {name: tmp_path / f"{name}.dcm" for name in made})
 
 
 def test_every_image_that_is_sent_is_answered_and_none_is_left(node: Node, tmp_path: Path) -> None:
-    with asked(node, tmp_path, KEY):
+    with asked(node, tmp_path, KEY), node.running():
         node.send("chest", "compressed", "lateral")
         wait_until(lambda: len(node.answers()) == 3, "answered")
+        wait_until(lambda: not node.kept(), "nothing left")
     answers = node.answers()
     assert answers["1.2.3.1"]["decision"] in {"normal", "pneumonia", "uncertain"}
     assert answers["1.2.3.1"]["uids"]["sop_instance_uid"] == "1.2.3.1"
     assert answers["1.2.3.2"]["image"]["format"] == "DICOM"
     assert answers["1.2.3.3"]["code"] == "not_a_chest_xray"
     assert "Secret" not in json.dumps(answers)
-    wait_until(lambda: not node.kept(), "nothing left")
-
-
-def test_an_image_without_an_answer_stays_until_there_is_one(node: Node, tmp_path: Path) -> None:
-    with asked(node, tmp_path, "another key") as service:
-        node.send("chest")
-        wait_until(lambda: "unauthorized" in service.log.read_text(), "refused")
-        ask = [RECEIVE, *node.kept()]
-        refused = subprocess.run(ask, env=node.environment, capture_output=True, text=True)
-        assert refused.returncode == 1
-        assert "401" in refused.stderr
-        assert (len(node.kept()), node.answers()) == (1, {})
-        environment = {**node.environment, "SERVICE_KEY": "another key"}
-        subprocess.run(ask, env=environment, check=True)
-    assert list(node.answers()) == ["1.2.3.1"]
-    assert not node.kept()
 
 
 def test_a_service_that_is_being_replaced_is_waited_for(node: Node, tmp_path: Path) -> None:
-    node.send("chest")
-    wait_until(node.kept, "received")
-    with asked(node, tmp_path, KEY):
+    with node.running():
+        node.send("chest")
+        wait_until(lambda: [path for path in node.kept() if path.parent.name == "again"], "asked")
+        with asked(node, tmp_path, KEY):
+            wait_until(node.answers, "answered")
+
+
+def test_what_was_received_before_a_stop_is_asked_about_after_it(
+    node: Node, tmp_path: Path
+) -> None:
+    arriving = Path(node.environment["PACS_FOLDER"]) / "arriving"
+    arriving.mkdir(parents=True)
+    shutil.copy(node.sending["chest"], arriving)
+    with asked(node, tmp_path, KEY), node.running():
         wait_until(node.answers, "answered")
+
+
+def test_an_image_without_an_answer_of_the_service_stays(node: Node, tmp_path: Path) -> None:
+    file = node.sending["chest"]
+    with asked(node, tmp_path, KEY):
+        assert "401" in node.ask(file, SERVICE_KEY="another key").stderr
+        assert node.ask(file, PACS_ANSWERS=tmp_path / "no folder" / "answers").returncode == 1
+        with stranger() as url:
+            assert "text/html" in node.ask(file, SERVICE_URL=url).stderr
+        assert file.exists()
+        assert not node.answers()
+        assert node.ask(file).returncode == 0
+    assert not file.exists()
+    assert list(node.answers()) == ["1.2.3.1"]
+
+
+def test_answers_that_cannot_be_written_are_found_out_at_the_start(
+    node: Node, tmp_path: Path
+) -> None:
+    environment = {**node.environment, "PACS_ANSWERS": str(tmp_path / "no folder" / "answers")}
+    assert subprocess.run([RECEIVE], env=environment, timeout=60).returncode != 0
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        """Answer as a proxy may that stands on the service's address."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<h1>It works!</h1>")
+
+
+@contextmanager
+def stranger() -> Iterator[str]:
+    """The address of a server that is not the service."""
+    with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager
@@ -143,8 +202,3 @@ def asked(node: Node, folder: Path, key: str) -> Iterator[ServiceProcess]:
         DEFAULT_MODEL, folder, port=port, api_key_sha256=digest, input_check="flag"
     ) as service:
         yield service
-
-
-def echoes(port: int) -> bool:
-    command = [program("echoscu", "dcmtk"), "127.0.0.1", str(port)]
-    return subprocess.run(command, capture_output=True).returncode == 0
