@@ -97,9 +97,11 @@ def _training_images(configuration: dict[str, Any]) -> str:
     first, *others = configuration["sources"]
     times = configuration["also_times"]
     repeated = f", of which an epoch shows those of {' and '.join(others)} {times} times"
+    told = configuration["training_images"]
     return (
         f"{images} images of {configuration['training_patients']} patients from "
-        f"{' and '.join([first, *others])}{repeated if others and times > 1 else ''}; fingerprint "
+        f"{' and '.join([first, *others])}{repeated if others and times > 1 else ''}"
+        f"{f' (the file says {told}, each repeat counted)' if told != images else ''}; fingerprint "
         f"{configuration['training_fingerprint'][:16]}"
     )
 
