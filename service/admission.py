@@ -155,6 +155,7 @@ class Admission:
             with contextlib.suppress(ValueError):  # a worker has it, and will forget it
                 self._waiting.remove(admitted)
                 self._forget(units)
+            del answer, admitted  # as in `_run_one`
 
     async def close(self, patience: float) -> bool:
         """Admit nothing more and wait for what was admitted.
@@ -218,6 +219,8 @@ class Admission:
         following = self._next()
         resting = None if following else thread
         loop.call_soon_threadsafe(self._ended, admitted, tell, measured, stopped_early, resting)
+        # an error's traceback holds this frame, and these the error: a cycle that keeps the upload
+        del admitted, tell
         return following
 
     def _next(self) -> _Admitted[Any] | None:

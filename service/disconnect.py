@@ -28,9 +28,10 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             return task.result()
         raise ClientDisconnect
     finally:
-        for future in (task, watch):
-            future.cancel()
+        task.cancel()
+        watch.cancel()
         await asyncio.gather(task, watch, return_exceptions=True)
+        del task  # it holds its error, whose traceback holds this frame and so the upload
 
 
 async def _gone(receive: Receive) -> None:

@@ -6,14 +6,16 @@ import os
 import sys
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from service.admission import Admission, Done
+from service.disconnect import unless_gone
 from service.errors import DeadlineExceeded, NotAChestXray, NotReady, Overloaded
 
 
@@ -356,6 +358,36 @@ async def test_one_after_the_other_runs_where_the_one_before_ran() -> None:
             await end(job, task)
         threads = {(await made.run(threading.get_ident, 1.0)).value for _ in range(9)}
     assert len(threads) == 1
+
+
+@run
+async def test_what_a_failed_job_held_is_given_back_at_once() -> None:
+    class Upload:
+        """Something that can be watched."""
+
+    async def asked(made: Admission) -> "weakref.ref[Upload]":
+        upload = Upload()
+        watched = weakref.ref(upload)
+
+        def refuse() -> None:
+            raise NotAChestXray(f"Not {upload}.")
+
+        async def never() -> Any:
+            await asyncio.Event().wait()
+
+        with suppress(NotAChestXray):
+            await unless_gone(never, made.run(refuse, 1.0))
+        return watched
+
+    gc.disable()  # a cycle would keep the upload until somebody looks for cycles
+    try:
+        async with admission() as made:
+            watched = await asked(made)
+            await settle()
+            await made.run(lambda: None, 1.0)  # the worker has forgotten it, too
+            assert watched() is None
+    finally:
+        gc.enable()
 
 
 @run
