@@ -215,7 +215,8 @@ def test_what_cannot_be_finished_is_told_so(tiny_model: Path, tmp_path: Path) ->
         service_process(tiny_model, tmp_path, drain_seconds=0, **PATIENT) as service,
         ExitStack() as clients,
     ):
-        uploads = [clients.enter_context(begin_upload(service, data)) for _ in range(6)]
+        # several times more than a fast machine does in the second that is left for last words
+        uploads = [clients.enter_context(begin_upload(service, data)) for _ in range(24)]
         wait_for_requests(service, len(uploads))
         for upload in uploads:
             upload.sendall(data[-1:])
