@@ -11,7 +11,6 @@
 # PACS_FOLDER    where images wait until they are answered    (/dev/shm/pneumonia: in memory)
 # PACS_ANSWERS   file that answers are appended to            (answers.jsonl)
 # PACS_AT_ONCE   images that are asked about at the same time (2)
-#
 # PACS_AGAIN     minutes until one without an answer is asked about again (0.25)
 #
 # Each line of PACS_ANSWERS is {"instance": SOP instance UID, "answer": what POST /predict answered},
@@ -59,7 +58,7 @@ ask() {
 ask_or_put_aside() {
     ask "$1" && return
     touch -- "$1"
-    mv -- "$1" "$folder/again/"
+    case $1 in "$folder/again/"*) ;; *) mv -- "$1" "$folder/again/" ;; esac
 }
 
 # Those that came since, and a few of those whose time has come again.
