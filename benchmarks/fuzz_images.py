@@ -69,8 +69,7 @@ _KINDS: dict[str, list[tuple[str, dict[str, Any]]]] = {
 
 @cache
 def _chest() -> Image.Image:
-    pixels = decode(real_file(_SOURCE), Limits()).pixels
-    return Image.fromarray(pixels).resize((_SIDE, _SIDE + 16))
+    return decode(real_file(_SOURCE), Limits()).image.resize((_SIDE, _SIDE + 16))
 
 
 def _seeds(name: str) -> list[bytes]:

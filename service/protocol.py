@@ -30,7 +30,7 @@ _HEAD_END = b"\r\n\r\n"
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol, but a request's head must end in time, and framing has a largest size.
+    """Uvicorn's protocol, but heads must end and answers be read in time, and framing is bounded.
 
     Framing is everything that is not body: request line, headers, chunk sizes, trailers.
     """
@@ -68,7 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._framing > MOST_FRAMING_BYTES:
             self.send_400_response("The headers are too large.")
-        elif self._in_head and not self._progressed and self._deadline is None:
+        elif in_head and self._deadline is None:
             self._start_clock(HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:

@@ -62,8 +62,3 @@ class Radiograph:
     notices: tuple[Notice, ...] = ()
     age_years: int | None = None
     uids: Uids | None = None
-
-    @property
-    def pixels(self) -> Pixels:
-        """A copy of the image, uint8 ``[rows, columns]``."""
-        return np.asarray(self.image)

@@ -32,7 +32,7 @@ def dicom() -> bytes:
 
 def as_png(data: bytes) -> bytes:
     stream = BytesIO()
-    Image.fromarray(decode(data, Limits()).pixels).save(stream, "PNG")
+    decode(data, Limits()).image.save(stream, "PNG")
     return stream.getvalue()
 
 

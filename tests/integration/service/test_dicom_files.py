@@ -18,7 +18,7 @@ from benchmarks.report import ROOT
 from service.errors import PneumoniaError, UnsupportedType
 from service.imaging.decode import decode
 from service.imaging.preprocess import to_model_input
-from service.imaging.radiograph import Limits, Pixels
+from service.imaging.radiograph import Limits
 from service.model import OnnxModel
 from service.predictor import Predictor
 from service.settings import DEFAULT_MODEL
@@ -57,7 +57,7 @@ def test_each_file_gets_the_right_answer(name: str) -> None:
     shown = apply_windowing(dataset.pixel_array, dataset) / ((1 << dataset.BitsStored) - 1)
     assert dataset.PhotometricInterpretation == "MONOCHROME1"
     expected = np.rint(255 * (1 - shown)).astype(np.uint8)
-    difference = seen(radiograph.pixels) - seen(expected)
+    difference = seen(radiograph.image) - seen(Image.fromarray(expected))
     assert np.abs(difference).mean() < 0.5
 
 
@@ -65,9 +65,14 @@ def test_the_published_matrix_is_what_the_decoder_does() -> None:
     assert dicom_matrix.main(["--check"]) == 0
 
 
-def seen(pixels: Pixels) -> Any:
+def seen(image: Image.Image) -> Any:
     """What a model of 224 x 224 sees."""
-    return to_model_input(Image.fromarray(pixels), 224, 224).astype(int)
+    return to_model_input(image, 224, 224).astype(int)
+
+
+def values(image: Image.Image) -> Any:
+    """Its pixels, in integers whose differences are right."""
+    return np.asarray(image).astype(int)
 
 
 def twins() -> dict[str, bytes]:
@@ -131,7 +136,7 @@ def test_one_picture_in_all_its_forms_looks_the_same_to_the_model(
     forms: dict[str, dict[str, bytes]], family: str
 ) -> None:
     pictures = {
-        name: seen(decode(data, Limits(), AT_LEAST).pixels) for name, data in forms[family].items()
+        name: seen(decode(data, Limits(), AT_LEAST).image) for name, data in forms[family].items()
     }
     first = next(iter(pictures.values()))
     for name, picture in pictures.items():
@@ -171,9 +176,9 @@ def test_what_dcmtk_writes_is_the_same_picture(form: str, tmp_path: Path) -> Non
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    found = decode(written.read_bytes(), Limits()).pixels
-    original = decode(source.read_bytes(), Limits()).pixels
-    assert np.abs(found.astype(int) - original).max() <= (1 if "near" in form else 0)
+    found = values(decode(written.read_bytes(), Limits()).image)
+    original = values(decode(source.read_bytes(), Limits()).image)
+    assert np.abs(found - original).max() <= (1 if "near" in form else 0)
 
 
 @pytest.mark.parametrize(
@@ -195,15 +200,16 @@ def test_jpeg_of_12_bits_and_progressive_jpeg_are_refused_by_name(
 
 def test_a_jpeg_that_dcmtk_wraps_is_read_like_the_jpeg(tmp_path: Path) -> None:
     jpeg, wrapped = tmp_path / "chest.jpg", tmp_path / "chest.dcm"
-    Image.fromarray(decode(real_file(CHEST), Limits()).pixels).save(jpeg, quality=90)
+    decode(real_file(CHEST), Limits()).image.save(jpeg, quality=90)
     subprocess.run(
         [program("img2dcm", "dcmtk"), "-k", "Modality=CR", str(jpeg), str(wrapped)],
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    expected = decode(jpeg.read_bytes(), Limits()).pixels
-    np.testing.assert_array_equal(decode(wrapped.read_bytes(), Limits()).pixels, expected)
-    smaller = decode(wrapped.read_bytes(), Limits(), AT_LEAST).pixels
+    expected = decode(jpeg.read_bytes(), Limits()).image
+    found = decode(wrapped.read_bytes(), Limits()).image
+    np.testing.assert_array_equal(values(found), values(expected))
+    smaller = decode(wrapped.read_bytes(), Limits(), AT_LEAST).image
     assert np.abs(seen(smaller) - seen(expected)).mean() < 1
 
 
@@ -215,10 +221,9 @@ def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path) -> None:
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    expected = np.asarray(Image.open(shown)).astype(int)
-    found = decode(source.read_bytes(), Limits()).pixels
+    found = values(decode(source.read_bytes(), Limits()).image)
     # dcmtk rounds down
-    assert np.abs(found.astype(int) - expected).max() <= 1
+    assert np.abs(found - values(Image.open(shown))).max() <= 1
 
 
 def test_nothing_is_printed_or_warned_about_whatever_a_file_holds() -> None:

@@ -56,6 +56,15 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+async def expected(made: Admission) -> float:
+    """How long one would wait behind a job of one unit."""
+    job = Job()
+    task = await start(made, job)
+    wait = made.expected_wait()
+    await end(job, task)
+    return wait
+
+
 async def end(job: Job, task: "asyncio.Task[Done[object]]") -> object:
     job.may_end.set()
     return (await asyncio.wait_for(task, 10)).value
@@ -169,21 +178,13 @@ async def test_big_work_counts_for_more() -> None:
 @run
 async def test_learns_how_long_a_unit_takes_from_jobs_that_ended_well() -> None:
     async with admission(seconds_per_unit=1.0) as made:
-
-        async def expected() -> float:
-            job = Job()
-            task = await start(made, job)
-            wait = made.expected_wait()
-            await end(job, task)
-            return wait
-
         for _ in range(100):
             with pytest.raises(ZeroDivisionError):
                 await made.run(lambda: 1 // 0, 1.0)
-        assert await expected() == pytest.approx(1.0)
+        assert await expected(made) == pytest.approx(1.0)
         for _ in range(100):
             await made.run(lambda: None, 1.0)
-        assert await expected() < 0.1
+        assert await expected(made) < 0.1
 
 
 @run
@@ -197,10 +198,7 @@ async def test_learns_from_failures_that_took_longer_than_expected() -> None:
         for _ in range(100):
             with pytest.raises(ZeroDivisionError):
                 await made.run(fail, 1.0)
-        job = Job()
-        task = await start(made, job)
-        assert made.expected_wait() > 0.001
-        await end(job, task)
+        assert await expected(made) > 0.001
 
 
 @run
@@ -213,20 +211,14 @@ async def test_learns_from_refusals_as_from_answers() -> None:
         for _ in range(100):
             with pytest.raises(NotAChestXray):
                 await made.run(refuse, 1.0)
-        job = Job()
-        task = await start(made, job)
-        assert made.expected_wait() < 0.1
-        await end(job, task)
+        assert await expected(made) < 0.1
 
 
 @run
 async def test_one_job_that_took_for_ever_teaches_little() -> None:
     async with admission(seconds_per_unit=1e-3) as made:
         await made.run(lambda: time.sleep(0.2), 1.0)
-        job = Job()
-        task = await start(made, job)
-        assert made.expected_wait() < 0.002
-        await end(job, task)
+        assert await expected(made) < 0.002
 
 
 @run
