@@ -4,7 +4,7 @@ import json
 import select
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -192,15 +192,30 @@ def metric(service: ServiceProcess, name: str) -> float:
 
 def test_a_client_that_goes_away_frees_its_place(service: ServiceProcess) -> None:
     data = long_work()
-    with connection(service) as first, connection(service) as second:
-        first.send(head(length=len(data)) + data)
-        wait_for_requests(service)
-        second.send(head(length=len(data)) + data)
-        wait_until(lambda: metric(service, "pneumonia_queued_jobs") == 1, "the second one waits")
-        second.socket.shutdown(socket.SHUT_RDWR)
-        wait_until(lambda: metric(service, "pneumonia_queued_jobs") == 0, "the second one is gone")
-        assert metric(service, "pneumonia_requests_in_flight") == 2, "the first one is unharmed"
-        assert first.answer().status == 200
+    earlier = len(service.log_lines())
+
+    def statuses() -> list[object]:
+        lines = service.log_lines()[earlier:]
+        return [line["status"] for line in lines if line.get("route") == "/predict"]
+
+    judged = metric(service, 'pneumonia_predictions_total{decision="pneumonia"}')
+    with ExitStack() as clients:
+        # several that are served first: the last is gone long before its turn
+        *neighbours, leaver = (clients.enter_context(connection(service)) for _ in range(13))
+        for client in (*neighbours, leaver):
+            client.send(head(length=len(data)) + data[:-1])
+        wait_for_requests(service, len(neighbours) + 1)
+        for client in neighbours:
+            client.send(data[-1:])
+        wait_until(lambda: metric(service, "pneumonia_queued_jobs") > 0, "others wait")
+        leaver.send(data[-1:])
+        service.get("/health")  # an answer later it has been read, and waits too
+        leaver.socket.shutdown(socket.SHUT_RDWR)
+        assert [client.answer().status for client in neighbours] == [200] * len(neighbours)
+    wait_until(lambda: len(statuses()) == len(neighbours) + 1, "all are logged")
+    assert sorted(map(str, statuses())) == ["200"] * len(neighbours) + ["499"]
+    now = metric(service, 'pneumonia_predictions_total{decision="pneumonia"}')
+    assert now - judged == len(neighbours), "nobody worked for the one that left"
 
 
 def test_one_connection_serves_good_and_bad(service: ServiceProcess) -> None:
