@@ -169,7 +169,9 @@ def _spread(group: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _identity(made: dict[str, Any], but: str | None = None) -> str:
     """Recipe and images of a run as text, apart from its seed or from which fold it held out."""
-    recipe = {**made["recipe"], "seed": None} if but == "seeds" else made["recipe"]
+    recipe = {"teachers": [], **made["recipe"]}  # earlier runs do not name teachers
+    if but == "seeds":
+        recipe["seed"] = None
     # the images that were learnt from follow from the fold
     keys = ("sources", "folds", "limit") if but == "folds" else ("training_fingerprint",)
     images = [made[key] for key in keys]

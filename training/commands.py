@@ -80,6 +80,15 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         help="start from the network of an earlier run of the same images and folds; from the mean "
         "of several, which must have one start themselves",
     )
+    parser.add_argument(
+        "--teachers",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="learn what the networks of earlier runs of the same images and folds say on average "
+        "instead of the labels (distillation); labels are not smoothed then",
+    )
     parser.add_argument("--folds", type=int, default=6, help="one fold of so many validates")
     parser.add_argument("--fold", type=int, default=0, help="which one, from 0")
     parser.add_argument("--seed", type=int, default=default.seed)
@@ -148,7 +157,8 @@ def train(arguments: argparse.Namespace) -> int:
         augmentation=ranges,
         label_smoothing=arguments.label_smoothing,
         average=arguments.average,
-        start=tuple(_network(run, arguments.arch, validation) for run in arguments.start),
+        start=tuple(_network(run, validation, arguments.arch) for run in arguments.start),
+        teachers=tuple(_network(run, validation) for run in arguments.teachers),
     )
     main = [sample.source == arguments.folder.name for sample in training.samples]
     times = np.where(main, 1, arguments.also_times)
@@ -170,20 +180,20 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _network(run: Path, architecture: str, validation: Dataset) -> str:
-    """The network file of a run to start from, which must have held out the same images."""
+def _network(run: Path, validation: Dataset, architecture: str | None = None) -> str:
+    """The network file of a run to learn from, which must have held out the same images."""
     from training.data import DataError
     from training.train import CONFIGURATION_FILE, MODEL_FILE
 
     file = run / MODEL_FILE
     if not file.is_file():
-        raise DataError(f"There is no {file} to start from.")
+        raise DataError(f"There is no {file} to learn from.")
     earlier = json.loads((run / CONFIGURATION_FILE).read_text())
     if earlier["validation_fingerprint"] != validation.fingerprint():
         raise DataError(
             f"{run} learnt from images that this run holds out. Use the same folders and folds."
         )
-    if earlier["recipe"]["architecture"] != architecture:
+    if architecture not in (None, earlier["recipe"]["architecture"]):
         raise DataError(f"{run} is no {architecture}; start from a run of the same --arch.")
     return str(file)
 

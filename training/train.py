@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from training.architectures import ARCHITECTURES, freeze_blocks
 from training.augment import Augmentation, batches
 from training.data import LABELS, SIZE, DataError, Dataset, at_size
+from training.distil import load_teachers, taught
 
 BATCH = 32
 MODEL_FILE = "model.keras"
@@ -81,6 +82,8 @@ class Recipe:
         start: files of networks whose mean weights the first phase starts from (model soups,
             Wortsman et al. 2022, arXiv:2203.05482); none for those of the architecture. Several
             must come from one start of their own, or their mean is no network.
+        teachers: files of networks whose mean answer to each augmented image takes the place of its
+            label, without smoothing; none to learn the labels.
     """
 
     architecture: str = "efficientnet_lite0"
@@ -92,6 +95,7 @@ class Recipe:
     weight_decay: float = 1e-4
     average: float = 0.998
     start: tuple[str, ...] = ()
+    teachers: tuple[str, ...] = ()
 
 
 def train(
@@ -139,8 +143,9 @@ def train(
             model = _compile(recipe, phase, training, before)
         else:
             model = _compile(recipe, phase, training, model)
+        teachers = load_teachers(recipe.teachers, phase.size)
         for current in range(max(first, done), epoch):
-            _epoch(model, recipe, phase, current, epoch, training, validation, folder)
+            _epoch(model, teachers, recipe, phase, current, epoch, training, validation, folder)
         _settle(model, recipe)
     assert model is not None  # a recipe has phases
     largest = max(phase.size for phase in recipe.phases)
@@ -157,6 +162,7 @@ def predict_logits(model: keras.Model, images: np.ndarray, batch: int = 64) -> n
 
 def _epoch(
     model: keras.Model,
+    teachers: list[keras.Model],
     recipe: Recipe,
     phase: Phase,
     current: int,
@@ -167,8 +173,9 @@ def _epoch(
 ) -> None:
     print(f"epoch {current + 1}/{last}, {phase.size} pixels, {phase.frozen} blocks frozen")
     _seed_dropout(model, recipe.seed, current)
+    rows = batches(training, phase.size, BATCH, recipe.augmentation, recipe.seed, current)
     fitted = model.fit(
-        batches(training, phase.size, BATCH, recipe.augmentation, recipe.seed, current),
+        taught(rows, teachers) if teachers else rows,
         initial_epoch=current,
         epochs=current + 1,
         shuffle=False,  # the batches are shuffled already
@@ -232,7 +239,7 @@ def _compile(
         ema_overwrite_frequency=None,
     )
     loss = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=recipe.label_smoothing
+        from_logits=True, label_smoothing=0.0 if recipe.teachers else recipe.label_smoothing
     )
     model.compile(optimizer, loss, weighted_metrics=["accuracy"])
     return model
@@ -269,7 +276,7 @@ def _prepare(folder: Path, configuration: dict[str, object], resume: bool) -> in
         raise DataError(f"{folder} holds no run to resume. Leave --resume out to start one.")
     before = json.loads(file.read_text())
     now = json.loads(json.dumps(configuration, default=str))
-    for key in ("recipe", "training_fingerprint", "start_sha256"):
+    for key in ("recipe", "training_fingerprint", "start_sha256", "teachers_sha256"):
         if before.get(key) != now[key]:
             raise DataError(f"{folder} was started with another {key}; resume it as it was begun.")
     return int(json.loads(state.read_text())["epochs"]) if state.exists() else 0
@@ -295,10 +302,13 @@ def _configuration(
             **{name: version(name) for name in ("tensorflow", "keras", "numpy", "pillow")},
         },
         "git_commit": _git_commit(),
-        "start_sha256": [
-            hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in recipe.start
-        ],
+        "start_sha256": [_sha256(file) for file in recipe.start],
+        "teachers_sha256": [_sha256(file) for file in recipe.teachers],
     }
+
+
+def _sha256(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
 def _git_commit() -> str | None:

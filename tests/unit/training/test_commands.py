@@ -1,5 +1,6 @@
 """What the training commands say of folders and files that they cannot use."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["train", "--fold", "6"], "--fold lie from 0 to 5"),
         (["train", "--folds", "1"], "--folds must be at least 2"),
         (["train", "--folds", "3", "--start", "none"], "There is no none/configuration.json"),
+        (["train", "--folds", "3", "--teachers", "none"], "There is no none/model.keras"),
         (["train"], "Fewer than 6 patients in one class"),
         (["evaluate", "none.keras", "--part", "train"], "There is no model file none.keras"),
         (["evaluate", "none.onnx", "--part", "train"], "There is no model file none.onnx"),
@@ -72,6 +74,26 @@ def test_a_network_of_another_kind_is_no_start(
     again = ["train", *words, "--start", str(tmp_path / "first"), "--out", str(tmp_path / "second")]
     assert main(again) == 1
     assert "first is no efficientnet_lite0" in capsys.readouterr().err
+
+
+@keras_warns
+def test_a_pupil_learns_what_its_teachers_say_and_not_the_labels(
+    data: Path, tmp_path: Path
+) -> None:
+    words = ["train", str(data), "--folds", "3", "--screen", "--arch", "cnn"]
+    teacher, pupil = tmp_path / "teacher", tmp_path / "pupil"
+    assert main([*words, "--phase", "32:0:1:1e-9", "--out", str(teacher)]) == 0
+    stubborn = keras.models.load_model(teacher / "model.keras")
+    kernel, _ = stubborn.get_layer("classifier").get_weights()
+    stubborn.get_layer("classifier").set_weights([kernel * 0, np.array([0, 0, 9.0])])
+    stubborn.save(teacher / "model.keras")
+    learn = ["--phase", "32:0:8:0.1", "--average", "0", "--teachers", str(teacher)]
+    assert main([*words, *learn, "--out", str(pupil)]) == 0
+    with np.load(pupil / "validation.npz") as held_out:
+        assert (held_out["logits"].argmax(axis=-1) == 2).all(), "whatever their labels"
+    made = json.loads((pupil / "configuration.json").read_text())
+    assert made["recipe"]["teachers"] == [str(teacher / "model.keras")]
+    assert len(made["teachers_sha256"][0]) == 64
 
 
 @keras_warns
