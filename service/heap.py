@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 # <malloc.h> of glibc
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8
@@ -14,9 +14,7 @@ def tune_heap(options: Mapping[int, int]) -> bool:
     Returns:
         Whether all took effect.
     """
-    if os.name == "nt":
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _function("mallopt")
     if mallopt is None:
         return False
     done = [mallopt(option, value) for option, value in options.items()]
@@ -33,3 +31,19 @@ def share_one_heap() -> bool:
         Whether it took effect.
     """
     return tune_heap({ARENA_MAX: 1})
+
+
+def give_back_free_memory() -> bool:
+    """Return what was freed between blocks still in use to the system (malloc_trim(3)).
+
+    Returns:
+        Whether anything was returned.
+    """
+    trim = _function("malloc_trim")
+    return trim is not None and bool(trim(0))
+
+
+def _function(name: str) -> Callable[..., int] | None:
+    if os.name == "nt":
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.heap import share_one_heap
+from service.heap import give_back_free_memory, share_one_heap
 from service.logs import configure_logging
 from service.settings import Settings, read_settings
 
@@ -53,4 +53,5 @@ def _load(settings: Settings) -> "Predictor":
 
     predictor = load_predictor(settings)
     predictor.warm_up()
+    give_back_free_memory()  # the runtime's way to its optimised graph leaves tens of megabytes
     return predictor

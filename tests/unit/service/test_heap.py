@@ -1,4 +1,4 @@
-"""One heap for all threads, seen by where a thread's bytes lie."""
+"""One heap for all threads, and what is given back of it, seen from outside."""
 
 import platform
 import subprocess
@@ -32,3 +32,26 @@ def test_threads_share_the_heap_where_they_are_told_to(share: bool) -> None:
     words = [sys.executable, "-c", _WHERE.format(share=share)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(share)
+
+
+_HOLES = """
+from pathlib import Path
+from service.heap import give_back_free_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+blocks = [bytearray(b"x") * 2**16 for _ in range(1000)]
+del blocks[::2]
+before = resident()
+assert give_back_free_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the switch")
+def test_what_was_freed_between_blocks_in_use_is_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _HOLES], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 500 * 12, "pages: nearly all of half of the blocks"
