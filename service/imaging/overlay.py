@@ -12,9 +12,11 @@ from service.imaging.radiograph import Pixels
 # they would be lost on bone
 _STOPS = (0.0, 0.35, 0.7, 1.0)
 _COLOURS = np.array([(60, 0, 90), (190, 30, 70), (250, 140, 20), (255, 205, 40)], float)
-_PALETTE = np.stack(
-    [np.interp(np.linspace(0, 1, 256), _STOPS, channel) for channel in _COLOURS.T], axis=-1
-).astype(np.uint8)
+_PALETTE = (
+    np.stack([np.interp(np.linspace(0, 1, 256), _STOPS, channel) for channel in _COLOURS.T], axis=-1)
+    .astype(np.uint8)
+    .tobytes()
+)
 
 
 def overlay(pixels: Pixels, evidence: NDArray[np.float32], alpha: float) -> bytes:
@@ -30,9 +32,9 @@ def overlay(pixels: Pixels, evidence: NDArray[np.float32], alpha: float) -> byte
         PNG, RGB, ``height`` x ``width``.
     """
     strength = _strength(evidence, *pixels.shape)
-    grey = Image.fromarray(pixels).convert("RGB")
-    colours = Image.fromarray(_PALETTE[strength])
-    return _png(Image.composite(colours, grey, _opacity(strength, alpha)))
+    picture = Image.fromarray(pixels).convert("RGB")
+    picture.paste(_coloured(strength, "RGB"), mask=_opacity(strength, alpha))
+    return _png(picture)
 
 
 def evidence_layer(size: tuple[int, int], evidence: NDArray[np.float32], alpha: float) -> bytes:
@@ -47,25 +49,31 @@ def evidence_layer(size: tuple[int, int], evidence: NDArray[np.float32], alpha: 
         PNG, RGBA, of that size, transparent where nothing speaks for pneumonia.
     """
     strength = _strength(evidence, *size)
-    layer = Image.fromarray(_PALETTE[strength])
+    layer = _coloured(strength, "RGBA")
     layer.putalpha(_opacity(strength, alpha))
     return _png(layer)
 
 
-def _strength(evidence: NDArray[np.float32], height: int, width: int) -> NDArray[np.uint8]:
-    """How strongly each place speaks for pneumonia, 0..255, uint8 ``[height, width]``."""
+def _strength(evidence: NDArray[np.float32], height: int, width: int) -> Image.Image:
+    """How strongly each place speaks for pneumonia, 0..255, mode L."""
     positive = np.maximum(evidence, 0)
     strongest = float(positive.max())
     if strongest > 0:
         positive = positive / strongest
     levels = Image.fromarray(np.rint(positive * 255).astype(np.uint8))
-    return np.asarray(levels.resize((width, height), Image.Resampling.BICUBIC))
+    return levels.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def _opacity(strength: NDArray[np.uint8], alpha: float) -> Image.Image:
+def _coloured(strength: Image.Image, mode: str) -> Image.Image:
+    indexed = strength.copy()
+    indexed.putpalette(_PALETTE)
+    return indexed.convert(mode)
+
+
+def _opacity(strength: Image.Image, alpha: float) -> Image.Image:
     """How much of the colours is seen, mode L; weak evidence must not veil the X-ray."""
     levels = [round(alpha * 255 * (level / 255) ** 2) for level in range(256)]
-    return Image.fromarray(strength).point(levels)
+    return strength.point(levels)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -45,9 +45,17 @@ async def admission(**options: Any) -> AsyncIterator[Admission]:
 
 
 async def start(made: Admission, job: Callable[[], object]) -> "asyncio.Task[Done[object]]":
-    """Submit a job and let it get as far as it can."""
+    """Submit a job."""
     task = asyncio.create_task(made.run(job, 1.0))
     await settle()
+    return task
+
+
+async def begin(made: Admission, job: Job) -> "asyncio.Task[Done[object]]":
+    """Submit a job and wait until a worker has it."""
+    task = await start(made, job)
+    while not job.began.is_set():
+        await asyncio.sleep(0.001)
     return task
 
 
@@ -82,7 +90,8 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
 async def test_runs_as_many_as_there_are_workers_and_queues_the_rest() -> None:
     async with admission(workers=2) as made:
         jobs = [Job(number) for number in range(3)]
-        tasks = [await start(made, job) for job in jobs]
+        tasks = [await begin(made, job) for job in jobs[:2]]
+        tasks.append(await start(made, jobs[2]))
         assert (made.running, made.queued) == (2, 1)
         assert not jobs[2].began.is_set()
         assert await end(jobs[0], tasks[0]) == 0
@@ -99,7 +108,7 @@ async def test_first_come_first_served() -> None:
     order: list[int] = []
     async with admission() as made:
         first = Job()
-        tasks = [await start(made, first)]
+        tasks = [await begin(made, first)]
         for number in range(5):
 
             def note(number: int = number) -> None:
@@ -115,11 +124,11 @@ async def test_first_come_first_served() -> None:
 async def test_says_how_long_a_job_waited() -> None:
     async with admission() as made:
         first = Job()
-        running = await start(made, first)
+        running = await begin(made, first)
         waiting = await start(made, lambda: None)
         await asyncio.sleep(0.05)
         first.may_end.set()
-        assert (await running).queue_seconds < 0.05
+        assert (await running).queue_seconds < (await waiting).queue_seconds
         assert (await waiting).queue_seconds >= 0.05
 
 
@@ -135,7 +144,7 @@ async def test_what_a_job_raises_reaches_its_caller_and_frees_the_worker() -> No
 async def test_sheds_when_the_expected_wait_is_too_long() -> None:
     async with admission(max_wait=2.5, seconds_per_unit=1.0) as made:
         first = Job()
-        tasks = [await start(made, first)]
+        tasks = [await begin(made, first)]
         tasks += [await start(made, lambda: None) for _ in range(2)]
         # one runs and two wait, each a unit of a second
         assert made.expected_wait() == pytest.approx(3.0)
@@ -154,7 +163,7 @@ async def test_sheds_when_the_expected_wait_is_too_long() -> None:
 async def test_those_who_still_send_are_refused_sooner_than_those_who_are_here() -> None:
     async with admission(max_wait=3.2, seconds_per_unit=1.0) as made:
         first = Job()
-        tasks = [await start(made, first), await start(made, lambda: None)]
+        tasks = [await begin(made, first), await start(made, lambda: None)]
         made.check()
         tasks.append(await start(made, lambda: None))
         with pytest.raises(Overloaded):
@@ -225,7 +234,7 @@ async def test_one_job_that_took_for_ever_teaches_little() -> None:
 async def test_one_that_is_cancelled_while_waiting_leaves_the_queue() -> None:
     async with admission(max_wait=1.5, seconds_per_unit=1.0) as made:
         first, third = Job(), Job()
-        running = await start(made, first)
+        running = await begin(made, first)
         waiting = await start(made, Job())
         with pytest.raises(Overloaded):
             made.check()
@@ -242,7 +251,7 @@ async def test_one_that_is_cancelled_while_waiting_leaves_the_queue() -> None:
 async def test_neighbours_of_a_cancelled_one_are_unharmed() -> None:
     async with admission() as made:
         first = Job()
-        running = await start(made, first)
+        running = await begin(made, first)
         waiting = [await start(made, lambda: "done") for _ in range(3)]
         waiting[1].cancel()
         await end(first, running)
@@ -254,7 +263,7 @@ async def test_neighbours_of_a_cancelled_one_are_unharmed() -> None:
 async def test_one_that_is_cancelled_when_its_turn_comes_harms_nobody() -> None:
     async with admission() as made:
         first = Job()
-        running = await start(made, first)
+        running = await begin(made, first)
         leaving = await start(made, lambda: "left")
         staying = await start(made, lambda: "stayed")
         first.may_end.set()
@@ -274,7 +283,7 @@ async def test_one_that_is_cancelled_when_its_answer_comes_harms_nobody() -> Non
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     async with admission() as made:
         first = Job(ValueError("nobody reads this"))
-        leaving = await start(made, first)
+        leaving = await begin(made, first)
         staying = await start(made, lambda: "stayed")
         first.may_end.set()
         while made.queued:
@@ -292,7 +301,7 @@ async def test_one_that_is_cancelled_when_its_answer_comes_harms_nobody() -> Non
 async def test_one_that_is_cancelled_while_running_keeps_its_worker_until_the_end() -> None:
     async with admission() as made:
         first = Job()
-        running = await start(made, first)
+        running = await begin(made, first)
         waiting = await start(made, lambda: "next")
         running.cancel()
         await settle()
@@ -306,7 +315,7 @@ async def test_one_that_is_cancelled_while_running_keeps_its_worker_until_the_en
 async def test_deadline_while_waiting() -> None:
     async with admission(deadline=0.05) as made:
         first = Job()
-        running = await start(made, first)
+        running = await begin(made, first)
         with pytest.raises(DeadlineExceeded):
             await made.run(lambda: None, 1.0)
         assert made.queued == 0
@@ -317,10 +326,11 @@ async def test_deadline_while_waiting() -> None:
 
 @run
 async def test_deadline_while_running_keeps_the_worker_taken() -> None:
-    async with admission(deadline=0.05) as made:
+    async with admission(deadline=0.5) as made:
         first = Job()
+        running = await begin(made, first)
         with pytest.raises(DeadlineExceeded):
-            await made.run(first, 1.0)
+            await running
         assert made.running == 1
         assert made.expected_wait() > 0
         first.may_end.set()
@@ -332,10 +342,11 @@ async def test_deadline_while_running_keeps_the_worker_taken() -> None:
 
 @run
 async def test_a_failure_after_the_caller_left_is_nobodys() -> None:
-    async with admission(deadline=0.02) as made:
+    async with admission(deadline=0.5) as made:
         first = Job(ValueError("late"))
+        running = await begin(made, first)
         with pytest.raises(DeadlineExceeded):
-            await made.run(first, 1.0)
+            await running
         first.may_end.set()
         while made.running:
             await asyncio.sleep(0.001)
@@ -345,7 +356,7 @@ async def test_a_failure_after_the_caller_left_is_nobodys() -> None:
 async def test_one_after_the_other_runs_where_the_one_before_ran() -> None:
     async with admission(workers=3) as made:
         jobs = [Job() for _ in range(3)]
-        tasks = [await start(made, job) for job in jobs]
+        tasks = [await begin(made, job) for job in jobs]
         for job, task in zip(jobs, tasks, strict=True):
             await end(job, task)
         threads = {(await made.run(threading.get_ident, 1.0)).value for _ in range(9)}
@@ -386,7 +397,7 @@ async def test_what_a_failed_job_held_is_given_back_at_once() -> None:
 async def test_close_lets_admitted_work_finish_and_admits_no_more() -> None:
     async with admission() as made:
         first = Job()
-        running = await start(made, first)
+        running = await begin(made, first)
         waiting = await start(made, lambda: "waited")
         closing = asyncio.create_task(made.close(10))
         await settle()
@@ -401,7 +412,7 @@ async def test_close_lets_admitted_work_finish_and_admits_no_more() -> None:
 async def test_close_without_patience_answers_those_who_wait() -> None:
     made = Admission(1, 100, 100)
     first = Job()
-    running = await start(made, first)
+    running = await begin(made, first)
     waiting = await start(made, lambda: None)
     assert await made.close(0) is False
     with pytest.raises(NotReady):
