@@ -162,10 +162,9 @@ class Predictor:
             # the decoder made it as small as the model needs it, which is less than eyes like
             radiograph = decode(data, self._limits, PICTURE_SIDE)
         picture = _picture(radiograph.image)
-        height, width = picture.shape
         evidence = pneumonia_evidence(contract, output.evidence)[0]
         if layer == "evidence":
-            return evidence_layer((height, width), evidence, alpha)
+            return evidence_layer(picture.size, evidence, alpha)
         return overlay(picture, evidence, alpha)
 
     def warm_up(self) -> None:
@@ -225,10 +224,10 @@ def _age_notices(radiograph: Radiograph, contract: Contract) -> tuple[Notice, ..
     return (Notice("outside_training_population", sentence),)
 
 
-def _picture(image: Image.Image) -> Pixels:
+def _picture(image: Image.Image) -> Image.Image:
     """The image at a size to look at."""
     scale = max(image.size) / PICTURE_SIDE
     if scale > 1:
         width, height = (max(1, round(side / scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return image

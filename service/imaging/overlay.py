@@ -6,34 +6,38 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging.radiograph import Pixels
-
 # from violet over red to amber: readable for the colour-blind, never grey, and never so pale that
 # they would be lost on bone
 _STOPS = (0.0, 0.35, 0.7, 1.0)
 _COLOURS = np.array([(60, 0, 90), (190, 30, 70), (250, 140, 20), (255, 205, 40)], float)
 _PALETTE = (
-    np.stack([np.interp(np.linspace(0, 1, 256), _STOPS, channel) for channel in _COLOURS.T], axis=-1)
+    np.stack(
+        [np.interp(np.linspace(0, 1, 256), _STOPS, channel) for channel in _COLOURS.T], axis=-1
+    )
     .astype(np.uint8)
     .tobytes()
 )
+_BAND = 128  # rows
 
 
-def overlay(pixels: Pixels, evidence: NDArray[np.float32], alpha: float) -> bytes:
+def overlay(image: Image.Image, evidence: NDArray[np.float32], alpha: float) -> bytes:
     """Colour the places whose evidence speaks for pneumonia.
 
     Args:
-        pixels: uint8 ``[height, width]``.
+        image: the picture, mode L.
         evidence: float32 ``[h, w]`` in logits; positive speaks for, negative against. Scaled by its
             own largest value, so colours compare places in one picture, not pictures.
         alpha: opacity at the strongest place, 0..1; 0 gives the plain picture.
 
     Returns:
-        PNG, RGB, ``height`` x ``width``.
+        PNG, RGB, of the same size.
     """
-    strength = _strength(evidence, *pixels.shape)
-    picture = Image.fromarray(pixels).convert("RGB")
-    picture.paste(_coloured(strength, "RGB"), mask=_opacity(strength, alpha))
+    strength = _strength(evidence, image.size)
+    picture = image.convert("RGB")
+    for top in range(0, image.height, _BAND):  # so that only one whole picture is held in colour
+        place = (0, top, image.width, min(top + _BAND, image.height))
+        band = strength.crop(place)
+        picture.paste(_coloured(band, "RGB"), place, _opacity(band, alpha))
     return _png(picture)
 
 
@@ -41,27 +45,27 @@ def evidence_layer(size: tuple[int, int], evidence: NDArray[np.float32], alpha: 
     """The colours of :func:`overlay` alone, to be laid over the picture elsewhere.
 
     Args:
-        size: rows and columns of the picture.
+        size: width and height of the picture.
         evidence: as for :func:`overlay`.
         alpha: opacity at the strongest place, 0..1.
 
     Returns:
         PNG, RGBA, of that size, transparent where nothing speaks for pneumonia.
     """
-    strength = _strength(evidence, *size)
+    strength = _strength(evidence, size)
     layer = _coloured(strength, "RGBA")
     layer.putalpha(_opacity(strength, alpha))
     return _png(layer)
 
 
-def _strength(evidence: NDArray[np.float32], height: int, width: int) -> Image.Image:
+def _strength(evidence: NDArray[np.float32], size: tuple[int, int]) -> Image.Image:
     """How strongly each place speaks for pneumonia, 0..255, mode L."""
     positive = np.maximum(evidence, 0)
     strongest = float(positive.max())
     if strongest > 0:
         positive = positive / strongest
     levels = Image.fromarray(np.rint(positive * 255).astype(np.uint8))
-    return levels.resize((width, height), Image.Resampling.BICUBIC)
+    return levels.resize(size, Image.Resampling.BICUBIC)
 
 
 def _coloured(strength: Image.Image, mode: str) -> Image.Image:

@@ -10,9 +10,9 @@ _WHERE = """
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from service.heap import share_one_heap
+from service.heap import keep_heap_small
 if {share}:
-    assert share_one_heap()
+    assert keep_heap_small()
 
 def is_shared():
     block = bytearray(50_000)
