@@ -5,7 +5,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from service.imaging.overlay import evidence_layer
+from service.imaging.overlay import evidence_layer, overlay
 
 
 def test_half_the_evidence_veils_a_quarter_as_much() -> None:
@@ -18,3 +18,14 @@ def test_half_the_evidence_veils_a_quarter_as_much() -> None:
 def test_negative_evidence_has_no_colour() -> None:
     layer = Image.open(BytesIO(evidence_layer((4, 4), -np.ones((2, 2), np.float32), 1)))
     assert not np.asarray(layer)[..., 3].any()
+
+
+def test_the_picture_with_its_evidence_is_the_layer_laid_over_the_picture() -> None:
+    generator = np.random.default_rng(0)
+    image = Image.fromarray(generator.integers(0, 256, (300, 200), np.uint8))  # several bands
+    evidence = generator.normal(size=(5, 5)).astype(np.float32)
+    layer = Image.open(BytesIO(evidence_layer(image.size, evidence, 0.7)))
+    laid = Image.alpha_composite(image.convert("RGBA"), layer).convert("RGB")
+    drawn = Image.open(BytesIO(overlay(image, evidence, 0.7)))
+    assert drawn.mode == "RGB"
+    assert np.abs(np.asarray(drawn, int) - np.asarray(laid, int)).max() <= 1  # rounding
