@@ -59,7 +59,7 @@ def stages() -> str:
     return (
         table(["stage of one client's request", "ms, mean"], times)
         + "\n\n"
-        + table(["under load, whose threads were at work", "samples"], shares)
+        + table(["under load, whose threads ran or waited for a core", "samples"], shares)
     )
 
 
