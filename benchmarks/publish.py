@@ -46,7 +46,8 @@ def startup() -> str:
     return (
         f"Start to ready: {report['median_seconds']:.2f} s, the median of "
         f"{len(report['runs_seconds'])} starts ({report['low_seconds']:.2f} to "
-        f"{report['high_seconds']:.2f} s), {_place(report)}."
+        f"{report['high_seconds']:.2f} s); left alone it uses "
+        f"{report['idle_percent_of_a_core']:.1f}% of a core, {_place(report)}."
     )
 
 
