@@ -3,8 +3,8 @@
     python -m benchmarks.startup
 
 Imports, loading and checking the model, its golden outputs and the warm-up are all inside. The
-first run may read from a cold disk; all runs are in the report. Then the last one is left alone and
-its use of the processor measured.
+first run may read from a cold disk; all runs are in the report. Then another is left alone and its
+use of the processor measured.
 """
 
 import argparse
@@ -29,8 +29,9 @@ def main() -> int:
     for number in range(arguments.runs):
         with running_service(arguments.model) as service:
             seconds.append(service.seconds_to_ready)
-            idle = idle_use(service.pid, arguments.idle) if number == arguments.runs - 1 else None
         print(f"run {number + 1} of {arguments.runs}: {seconds[-1]:.2f} s")
+    with running_service(arguments.model) as service:
+        idle = idle_use(service.pid, arguments.idle)
     figures = {
         "runs_seconds": [round(value, 3) for value in seconds],
         "median_seconds": round(statistics.median(seconds), 3),

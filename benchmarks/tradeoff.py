@@ -34,8 +34,8 @@ from export.quantize import (
 from export.run import HeldOut, Run, find_held_out
 from export.scaling import Scaling, add_probabilities
 from export.to_onnx import convert
-from training.architectures import ARCHITECTURES
-from training.data import LABELS, at_size
+from training.architectures import resized
+from training.data import at_size
 from training.validation import Validation
 
 PLOT = ROOT / "docs" / "images" / "tradeoff.svg"
@@ -124,10 +124,7 @@ def draw(report: dict[str, Any], file: Path) -> None:
 
 def _enlarged(run: Run) -> onnx.ModelProto:
     """The same weights at 224 pixels."""
-    recipe = run.configuration["recipe"]
-    model = ARCHITECTURES[recipe["architecture"]](REFERENCE_SIZE, len(LABELS), recipe["dropout"])
-    model.set_weights(run.model.get_weights())
-    return convert(model, run.check)
+    return convert(resized(run.model, REFERENCE_SIZE), run.check)
 
 
 def _session(graph: onnx.ModelProto) -> ort.InferenceSession:

@@ -83,6 +83,19 @@ ARCHITECTURES: dict[str, Callable[[int, int, float], keras.Model]] = {
 }
 
 
+def resized(model: keras.Model, size: int, dropout: float = 0.0) -> keras.Model:
+    """The same network with the same weights for images of another size.
+
+    Args:
+        model: made by one of ``ARCHITECTURES``, whose name it bears.
+        size: rows and columns of its images.
+        dropout: of the new one; it has no weights, and only training uses it.
+    """
+    fresh = ARCHITECTURES[model.name](size, model.output_shape[-1], dropout)
+    fresh.set_weights(model.get_weights())
+    return fresh
+
+
 def freeze_blocks(model: keras.Model, blocks: int) -> None:
     """Freeze the stem and the first ``blocks`` inverted bottlenecks; unfreeze all other layers.
 

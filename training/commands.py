@@ -87,7 +87,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="RUN",
         help="learn what the networks of earlier runs of the same images and folds say on average "
-        "instead of the labels (distillation); labels are not smoothed then",
+        "instead of the labels (distillation)",
     )
     parser.add_argument("--folds", type=int, default=6, help="one fold of so many validates")
     parser.add_argument("--fold", type=int, default=0, help="which one, from 0")
@@ -107,7 +107,12 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the images whose sharpness and noise change",
     )
-    parser.add_argument("--label-smoothing", type=float, default=default.label_smoothing)
+    parser.add_argument(
+        "--label-smoothing",
+        type=float,
+        help=f"how much of each target is spread over all (default: {default.label_smoothing}, and "
+        "0 for what --teachers say)",
+    )
     parser.add_argument(
         "--average",
         type=float,
@@ -150,12 +155,15 @@ def train(arguments: argparse.Namespace) -> int:
     _check_relatives(arguments.start)
     # the split does not follow the seed of the run, so that seeds can be compared
     training, validation = split(images, arguments.folds, arguments.fold, seed=0)
+    smoothing = arguments.label_smoothing
+    if smoothing is None:
+        smoothing = 0.0 if arguments.teachers else Recipe.label_smoothing
     recipe = Recipe(
         architecture=arguments.arch,
         phases=tuple(arguments.phase or Recipe.phases),
         seed=arguments.seed,
         augmentation=ranges,
-        label_smoothing=arguments.label_smoothing,
+        label_smoothing=smoothing,
         average=arguments.average,
         start=tuple(_network(run, validation, arguments.arch) for run in arguments.start),
         teachers=tuple(_network(run, validation) for run in arguments.teachers),
@@ -186,8 +194,9 @@ def _network(run: Path, validation: Dataset, architecture: str | None = None) ->
     from training.train import CONFIGURATION_FILE, MODEL_FILE
 
     file = run / MODEL_FILE
-    if not file.is_file():
-        raise DataError(f"There is no {file} to learn from.")
+    for needed in (file, run / CONFIGURATION_FILE):
+        if not needed.is_file():
+            raise DataError(f"There is no {needed} to learn from.")
     earlier = json.loads((run / CONFIGURATION_FILE).read_text())
     if earlier["validation_fingerprint"] != validation.fingerprint():
         raise DataError(

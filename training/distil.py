@@ -9,19 +9,6 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from training.architectures import ARCHITECTURES
-
-
-def load_teachers(files: Sequence[str], size: int) -> list[keras.Model]:
-    """The networks of these files, for images of ``size`` rows and columns."""
-    teachers = []
-    for file in files:
-        learnt = keras.models.load_model(file, compile=False)
-        teacher = ARCHITECTURES[learnt.name](size, learnt.output_shape[-1], 0.0)
-        teacher.set_weights(learnt.get_weights())
-        teachers.append(teacher)
-    return teachers
-
 
 def taught(rows: tf.data.Dataset, teachers: Sequence[keras.Model]) -> tf.data.Dataset:
     """Batches ``(images, targets, weights)`` with the teachers' mean probabilities for targets.

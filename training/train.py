@@ -16,10 +16,10 @@ import matplotlib as mpl
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from training.architectures import ARCHITECTURES, freeze_blocks
+from training.architectures import ARCHITECTURES, freeze_blocks, resized
 from training.augment import Augmentation, batches
 from training.data import LABELS, SIZE, DataError, Dataset, at_size
-from training.distil import load_teachers, taught
+from training.distil import taught
 
 BATCH = 32
 MODEL_FILE = "model.keras"
@@ -83,7 +83,7 @@ class Recipe:
             Wortsman et al. 2022, arXiv:2203.05482); none for those of the architecture. Several
             must come from one start of their own, or their mean is no network.
         teachers: files of networks whose mean answer to each augmented image takes the place of its
-            label, without smoothing; none to learn the labels.
+            label; none to learn the labels.
     """
 
     architecture: str = "efficientnet_lite0"
@@ -143,13 +143,16 @@ def train(
             model = _compile(recipe, phase, training, before)
         else:
             model = _compile(recipe, phase, training, model)
-        teachers = load_teachers(recipe.teachers, phase.size)
+        teachers = [
+            resized(keras.models.load_model(file, compile=False), phase.size)
+            for file in recipe.teachers
+        ]
         for current in range(max(first, done), epoch):
             _epoch(model, teachers, recipe, phase, current, epoch, training, validation, folder)
         _settle(model, recipe)
     assert model is not None  # a recipe has phases
     largest = max(phase.size for phase in recipe.phases)
-    model = _resized(model, recipe, largest)
+    model = resized(model, largest, recipe.dropout)
     model.save(folder / MODEL_FILE)
     return model
 
@@ -217,10 +220,10 @@ def _mean(files: Sequence[str]) -> keras.Model:
 def _compile(
     recipe: Recipe, phase: Phase, training: Dataset, before: keras.Model | None
 ) -> keras.Model:
-    build = ARCHITECTURES[recipe.architecture]
-    model = build(phase.size, len(LABELS), recipe.dropout)
-    if before is not None:
-        model.set_weights(before.get_weights())
+    if before is None:
+        model = ARCHITECTURES[recipe.architecture](phase.size, len(LABELS), recipe.dropout)
+    else:
+        model = resized(before, phase.size, recipe.dropout)
     freeze_blocks(model, phase.frozen)
     if not phase.norms:
         for layer in model.layers:
@@ -239,7 +242,7 @@ def _compile(
         ema_overwrite_frequency=None,
     )
     loss = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=0.0 if recipe.teachers else recipe.label_smoothing
+        from_logits=True, label_smoothing=recipe.label_smoothing
     )
     model.compile(optimizer, loss, weighted_metrics=["accuracy"])
     return model
@@ -255,12 +258,6 @@ def _settle(model: keras.Model, recipe: Recipe) -> None:
     """At the end of a phase the averaged weights take the place of the last ones."""
     if recipe.average > 0:
         model.optimizer.finalize_variable_values(model.trainable_variables)
-
-
-def _resized(model: keras.Model, recipe: Recipe, size: int) -> keras.Model:
-    fresh = ARCHITECTURES[recipe.architecture](size, len(LABELS), recipe.dropout)
-    fresh.set_weights(model.get_weights())
-    return fresh
 
 
 def _prepare(folder: Path, configuration: dict[str, object], resume: bool) -> int:

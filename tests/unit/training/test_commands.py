@@ -50,16 +50,19 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert not out.exists()
 
 
-def test_a_run_that_learnt_from_what_is_held_out_is_no_start(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("option", ["--start", "--teachers"])
+def test_a_run_that_learnt_from_what_is_held_out_is_not_learnt_from(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     start = tmp_path / "start"
     start.mkdir()
     (start / "model.keras").touch()
+    out = tmp_path / "out"
+    words = ["train", str(data), "--folds", "3", option, str(start), "--out", str(out)]
+    assert main(words) == 1
+    assert "start/configuration.json" in capsys.readouterr().err
     made = '{"validation_fingerprint": "another", "recipe": {"start": []}}'
     (start / "configuration.json").write_text(made)
-    out = tmp_path / "out"
-    words = ["train", str(data), "--folds", "3", "--start", str(start), "--out", str(out)]
     assert main(words) == 1
     assert "learnt from images that this run holds out" in capsys.readouterr().err
     assert not out.exists()
@@ -94,6 +97,7 @@ def test_a_pupil_learns_what_its_teachers_say_and_not_the_labels(
     made = json.loads((pupil / "configuration.json").read_text())
     assert made["recipe"]["teachers"] == [str(teacher / "model.keras")]
     assert len(made["teachers_sha256"][0]) == 64
+    assert made["recipe"]["label_smoothing"] == 0
 
 
 @keras_warns
