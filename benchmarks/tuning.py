@@ -15,7 +15,7 @@ import onnxruntime as ort
 
 from benchmarks.report import RESULTS, write_report
 from service.cores import usable_cores
-from service.heap import keep_heap_small
+from service.heap import share_one_heap
 from service.settings import DEFAULT_MODEL
 
 # name -> attributes of the options; the first is what the service uses
@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--out", type=Path, default=RESULTS, help="the report's folder")
     arguments = parser.parse_args()
-    keep_heap_small()  # as the service does; without it the arena looks like a gain
+    share_one_heap()  # as the service does; without it the arena looks like a gain
     cores = usable_cores()
     sessions = {name: _session(arguments.model, cores, **set_) for name, set_ in VARIANTS.items()}
     rates: dict[str, list[float]] = {name: [] for name in VARIANTS}

@@ -5,9 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 
 # <malloc.h> of glibc
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -2, -3, -4, -8
-
-_LARGE = 4 * 2**20
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX, ARENA_MAX = -1, -2, -4, -8
 
 
 def tune_heap(options: Mapping[int, int]) -> bool:
@@ -23,17 +21,17 @@ def tune_heap(options: Mapping[int, int]) -> bool:
     return all(done)
 
 
-def keep_heap_small() -> bool:
-    """Let all threads allocate from one heap, and large blocks from the system.
+def share_one_heap() -> bool:
+    """Let all threads allocate from one heap.
 
-    By default each thread gets a heap of its own, and each keeps the pixels of the largest image it
-    read, though few threads hold pixels at the same time; and where large blocks have come and gone
-    on a heap, small ones that live longer keep the holes from being given back.
+    By default each gets a heap of its own, and each keeps the pixels of the largest image it read,
+    though few threads hold pixels at the same time. Sizes are left to malloc: a fixed one from which
+    blocks are mapped anew each time makes networks slow whose layers are larger.
 
     Returns:
         Whether it took effect.
     """
-    return tune_heap({ARENA_MAX: 1, MMAP_THRESHOLD: _LARGE, TRIM_THRESHOLD: 4 * _LARGE})
+    return tune_heap({ARENA_MAX: 1})
 
 
 def give_back_free_memory() -> bool:

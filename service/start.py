@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.heap import give_back_free_memory, keep_heap_small
+from service.heap import give_back_free_memory, share_one_heap
 from service.logs import configure_logging
 from service.settings import Settings, read_settings
 
@@ -29,7 +29,7 @@ def serve_arguments(parser: argparse.ArgumentParser) -> None:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    keep_heap_small()
+    share_one_heap()
     gc.disable()  # what is imported stays: looking for garbage in it is time lost
     settings = read_settings(host=arguments.host, port=arguments.port, model=arguments.model)
     configure_logging(settings.log_level)

@@ -10,38 +10,28 @@ _WHERE = """
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from service.heap import keep_heap_small
+from service.heap import share_one_heap
 if {told}:
-    assert keep_heap_small()
+    assert share_one_heap()
 
-def is_on_heap(size):
-    bytearray(size)  # what was freed before is what malloc learns from
-    block = bytearray(size)
+def is_shared():
+    block = bytearray(50_000)
     place = ctypes.addressof(ctypes.c_char.from_buffer(block))
     maps = Path("/proc/self/maps").read_text().splitlines()
     heaps = [line.split()[0].split("-") for line in maps if line.endswith("[heap]")]
     return any(int(first, 16) <= place < int(last, 16) for first, last in heaps)
 
 with ThreadPoolExecutor(1) as pool:
-    print(pool.submit(is_on_heap, {size}).result())
+    print(pool.submit(is_shared).result())
 """
 
 
-def _is_on_heap(size: int, *, told: bool) -> bool:
-    words = [sys.executable, "-c", _WHERE.format(told=told, size=size)]
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the switch")
+@pytest.mark.parametrize("told", [True, False])
+def test_threads_share_the_heap_where_they_are_told_to(told: bool) -> None:
+    words = [sys.executable, "-c", _WHERE.format(told=told)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return done.stdout.strip() == "True"
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the switch")
-def test_threads_share_the_heap_where_they_are_told_to() -> None:
-    assert _is_on_heap(50_000, told=True)
-    assert not _is_on_heap(50_000, told=False)
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has the switch")
-def test_large_blocks_come_from_the_system() -> None:
-    assert not _is_on_heap(8 * 2**20, told=True)
+    assert done.stdout.strip() == str(told)
 
 
 _HOLES = """
