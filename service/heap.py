@@ -25,8 +25,8 @@ def share_one_heap() -> bool:
     """Let all threads allocate from one heap.
 
     By default each gets a heap of its own, and each keeps the pixels of the largest image it read,
-    though few threads hold pixels at the same time. Sizes are left to malloc: a fixed one from which
-    blocks are mapped anew each time makes networks slow whose layers are larger.
+    though few threads hold pixels at the same time. From which size on blocks are mapped is left to
+    malloc, which learns it: a fixed one makes networks slow whose layers are larger.
 
     Returns:
         Whether it took effect.
