@@ -80,7 +80,10 @@ def measure(scores: Scores) -> dict[str, float]:
         "f1": _share(2 * hits, 2 * hits + alarms + misses),
         "auroc": _auroc(ill, probability),
         "average_precision": (
-            float(average_precision_score(ill, probability)) if ill.any() else float("nan")
+            # a sum whose rounding may lie above one
+            min(1.0, float(average_precision_score(ill, probability)))
+            if ill.any()
+            else float("nan")
         ),
         "brier": float(np.mean((probability - ill) ** 2)),
         "ece": expected_calibration_error(probability, ill),
