@@ -15,8 +15,8 @@ TOOLS := .tools
 
 CHILDREN ?= data/chest_xray
 ADULTS ?= data/nih_adult
-# pictures that are no chest X-rays, where there are any
-STRANGERS ?= data/not_chest_xray
+# images that are not chest X-rays, where there are any
+OUT_OF_DISTRIBUTION ?= data/not_chest_xray
 BASE := runs/base
 SEEDS := $(addprefix runs/seed,0 1 2)
 RUN := runs/model
@@ -68,9 +68,9 @@ runs/seed%/model.keras: $(BASE)/model.keras | $(VENV)/.training
 		--out $(@D) $(if $(wildcard $(@D)/state.json),--resume)
 
 model-report: $(VENV)/.development ## score the shipped model anew and fill README and model card
-	rm -f models/reports/children/strangers.json
+	rm -f models/reports/children/out_of_distribution.json
 	$(BIN)/pneumonia evaluate $(MODEL) $(CHILDREN) --only $(RUN)/validation.txt --shifts --audit \
-		$(if $(wildcard $(STRANGERS)),--strangers $(STRANGERS)) --out models/reports/children
+		$(if $(wildcard $(OUT_OF_DISTRIBUTION)),--out-of-distribution $(OUT_OF_DISTRIBUTION)) --out models/reports/children
 	$(BIN)/pneumonia evaluate $(MODEL) $(ADULTS) --only $(RUN)/validation.txt \
 		--out models/reports/adults
 	mkdir -p models/reports/run

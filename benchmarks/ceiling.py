@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks.open_loop import percentile
 from service.errors import NotAChestXray
-from service.predictor import Predictor
+from service.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)

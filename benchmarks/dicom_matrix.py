@@ -106,7 +106,7 @@ def _row(name: str, data: bytes) -> Row:
         radiograph = decode(data, Limits())
     except PneumoniaError as error:
         return Row(file=name, code=error.code, detail=error.detail)
-    warnings = ", ".join(f"`{notice.code}`" for notice in radiograph.notices)
+    warnings = ", ".join(f"`{warning.code}`" for warning in radiograph.warnings)
     return Row(file=name, code="read", detail=f"warnings: {warnings}" if warnings else "")
 
 

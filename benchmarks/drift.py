@@ -15,7 +15,7 @@ from benchmarks.report import RESULTS, write_report
 from service.imaging.decode import decode
 from service.imaging.preprocess import DECODE_MARGIN, to_model_input
 from service.imaging.radiograph import Limits
-from service.model import OnnxModel
+from service.inference.model import OnnxModel
 from service.settings import DEFAULT_MODEL
 
 

@@ -89,15 +89,15 @@ def figures(validation: Validation, source: str) -> dict[str, Any]:
         children's AUROC is lowest.
     """
     probabilities = softmax(validation.logits.astype(np.float64), axis=2)
-    ill = validation.targets[:, 0] < 0.5
+    y_true = validation.targets[:, 0] < 0.5
     children = validation.sources == source
-    known = children & ill & (validation.targets.max(axis=1) > 0.99)
+    known = children & y_true & (validation.targets.max(axis=1) > 0.99)
     pneumonia = 1 - probabilities[..., 0]
     viral = probabilities[..., 2] / np.maximum(probabilities[..., 1:].sum(axis=2), 1e-12)
     parts = {
-        "pneumonia": (children, ill, pneumonia),
+        "pneumonia": (children, y_true, pneumonia),
         "kind": (known, validation.targets[:, 2] > 0.5, viral),
-        "adults": (~children, ill, pneumonia),
+        "adults": (~children, y_true, pneumonia),
     }
 
     def mean(name: str, rows: Rows) -> float:
@@ -108,7 +108,7 @@ def figures(validation: Validation, source: str) -> dict[str, Any]:
     def score(rows: Rows) -> float:
         return statistics.fmean(mean(name, rows) for name in FIGURES)
 
-    everyone = np.arange(len(ill))
+    everyone = np.arange(len(y_true))
     found: dict[str, Any] = {}
     for name in FIGURES:
 
@@ -123,7 +123,7 @@ def figures(validation: Validation, source: str) -> dict[str, Any]:
     found["score"] = (
         interval(score, validation.groups, resamples=RESAMPLES).model_dump() if whole else None
     )
-    each = aurocs(ill[children], pneumonia[:, children])
+    each = aurocs(y_true[children], pneumonia[:, children])
     worst = int(each.argmin())
     return {**found, "worst": {"shift": validation.shifts[worst], "auroc": float(each[worst])}}
 
@@ -133,12 +133,12 @@ def aurocs(positive: NDArray[np.bool_], scores: Floats) -> Floats:
 
     By ranks (Mann and Whitney 1947), all rows at once.
     """
-    ill = int(positive.sum())
-    well = len(positive) - ill
-    if not ill or not well:
+    y_true = int(positive.sum())
+    well = len(positive) - y_true
+    if not y_true or not well:
         return np.full(len(scores), np.nan)
     ranks = rankdata(scores, axis=1)[:, positive].sum(axis=1)
-    values: Floats = (ranks - ill * (ill + 1) / 2) / (ill * well)
+    values: Floats = (ranks - y_true * (y_true + 1) / 2) / (y_true * well)
     return values
 
 

@@ -14,10 +14,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from benchmarks.holdings import Holdings
+from benchmarks.process_usage import ProcessUsage
 from benchmarks.report import RESULTS, ROOT, write_report
 from benchmarks.running import answers, running_service
-from service.cores import busy_threads
+from service.runtime.cpus import busy_threads
 
 SCHEMATHESIS = ROOT / ".tools" / "bin" / "schemathesis"
 _LEFT_OUT = ("positive_data_acceptance", "negative_data_rejection", "ignored_auth")
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not SCHEMATHESIS.exists():
         parser.error("schemathesis is not installed: use `make fuzz`")
     with running_service(options.model) as service, tempfile.TemporaryDirectory() as folder:
-        before, asked = Holdings.of(service.pid), answers(service.port)
+        before, asked = ProcessUsage.of(service.pid), answers(service.port)
         found = Path(folder) / "found.json"
         command = [
             *(str(SCHEMATHESIS), "run", f"http://127.0.0.1:{service.port}/openapi.json"),
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             *("--report", "json", "--report-json-path", str(found)),
         ]
         result = subprocess.run(command, cwd=folder, check=False)
-        after = Holdings.of(service.pid)
+        after = ProcessUsage.of(service.pid)
         statuses = answers(service.port) - asked
         report = json.loads(found.read_text(encoding="utf-8"))
     faults = [

@@ -19,7 +19,7 @@ from benchmarks.load import NATIVE, Load, images_of, made_images, raw, wrk
 from benchmarks.processes import resident_megabytes
 from benchmarks.report import RESULTS, ROOT, write_report
 from benchmarks.running import running_service
-from service.cores import usable_cores
+from service.runtime.cpus import usable_cores
 from service.settings import DEFAULT_MODEL
 
 mpl.use("Agg")

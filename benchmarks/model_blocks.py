@@ -6,7 +6,7 @@ from typing import Any
 import onnxruntime as ort
 
 from benchmarks.report import ROOT, read_report
-from service.contract import Contract, OperatingPoint
+from service.inference.contract import Contract, OperatingPoint
 from service.settings import DEFAULT_MODEL
 
 REPORTS = ROOT / "models" / "reports"
@@ -202,11 +202,11 @@ def input_check() -> str:
     return "\n".join(lines)
 
 
-def strangers() -> str:
+def out_of_distribution() -> str:
     """How many pictures that are no chest X-rays are refused, one sentence."""
-    if not (REPORTS / "children" / "strangers.json").is_file():
+    if not (REPORTS / "children" / "out_of_distribution.json").is_file():
         return _NOT_MEASURED
-    report = report_of("children/strangers.json")
+    report = report_of("children/out_of_distribution.json")
     nearest = report["nearest_of_limit"]
     return (
         f"Of {report['images']} pictures in `{report['source']}` the service refuses "

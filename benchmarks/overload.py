@@ -25,12 +25,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks.holdings import Holdings
 from benchmarks.load import NATIVE, images_of, made_images, raw, wrk
 from benchmarks.open_loop import JUDGED, Arrivals, arrive, percentile
+from benchmarks.process_usage import ProcessUsage
 from benchmarks.report import RESULTS, write_report
 from benchmarks.running import Service, running_service
-from service.cores import usable_cores
+from service.runtime.cpus import usable_cores
 
 TIMES = 5
 MOST_ADMITTED_SECONDS = 1.0
@@ -118,7 +118,7 @@ def measure(service: Service, images: Sequence[bytes], seconds: int) -> dict[str
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         pool.submit(time.monotonic).result()
         _alone(client)
-        held = Holdings.of(service.pid)
+        held = ProcessUsage.of(service.pid)
         threads = [threading.Thread(target=one.run, args=(end,)) for one in (*probes, client)]
         for thread in threads:
             thread.start()
@@ -132,7 +132,7 @@ def measure(service: Service, images: Sequence[bytes], seconds: int) -> dict[str
         for thread in threads:
             thread.join()
     over = begun + seconds
-    holds = Holdings.of(service.pid)
+    holds = ProcessUsage.of(service.pid)
     after = wrk(service.port, "/predict", payload, clients, each).check()
     admitted = flood.load(*JUDGED)
     watched = sum(status in JUDGED for _, status, _ in client.between(begun, over))

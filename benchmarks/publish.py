@@ -101,7 +101,7 @@ BLOCKS: Mapping[str, Writer] = {
     "operating_points": model_blocks.operating_points,
     "predictive_values": model_blocks.predictive_values,
     "input_check": model_blocks.input_check,
-    "strangers": model_blocks.strangers,
+    "out_of_distribution": model_blocks.out_of_distribution,
     "provenance": recipe_blocks.provenance,
     "partitions": recipe_blocks.partitions,
     "experiments": recipe_blocks.experiments,

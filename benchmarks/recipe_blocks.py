@@ -31,7 +31,7 @@ def provenance() -> str:
         "networks whose mean the last phase starts from": len(recipe.get("start") or []),
         "calibration": (
             f"log odds of pneumonia / {promised.temperature:.3f} {promised.offset:+.3f}; "
-            f"logits of the kinds / {promised.kind_temperature:.3f}"
+            f"logits of the kinds / {promised.subtype_temperature:.3f}"
         ),
         "largest difference between network and file": (
             f"{promised.parity['largest_difference']:.2g} in a probability "

@@ -21,13 +21,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.holdings import Holdings
 from benchmarks.load import NATIVE, images_of, made_images
+from benchmarks.process_usage import ProcessUsage
 from benchmarks.report import RESULTS, ROOT, write_report
 from benchmarks.running import Service, answers, health, running_service, scrape
 from benchmarks.soak_report import Exchange, Sample, draw, growth, outcomes, periods, unexpected
 from benchmarks.soak_traffic import SHED, Client, Kind, quick_kinds, slow_kinds
-from service.cores import busy_threads, usable_cores
+from service.runtime.cpus import busy_threads, usable_cores
 
 IMAGES = ROOT / "docs" / "images"
 _IMAGES = 40
@@ -81,7 +81,7 @@ def soak(
         for sample in scrape(service.port)
         if sample.name == "pneumonia_model_info"
     )
-    before, begun = Holdings.of(service.pid), time.monotonic()
+    before, begun = ProcessUsage.of(service.pid), time.monotonic()
     exchanges: list[Exchange] = []
     samples: list[Sample] = []
     threads = [
@@ -106,7 +106,7 @@ def soak(
     for thread in threads:
         thread.join()
     last = _settle(service, before, begun)
-    after = Holdings.of(service.pid)
+    after = ProcessUsage.of(service.pid)
     kinds = {kind.name: kind for kind in (*quick, *slow)}
     grown = growth([sample.megabytes for sample in samples])
     faults = unexpected(exchanges, kinds)
@@ -160,7 +160,7 @@ def _send(
 
 
 def _sample(service: Service, begun: float) -> Sample:
-    held = Holdings.of(service.pid)
+    held = ProcessUsage.of(service.pid)
     found = {sample.name: sample.value for sample in scrape(service.port)}
     return Sample(
         time.monotonic() - begun,
@@ -172,12 +172,12 @@ def _sample(service: Service, begun: float) -> Sample:
     )
 
 
-def _settle(service: Service, before: Holdings, begun: float) -> Sample:
+def _settle(service: Service, before: ProcessUsage, begun: float) -> Sample:
     """Wait for what is still under way; how things are then, or when patience is over."""
     end = time.monotonic() + _SETTLING_SECONDS
     while True:
         last = _sample(service, begun)
-        held = Holdings.of(service.pid)
+        held = ProcessUsage.of(service.pid)
         quiet = not (last.in_flight or last.queued)
         if quiet and not held.kept_since(before, float("inf"), busy_threads()):
             return last

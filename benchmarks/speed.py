@@ -20,9 +20,9 @@ from benchmarks.processes import cpu_seconds
 from benchmarks.profile import profile
 from benchmarks.report import RESULTS, write_report
 from benchmarks.running import Service, running_service, stage_seconds
-from service.cores import usable_cores
-from service.model import OnnxModel
-from service.predictor import Predictor
+from service.inference.model import OnnxModel
+from service.inference.predictor import Predictor
+from service.runtime.cpus import usable_cores
 from service.settings import DEFAULT_MODEL
 
 # enough that a worker always finds the next image, and few enough that none is shed

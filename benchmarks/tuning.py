@@ -14,8 +14,8 @@ import numpy as np
 import onnxruntime as ort
 
 from benchmarks.report import RESULTS, write_report
-from service.cores import usable_cores
-from service.heap import share_one_heap
+from service.process.heap import share_one_heap
+from service.runtime.cpus import usable_cores
 from service.settings import DEFAULT_MODEL
 
 # name -> attributes of the options; the first is what the service uses

@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import roc_curve
 
 from export.scaling import Scaling, log_odds
-from service.contract import Histogram, OperatingPoint
+from service.inference.contract import Histogram, OperatingPoint
 from training.metrics import interval
 from training.validation import Validation
 
@@ -48,7 +48,7 @@ class Pool:
         )
 
     @property
-    def ill(self) -> NDArray[np.bool_]:
+    def y_true(self) -> NDArray[np.bool_]:
         """Whose truth is pneumonia, bool ``[M]``."""
         return np.not_equal(self.truth, 0)
 
@@ -59,17 +59,17 @@ def fit_scaling(pool: Pool) -> Scaling:
     "Calibrated" means: where two in three images show pneumonia, as where normal, bacterial and
     viral are equally frequent. Among images of known kind, each kind weighs the same.
     """
-    odds, ill = log_odds(pool.logits), pool.ill
-    weights = np.ones(len(ill))
-    weights[~ill] = 1 / np.count_nonzero(~ill)
-    weights[ill] = _PNEUMONIA_TO_NORMAL * _even(pool.truth[ill])
+    odds, y_true = log_odds(pool.logits), pool.y_true
+    weights = np.ones(len(y_true))
+    weights[~y_true] = 1 / np.count_nonzero(~y_true)
+    weights[y_true] = _PNEUMONIA_TO_NORMAL * _even(pool.truth[y_true])
 
     def loss(tried: NDArray[np.float64]) -> float:
         scores = odds * np.exp(-tried[0]) + tried[1]
-        return float(np.average(np.logaddexp(0, scores) - ill * scores, weights=weights))
+        return float(np.average(np.logaddexp(0, scores) - y_true * scores, weights=weights))
 
     fitted = minimize(loss, np.zeros(2), bounds=((-3, 3), (-20, 20)), method="L-BFGS-B").x
-    return Scaling(float(np.exp(fitted[0])), float(fitted[1]), _kind_temperature(pool))
+    return Scaling(float(np.exp(fitted[0])), float(fitted[1]), _subtype_temperature(pool))
 
 
 def _even(labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -80,7 +80,7 @@ def _even(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     return weights
 
 
-def _kind_temperature(pool: Pool) -> float:
+def _subtype_temperature(pool: Pool) -> float:
     """Of the kinds among images of pneumonia of known kind; 1 where there are not several."""
     known = np.flatnonzero(pool.truth > 0)
     if len(np.unique(pool.truth[known])) < 2:
@@ -105,11 +105,11 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
     pneumonia images.
     """
     probability = scaling.pneumonia(pool.logits)
-    ill = pool.ill
-    low = float(np.quantile(probability[ill], MISSED, method="lower"))
-    high = float(np.quantile(probability[~ill], 1 - FALSE_ALARMS, method="higher"))
-    equal = _equal_errors(probability, ill)
-    ranked = np.sort(probability[ill])
+    y_true = pool.y_true
+    low = float(np.quantile(probability[y_true], MISSED, method="lower"))
+    high = float(np.quantile(probability[~y_true], 1 - FALSE_ALARMS, method="higher"))
+    equal = _equal_errors(probability, y_true)
+    ranked = np.sort(probability[y_true])
     rules: tuple[tuple[str, float, float | None, float | None, str], ...] = (
         (
             "balanced",
@@ -130,13 +130,13 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
     )
     points = []
     for name, threshold, uncertain_low, uncertain_high, rule in rules:
-        called = probability >= threshold
+        y_pred = probability >= threshold
 
-        def found(rows: NDArray[np.int64], called: NDArray[np.bool_] = called) -> float:
-            return float(called[rows][ill[rows]].mean())
+        def found(rows: NDArray[np.int64], y_pred: NDArray[np.bool_] = y_pred) -> float:
+            return float(y_pred[rows][y_true[rows]].mean())
 
-        def cleared(rows: NDArray[np.int64], called: NDArray[np.bool_] = called) -> float:
-            return float(1 - called[rows][~ill[rows]].mean())
+        def cleared(rows: NDArray[np.int64], y_pred: NDArray[np.bool_] = y_pred) -> float:
+            return float(1 - y_pred[rows][~y_true[rows]].mean())
 
         points.append(
             OperatingPoint(
@@ -153,8 +153,8 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
     return tuple(points)
 
 
-def _equal_errors(probability: NDArray[np.float64], ill: NDArray[np.bool_]) -> float:
-    alarms, hits, thresholds = roc_curve(ill, probability)
+def _equal_errors(probability: NDArray[np.float64], y_true: NDArray[np.bool_]) -> float:
+    alarms, hits, thresholds = roc_curve(y_true, probability)
     # the first threshold is above all probabilities and no fraction
     return float(thresholds[1:][np.abs(hits - (1 - alarms))[1:].argmin()])
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from service.contract import Contract, Histogram, InputSpec
 from service.errors import ModelFileError
+from service.inference.contract import Contract, Histogram, InputSpec
 
 if TYPE_CHECKING:
     import onnx
@@ -236,7 +236,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
         )
     evaluation = evaluate(arguments.model, find_samples(arguments.folder, (arguments.part,)))
     scores = evaluation.scores
-    fewest = min(int(scores.ill.sum()), int((~scores.ill).sum()))
+    fewest = min(int(scores.y_true.sum()), int((~scores.y_true).sum()))
     if fewest < _FEWEST_TO_CALIBRATE:
         raise DataError(
             f"Only {fewest} images of one class were answered; calibrating needs at least "
@@ -244,11 +244,11 @@ def calibrate(arguments: argparse.Namespace) -> int:
         )
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
     before = Contract.from_metadata(metadata)
-    scaling = Scaling(before.temperature, before.offset, before.kind_temperature)
+    scaling = Scaling(before.temperature, before.offset, before.subtype_temperature)
     pool = Pool(scaling.logits(scores.probabilities), scores.truth, scores.patients)
     fitted = fit_scaling(pool)
     if len(np.unique(scores.truth[scores.truth > 0])) < 2:  # nothing was learnt of them
-        fitted = replace(fitted, kind_temperature=scaling.kind_temperature)
+        fitted = replace(fitted, subtype_temperature=scaling.subtype_temperature)
     set_scaling(graph, fitted)
     described = (
         f"{len(scores.truth)} labelled images of {len(np.unique(scores.patients))} patients given "

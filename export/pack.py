@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from service.contract import Contract, Golden, golden_pattern, pattern_hash
+from service.inference.contract import Contract, Golden, golden_pattern, pattern_hash
 
 _GOLDEN_PATTERNS = 3
 

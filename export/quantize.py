@@ -27,9 +27,9 @@ from export.scaling import Scaling
 from service.errors import PneumoniaError
 from service.imaging.radiograph import Pixels
 from training.data import Dataset, Sample, at_size, load
-from training.impostors import IMPOSTORS, make_impostors
 from training.metrics import Scores, measure
 from training.shifts import SHIFTS, apply
+from training.synthetic_ood import SYNTHETIC_OOD, make_synthetic_ood
 from training.validation import Validation
 
 # of Lite0 the stem and the first ten blocks; the rest is most of what eight bits save
@@ -120,19 +120,19 @@ def validate(session: ort.InferenceSession, data: Dataset, known: Validation) ->
 def refusals(
     float32: ort.InferenceSession, int8: ort.InferenceSession, limit: float, data: Dataset
 ) -> Comparison:
-    """Share of chest X-rays refused, clean and shifted, and of made impostors let through."""
+    """Share of chest X-rays refused, clean and shifted, and of synthetic OOD images accepted."""
     few = data.images[:: max(1, len(data) // _IMPOSTORS_OF_A_KIND)]
-    impostors = np.concatenate([make_impostors(kind, few, 1) for kind in IMPOSTORS])
+    synthetic = np.concatenate([make_synthetic_ood(kind, few, 1) for kind in SYNTHETIC_OOD])
     found: Comparison = {}
     for name, images in (
         ("refused_clean", data.images),
         ("refused_shifted", in_turn(data.images)),
-        ("impostors_let_through", impostors),
+        ("synthetic_ood_accepted", synthetic),
     ):
         over = [(run_graph(one, "distance", images) > limit).mean() for one in (float32, int8)]
         found[name] = dict(zip(("float32", "int8"), map(float, over), strict=True))
-    found["impostors_let_through"] = {
-        kind: 1 - share for kind, share in found["impostors_let_through"].items()
+    found["synthetic_ood_accepted"] = {
+        kind: 1 - share for kind, share in found["synthetic_ood_accepted"].items()
     }
     return found
 

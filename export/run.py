@@ -8,8 +8,8 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from service.contract import Histogram
 from service.errors import PneumoniaError
+from service.inference.contract import Histogram
 from training.data import DataError, Dataset, Sample, find_samples, load
 from training.input_check import INPUT_CHECK_FILE, REPORT_FILE, InputCheck
 from training.train import CONFIGURATION_FILE, MODEL_FILE

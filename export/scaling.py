@@ -18,18 +18,18 @@ class Scaling:
 
     The first label is normal. The log odds of all others together, divided by ``temperature`` and
     moved by ``offset``, give the probability of pneumonia (Platt 1999); the kinds share it by the
-    softmax of their logits over ``kind_temperature`` (Guo et al. 2017, arXiv:1706.04599). As they
-    stand by default, all three together are the plain softmax.
+    softmax of their logits over ``subtype_temperature`` (Guo et al. 2017, arXiv:1706.04599). As
+    they stand by default, all three together are the plain softmax.
 
     Attributes:
         temperature: > 0.
         offset: natural logarithm of odds.
-        kind_temperature: > 0.
+        subtype_temperature: > 0.
     """
 
     temperature: float = 1.0
     offset: float = 0.0
-    kind_temperature: float = 1.0
+    subtype_temperature: float = 1.0
 
     def pneumonia(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Probability of pneumonia of logits ``[..., C]``, float64 ``[...]``."""
@@ -39,7 +39,7 @@ class Scaling:
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Probabilities of logits ``[..., C]``, float64 of the same shape."""
         ill = self.pneumonia(logits)[..., np.newaxis]
-        kinds = softmax(np.asarray(logits, np.float64)[..., 1:] / self.kind_temperature, axis=-1)
+        kinds = softmax(np.asarray(logits, np.float64)[..., 1:] / self.subtype_temperature, axis=-1)
         return np.concatenate([1 - ill, ill * kinds], axis=-1)
 
     def logits(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -47,7 +47,7 @@ class Scaling:
         known = np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1)
         ill = known[..., 1:].sum(axis=-1, keepdims=True)
         odds = self.temperature * (np.log(ill / known[..., :1]) - self.offset)
-        kinds = self.kind_temperature * np.log(known[..., 1:])
+        kinds = self.subtype_temperature * np.log(known[..., 1:])
         kinds += odds - logsumexp(kinds, axis=-1, keepdims=True)
         return np.concatenate([np.zeros_like(odds), kinds], axis=-1)
 
@@ -86,7 +86,7 @@ def add_probabilities(graph: onnx.ModelProto, scaling: Scaling) -> None:
             node("Softmax", ["both"], ["whether"], axis=1),
             node("Slice", ["whether", "first", "second", "second"], ["normal"]),
             node("Slice", ["whether", "second", "end", "second"], ["pneumonia"]),
-            node("Div", ["ill", "kind_temperature"], ["cooled_kinds"]),
+            node("Div", ["ill", "subtype_temperature"], ["cooled_kinds"]),
             node("Softmax", ["cooled_kinds"], ["kinds"], axis=1),
             node("Mul", ["kinds", "pneumonia"], ["shares"]),
             node("Concat", ["normal", "shares"], ["probabilities"], axis=1),
@@ -118,5 +118,5 @@ def _numbers(scaling: Scaling) -> dict[str, NDArray[np.float32]]:
     return {
         "temperature": np.array([scaling.temperature], np.float32),
         "offset": np.array([scaling.offset], np.float32),
-        "kind_temperature": np.array([scaling.kind_temperature], np.float32),
+        "subtype_temperature": np.array([scaling.subtype_temperature], np.float32),
     }

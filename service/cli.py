@@ -31,7 +31,7 @@ class Command:
 
 
 COMMANDS = (
-    Command("serve", "serve the model over HTTP", "service.start"),
+    Command("serve", "serve the model over HTTP", "service.process.start"),
     Command("predict", "judge image files without a server", "service.commands"),
     Command(
         "data", "check a data folder and show what training sees", "training.commands", "training"

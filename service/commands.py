@@ -7,13 +7,13 @@ from time import perf_counter
 from typing import Any
 
 from service.errors import InvalidRequest, PneumoniaError
-from service.forms import too_many_bytes
-from service.loading import load_predictor
-from service.predictor import Predictor
-from service.problems import problem_of
-from service.schemas import ModelAnswer, describe
+from service.http.forms import too_many_bytes
+from service.http.problems import problem_of
+from service.http.request_context import new_request_id
+from service.http.schemas import ModelAnswer, describe
+from service.inference.loading import load_predictor
+from service.inference.predictor import Predictor
 from service.settings import read_settings
-from service.trace import new_request_id
 
 
 def predict_arguments(parser: argparse.ArgumentParser) -> None:

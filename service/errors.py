@@ -1,4 +1,4 @@
-"""What can go wrong, named. No web framework here: `service.problems` maps these to HTTP.
+"""What can go wrong, named. No web framework here: `service.http.problems` maps these to HTTP.
 
 Every error says in its sentence what happened and, where the sender can do something, what to do.
 The sentence never holds a path, a file name or a value taken from the image's own text.
@@ -75,7 +75,8 @@ class NotAChestXray(PneumoniaError):
     Attributes:
         distance: how far the image lies from them, >= 0; None when it was refused before the model.
         limit: the largest distance that is accepted; None when the model has no input check.
-        mishap: what was done to a chest X-ray to make it so; None where nothing is recognised.
+        suspected_cause: what was probably done to a chest X-ray before it was sent; None where
+            nothing is recognised.
     """
 
     code = "not_a_chest_xray"
@@ -85,12 +86,12 @@ class NotAChestXray(PneumoniaError):
         detail: str,
         distance: float | None = None,
         limit: float | None = None,
-        mishap: str | None = None,
+        suspected_cause: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.distance = distance
         self.limit = limit
-        self.mishap = mishap
+        self.suspected_cause = suspected_cause
 
     @property
     def was_judged(self) -> bool:

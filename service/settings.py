@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.cores import busy_threads
 from service.errors import StartError
+from service.runtime.cpus import busy_threads
 
 PREFIX = "PNEUMONIA_"
 DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "pneumonia.onnx"

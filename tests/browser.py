@@ -127,7 +127,7 @@ class Reader:
         """How many images were sent to an address."""
         return sum(f"{self.url}{path}" in request.url for request in self.requests)
 
-    def strangers(self) -> list[str]:
+    def foreign_requests(self) -> list[str]:
         """Addresses beyond the service that were asked for."""
         own = (self.url, "blob:", "data:")
         return [request.url for request in self.requests if not request.url.startswith(own)]

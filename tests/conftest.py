@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from service.app import create_app
+from service.http.app import create_app
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.tiny_model import write_tiny_model

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from service.contract import (
+from service.inference.contract import (
     Contract,
     Golden,
     InputSpec,

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from sklearn.metrics import roc_auc_score
 
-from service.contract import Rate
 from service.imaging.radiograph import Pixels
-from service.mishaps import find_mishap
-from service.model import OnnxModel
-from service.predictor import pneumonia_evidence
+from service.inference.contract import Rate
+from service.inference.model import OnnxModel
+from service.inference.predictor import pneumonia_evidence
+from service.inference.suspected_cause import find_suspected_cause
 from training.data import DataError, Dataset, at_size
 from training.metrics import interval
 
@@ -59,8 +59,8 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
         DataError: not both classes are there.
         ModelFileError: the model cannot be used.
     """
-    ill = data.is_pneumonia
-    if ill.all() or not ill.any():
+    y_true = data.is_pneumonia
+    if y_true.all() or not y_true.any():
         raise DataError("An audit needs images of both classes.")
     model = OnnxModel(file)
     images = at_size(data.images, model.contract.input.height)
@@ -69,13 +69,13 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
         score = _probability(model, shown)
 
         def auroc(rows: NDArray[np.int64], score: Floats = score) -> float:
-            known = ill[rows]
+            known = y_true[rows]
             both = known.any() and not known.all()
             return float(roc_auc_score(known, score[rows])) if both else float("nan")
 
         figures[f"auroc_{name}"] = interval(auroc, data.groups)
     if model.has_evidence:
-        chosen = np.flatnonzero(ill)[:: max(1, int(ill.sum()) // _EXPLAINED)]
+        chosen = np.flatnonzero(y_true)[:: max(1, int(y_true.sum()) // _EXPLAINED)]
         for name, means in _ways(model, images[chosen]).items():
 
             def mean(rows: NDArray[np.int64], means: Floats = means) -> float:
@@ -138,7 +138,7 @@ def _inverted(model: OnnxModel, images: Pixels, limit: float) -> dict[str, Float
         distance = model.run(image[np.newaxis]).distance
         if distance is not None and distance[0] > limit:
             refused[row] = 1
-            named[row] = find_mishap(model, image, limit) == "inverted"
+            named[row] = find_suspected_cause(model, image, limit) == "inverted"
     return {"inverted_refused": refused, "inverted_named": named}
 
 

@@ -255,10 +255,11 @@ def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         help="hide parts of the images and test the evidence map of an .onnx file (audit.json)",
     )
     parser.add_argument(
-        "--strangers",
+        "--out-of-distribution",
         type=Path,
         metavar="FOLDER",
-        help="pictures that are no chest X-rays: how many an .onnx file refuses (strangers.json)",
+        help="images that are not chest X-rays: reports how many an .onnx file refuses "
+        "(out_of_distribution.json)",
     )
 
 
@@ -266,23 +267,23 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Score a model file and write a report.
 
     Raises:
-        DataError: no image to score, no folder of strangers, or an audit or strangers for a file
-            that is no ``.onnx``.
+        DataError: no image to score, no such folder of images, or an audit or such a folder asked
+            for a file that is not ``.onnx``.
     """
     from training.audit import audit
     from training.data import DataError
     from training.evaluate import evaluate
+    from training.out_of_distribution import score_out_of_distribution
     from training.report import write_report, write_shifts
     from training.shifts import SHIFTS
-    from training.strangers import strangers
 
-    if (arguments.audit or arguments.strangers) and arguments.model.suffix != ".onnx":
+    if (arguments.audit or arguments.out_of_distribution) and arguments.model.suffix != ".onnx":
         raise DataError(
-            f"--audit and --strangers need an .onnx file; make one of {arguments.model} with "
-            "`pneumonia export`."
+            f"--audit and --out-of-distribution need an .onnx file; make one of "
+            f"{arguments.model} with `pneumonia export`."
         )
-    if arguments.strangers and not arguments.strangers.is_dir():
-        raise DataError(f"There is no folder {arguments.strangers} of pictures.")
+    if arguments.out_of_distribution and not arguments.out_of_distribution.is_dir():
+        raise DataError(f"There is no folder {arguments.out_of_distribution} of pictures.")
     parts = (arguments.part,) if arguments.only is None else ("train", "val", "test")
     samples = find_samples(arguments.folder, parts)
     if arguments.only is not None:
@@ -308,8 +309,10 @@ def evaluate(arguments: argparse.Namespace) -> int:
         figures = audit(arguments.model, load(samples), arguments.out)
         for name, rate in figures.items():
             print(f"{name} {rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})")
-    if arguments.strangers:
-        refused, skipped = strangers(arguments.model, arguments.strangers, arguments.out)
+    if arguments.out_of_distribution:
+        refused, skipped = score_out_of_distribution(
+            arguments.model, arguments.out_of_distribution, arguments.out
+        )
         for line in skipped:
             print(f"skipped {line}")
         print(f"refused {refused.value:.4f} ({refused.low:.4f} to {refused.high:.4f})")

@@ -10,13 +10,13 @@ from keras.utils import Progbar
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.contract import Rate
 from service.errors import NotAChestXray, PneumoniaError
 from service.imaging.decode import decode
 from service.imaging.preprocess import DECODE_MARGIN, to_model_input
 from service.imaging.radiograph import Limits
-from service.model import OnnxModel
-from service.predictor import Predictor
+from service.inference.contract import Rate
+from service.inference.model import OnnxModel
+from service.inference.predictor import Predictor
 from training.data import LABELS, SIZE, DataError, Sample, load
 from training.metrics import Scores, confusion, measure_with_intervals, per_class
 from training.shifts import Shift, apply
@@ -82,7 +82,7 @@ class Evaluation:
             "refused": refused,
             "uncertain": sum(answer.decision == "uncertain" for answer in self.answers),
             "skipped": len(self.skipped),
-            "prevalence": float(self.scores.ill.mean()),
+            "prevalence": float(self.scores.y_true.mean()),
             "figures": {name: rate.model_dump() for name, rate in self.figures.items()},
             "per_class": per_class(self.scores, LABELS),
             "confusion": {"labels": LABELS, "rows": confusion(self.scores, len(LABELS))},

@@ -5,8 +5,8 @@ each brought to the scale of chest X-rays and squashed by a hyperbolic tangent: 
 a marker or a white border excites would otherwise outweigh all others. The squashed features are
 projected to a few dimensions in which chest X-rays have zero mean and unit covariance; there the
 plain length is the Mahalanobis distance (Lee et al. 2018, arXiv:1807.03888). Each axis then gets a
-weight that is learnt from made impostors but never falls below a floor, so that what looks like
-neither is still far away. In the graph all of it is one small matrix product.
+weight that is learnt from synthetic out-of-distribution images but never falls below a floor, so
+that what looks like neither is still far away. In the graph all of it is one small matrix product.
 """
 
 import json
@@ -22,8 +22,8 @@ from scipy.optimize import minimize
 
 from service.imaging.radiograph import Pixels
 from training.data import Dataset, at_size
-from training.impostors import IMPOSTORS, make_impostors
 from training.shifts import SHIFTS, apply
+from training.synthetic_ood import SYNTHETIC_OOD, make_synthetic_ood
 
 Features: TypeAlias = NDArray[np.float64]
 
@@ -124,13 +124,13 @@ def feature_extractor(
 
 
 def fit(
-    chests: Features, impostors: Features, held_out: Features, layers: tuple[str, ...] = LAYERS
+    chests: Features, synthetic: Features, held_out: Features, layers: tuple[str, ...] = LAYERS
 ) -> InputCheck:
     """Fit centre, projection and limit.
 
     Args:
         chests: ``[N, F]`` features of chest X-rays, clean and shifted.
-        impostors: ``[M, F]`` features of made impostors, each kind equally often.
+        synthetic: ``[M, F]`` features of synthetic OOD images, each kind equally often.
         held_out: ``[K, F]`` features of other patients' chest X-rays, clean and shifted; the limit
             accepts ``ACCEPTED`` of them.
         layers: what the features are.
@@ -138,16 +138,16 @@ def fit(
     centre, spread = chests.mean(axis=0), chests.std(axis=0)
     # a channel that no chest X-ray excites is a good witness, but not an infinitely good one
     scale = _SQUASH * (spread + _SPREAD_FLOOR * np.median(spread) + _SMALLEST_SPREAD)
-    inside, outside = (np.tanh((rows - centre) / scale) for rows in (chests, impostors))
+    inside, outside = (np.tanh((rows - centre) / scale) for rows in (chests, synthetic))
     mean = inside.mean(axis=0)
     inside, outside = inside - mean, outside - mean
-    # axes along which chests and impostors together vary most
+    # axes along which chests and synthetic images together vary most
     both = np.concatenate([inside, outside * np.sqrt(len(inside) / len(outside))])
     axes = np.linalg.svd(both, full_matrices=False)[2][:DIMENSIONS]
     covariance = np.cov((inside @ axes.T).T)
     covariance += _SHRINKAGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     whitening = np.linalg.inv(np.linalg.cholesky(covariance)) @ axes
-    # turn to the axes along which impostors stick out, so that a weight an axis is enough
+    # turn to the axes along which the synthetic images stick out: then one weight an axis is enough
     turned = np.linalg.svd(outside @ whitening.T, full_matrices=False)[2] @ whitening
     weights = _weights((inside @ turned.T) ** 2, (outside @ turned.T) ** 2)
     projection = np.sqrt(weights)[:, np.newaxis] * turned
@@ -159,7 +159,7 @@ def fit(
 def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: Path) -> None:
     """Fit the check of a trained network and write the run's ``input_check.npz`` and ``.json``.
 
-    The JSON says, for impostors made from validation images, what share of each kind is refused,
+    The JSON says what share of each kind of synthetic OOD image is refused,
     how many clean and shifted validation images are, and how the distances of the latter lie.
     """
     extract = feature_extractor(model)
@@ -174,13 +174,13 @@ def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: 
     per_kind = known[:_PER_KIND]
     fitted = fit(
         chests,
-        np.concatenate([features(make_impostors(kind, per_kind, 0)) for kind in IMPOSTORS]),
+        np.concatenate([features(make_synthetic_ood(kind, per_kind, 0)) for kind in SYNTHETIC_OOD]),
         np.concatenate([features(_shifted(validation.images, seed)) for seed in (1, 2)]),
     )
     fitted.save(folder / INPUT_CHECK_FILE)
     held_out = validation.images[:: max(1, len(validation) // _PER_KIND)]
     sets = {"clean": validation.images, "shifted": _shifted(validation.images, 3)}
-    sets |= {kind.name: make_impostors(kind, held_out, 1) for kind in IMPOSTORS}
+    sets |= {kind.name: make_synthetic_ood(kind, held_out, 1) for kind in SYNTHETIC_OOD}
     distances = {name: fitted.distance(features(images)) for name, images in sets.items()}
     report = {
         "limit": fitted.limit,
@@ -207,11 +207,11 @@ def _shifted(images: Pixels, seed: int) -> Pixels:
     return changed
 
 
-def _weights(chests: Features, impostors: Features) -> Features:
-    """Weights >= ``_FLOOR`` of squared axes that tell chests from impostors (logistic loss)."""
-    values = np.concatenate([chests, impostors])
-    sign = np.concatenate([np.full(len(chests), -1.0), np.ones(len(impostors))])
-    share = np.where(sign < 0, 1 / len(chests), 1 / len(impostors))
+def _weights(chests: Features, synthetic: Features) -> Features:
+    """Weights >= ``_FLOOR`` of squared axes that tell chests from synthetic images (logistic)."""
+    values = np.concatenate([chests, synthetic])
+    sign = np.concatenate([np.full(len(chests), -1.0), np.ones(len(synthetic))])
+    share = np.where(sign < 0, 1 / len(chests), 1 / len(synthetic))
 
     def loss(parameters: Features) -> tuple[float, Features]:
         weights, offset = parameters[:-1], parameters[-1]

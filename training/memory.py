@@ -1,6 +1,6 @@
 """Keep the memory that training frees, instead of giving it back to the system at every step."""
 
-from service.heap import ARENA_MAX, MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, tune_heap
+from service.process.heap import ARENA_MAX, MMAP_MAX, TOP_PAD, TRIM_THRESHOLD, tune_heap
 
 _LARGEST = 2**31 - 1
 
@@ -13,6 +13,6 @@ def keep_freed_memory() -> bool:
     than the arithmetic of a small network. Call it before TensorFlow starts its threads.
 
     Returns:
-        Whether it took effect; see :mod:`service.heap`.
+        Whether it took effect; see :mod:`service.process.heap`.
     """
     return tune_heap({ARENA_MAX: 1, MMAP_MAX: 0, TRIM_THRESHOLD: _LARGEST, TOP_PAD: 256 * 2**20})

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from service.contract import Rate
+from service.inference.contract import Rate
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -38,12 +38,12 @@ class Scores:
         return 1 - self.probabilities[:, 0]
 
     @property
-    def ill(self) -> Booleans:
+    def y_true(self) -> Booleans:
         """Whose reference says pneumonia, bool ``[N]``."""
         return np.not_equal(self.truth, 0)
 
     @property
-    def called(self) -> Booleans:
+    def y_pred(self) -> Booleans:
         """Whose probability reaches the threshold, bool ``[N]``."""
         # in float32, as the graph and the service have it, so that an equal value counts as reached
         return self.probability.astype(np.float32) >= np.float32(self.threshold)
@@ -55,38 +55,40 @@ class Scores:
         )
 
 
-def expected_calibration_error(probability: Floats, ill: Booleans, bins: int = ECE_BINS) -> float:
+def expected_calibration_error(
+    probability: Floats, y_true: Booleans, bins: int = ECE_BINS
+) -> float:
     """Mean gap between stated probability and observed share, over equally wide bins, 0..1."""
     place = np.minimum((probability * bins).astype(int), bins - 1)
     counts = np.bincount(place, minlength=bins)
     stated = np.bincount(place, probability, bins)
-    observed = np.bincount(place, ill.astype(float), bins)
+    observed = np.bincount(place, y_true.astype(float), bins)
     return float(np.abs(stated - observed).sum() / counts.sum())
 
 
 def measure(scores: Scores) -> dict[str, float]:
     """All figures of one set of answers; NaN where a figure is undefined (a class is missing)."""
-    ill, called, probability = scores.ill, scores.called, scores.probability
-    hits, alarms = (called & ill).sum(), (called & ~ill).sum()
-    misses, clears = (~called & ill).sum(), (~called & ~ill).sum()
+    y_true, y_pred, probability = scores.y_true, scores.y_pred, scores.probability
+    hits, alarms = (y_pred & y_true).sum(), (y_pred & ~y_true).sum()
+    misses, clears = (~y_pred & y_true).sum(), (~y_pred & ~y_true).sum()
     known = scores.truth >= 0
     bacterial_or_viral = scores.truth >= 1
     return {
-        "accuracy": _share(hits + clears, len(ill)),
+        "accuracy": _share(hits + clears, len(y_true)),
         "sensitivity": _share(hits, hits + misses),
         "specificity": _share(clears, clears + alarms),
         "precision": _share(hits, hits + alarms),
         "negative_predictive_value": _share(clears, clears + misses),
         "f1": _share(2 * hits, 2 * hits + alarms + misses),
-        "auroc": _auroc(ill, probability),
+        "auroc": _auroc(y_true, probability),
         "average_precision": (
             # a sum whose rounding may lie above one
-            min(1.0, float(average_precision_score(ill, probability)))
-            if ill.any()
+            min(1.0, float(average_precision_score(y_true, probability)))
+            if y_true.any()
             else float("nan")
         ),
-        "brier": float(np.mean((probability - ill) ** 2)),
-        "ece": expected_calibration_error(probability, ill),
+        "brier": float(np.mean((probability - y_true) ** 2)),
+        "ece": expected_calibration_error(probability, y_true),
         "three_class_accuracy": _share(
             (scores.probabilities.argmax(axis=1) == scores.truth)[known].sum(), known.sum()
         ),

@@ -126,7 +126,7 @@ def _write_answers(evaluation: Evaluation, file: Path) -> None:
 
 def _plot_roc(evaluation: Evaluation, file: Path) -> None:
     scores = evaluation.scores
-    alarms, hits, _ = roc_curve(scores.ill, scores.probability)
+    alarms, hits, _ = roc_curve(scores.y_true, scores.probability)
     figure, panel = _panel("1 - specificity", "sensitivity")
     panel.plot(alarms, hits)
     panel.plot([0, 1], [0, 1], ":", color="grey")
@@ -142,7 +142,7 @@ def _plot_roc(evaluation: Evaluation, file: Path) -> None:
 
 def _plot_precision_recall(evaluation: Evaluation, file: Path) -> None:
     scores = evaluation.scores
-    precision, recall, _ = precision_recall_curve(scores.ill, scores.probability)
+    precision, recall, _ = precision_recall_curve(scores.y_true, scores.probability)
     figure, panel = _panel("recall", "precision")
     panel.plot(recall, precision)
     _save(figure, file)
@@ -167,7 +167,7 @@ def _plot_reliability(evaluation: Evaluation, file: Path) -> None:
     panel.plot([0, 1], [0, 1], ":", color="grey")
     bins = [number for number in range(10) if (place == number).any()]
     stated = [scores.probability[place == number].mean() for number in bins]
-    observed = [scores.ill[place == number].mean() for number in bins]
+    observed = [scores.y_true[place == number].mean() for number in bins]
     counts = [int((place == number).sum()) for number in bins]
     panel.plot(stated, observed, "o-")
     for x, y, count in zip(stated, observed, counts, strict=True):
@@ -179,8 +179,8 @@ def _plot_histogram(evaluation: Evaluation, file: Path) -> None:
     scores = evaluation.scores
     figure, panel = _panel("probability of pneumonia", "images")
     edges = np.linspace(0, 1, 21)
-    panel.hist(scores.probability[~scores.ill], edges, alpha=0.6, label="reference normal")
-    panel.hist(scores.probability[scores.ill], edges, alpha=0.6, label="reference pneumonia")
+    panel.hist(scores.probability[~scores.y_true], edges, alpha=0.6, label="reference normal")
+    panel.hist(scores.probability[scores.y_true], edges, alpha=0.6, label="reference pneumonia")
     panel.axvline(scores.threshold, color="black", linestyle=":")
     panel.set_yscale("log")
     panel.legend()

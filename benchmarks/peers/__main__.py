@@ -25,7 +25,7 @@ from benchmarks.open_loop import JUDGED, arrive
 from benchmarks.processes import resident_megabytes
 from benchmarks.report import RESULTS, ROOT, write_report
 from benchmarks.running import free_port
-from service.cores import usable_cores
+from service.runtime.cpus import usable_cores
 from service.settings import DEFAULT_MODEL
 
 _PATIENCE_SECONDS = 180

@@ -26,7 +26,7 @@ from service.imaging.dicom_terms import (
     READ_MODALITIES,
     SAGITTAL,
 )
-from service.imaging.radiograph import Limits, Notice, Radiograph, Uids
+from service.imaging.radiograph import Limits, PredictionWarning, Radiograph, Uids
 from service.imaging.raster import check_size
 
 _DAYS_PER_AGE_UNIT = {"D": 1, "W": 7, "M": 365.25 / 12, "Y": 365.25}
@@ -55,14 +55,14 @@ def decode_dicom(data: bytes, limits: Limits, at_least: int | None) -> Radiograp
     layout = read_layout(elements)
     check_size(layout.columns, layout.rows, limits)
     samples = read_samples(elements, layout, _halvings(elements, layout, at_least))
-    pixels, notices = to_grey(elements, layout, samples)
+    pixels, warnings = to_grey(elements, layout, samples)
     return Radiograph(
         image=Image.fromarray(pixels),
         format="DICOM",
         width=layout.columns,
         height=layout.rows,
         bit_depth=layout.stored,
-        notices=notices + _burned_in(elements),
+        warnings=warnings + _burned_in(elements),
         age_years=_age_years(elements.text(Tag.PATIENT_AGE)),
         uids=Uids(
             study=_uid(elements, Tag.STUDY_INSTANCE_UID),
@@ -132,14 +132,14 @@ def _halvings(elements: Elements, layout: Layout, at_least: int | None) -> int:
     return max(0, (min(layout.rows, layout.columns) // (2 * at_least)).bit_length() - 1)
 
 
-def _burned_in(elements: Elements) -> tuple[Notice, ...]:
+def _burned_in(elements: Elements) -> tuple[PredictionWarning, ...]:
     if elements.text(Tag.BURNED_IN_ANNOTATION) != "YES":
         return ()
     sentence = (
         "The file says that text is burned into its pixels, maybe the patient's name. "
         "Mind where the picture goes."
     )
-    return (Notice("burned_in_annotation", sentence),)
+    return (PredictionWarning("burned_in_annotation", sentence),)
 
 
 def _age_years(text: str) -> int | None:

@@ -17,7 +17,7 @@ from service.imaging.dicom_elements import Elements
 from service.imaging.dicom_reader import first_item
 from service.imaging.dicom_samples import Layout, Samples
 from service.imaging.dicom_tags import Tag
-from service.imaging.radiograph import Notice, Pixels
+from service.imaging.radiograph import Pixels, PredictionWarning
 
 Values: TypeAlias = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class _Lut:
 
 def to_grey(
     elements: Elements, layout: Layout, samples: Samples
-) -> tuple[Pixels, tuple[Notice, ...]]:
+) -> tuple[Pixels, tuple[PredictionWarning, ...]]:
     """Show the stored samples.
 
     Args:
@@ -72,7 +72,7 @@ def to_grey(
         stored[stored.size // 2 :] -= stored.size
     padding = _padding(elements, layout, stored)
     values = _modality(elements, stored)
-    shown, notices = _values_of_interest(elements, layout, values, samples, padding)
+    shown, warnings = _values_of_interest(elements, layout, values, samples, padding)
     # Either of the two says that low values are bright, and both mean the same single inversion.
     if (
         elements.text(Tag.PHOTOMETRIC_INTERPRETATION) == "MONOCHROME1"
@@ -84,7 +84,7 @@ def to_grey(
     pixels = np.empty(samples.shape, np.uint8)
     for rows in _row_blocks(samples):
         pixels[rows] = table[samples[rows]]
-    return pixels, notices
+    return pixels, warnings
 
 
 def _padding(elements: Elements, layout: Layout, stored: Values) -> NDArray[np.bool_]:
@@ -116,7 +116,7 @@ def _values_of_interest(
     values: Values,
     samples: Samples,
     padding: NDArray[np.bool_],
-) -> tuple[Values, tuple[Notice, ...]]:
+) -> tuple[Values, tuple[PredictionWarning, ...]]:
     """VOI LUT, else window, else the whole range of 8 bits, else percentiles: 0..1 for each value.
 
     Where there are several, the first is taken; it is the one that devices mean to be seen.
@@ -136,7 +136,7 @@ def _values_of_interest(
         "The DICOM file says nothing of how its values are to be shown (no VOI LUT, no window), so "
         f"black and white were set by the picture's {100 * _TAIL:g} % darkest and brightest pixels."
     )
-    return _ramp(values, low, high), (Notice("percentile_window", sentence),)
+    return _ramp(values, low, high), (PredictionWarning("percentile_window", sentence),)
 
 
 def _window(function: str, values: Values, center: float, width: float) -> Values:

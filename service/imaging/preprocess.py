@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
-from service.imaging.radiograph import Notice, Pixels, Radiograph
+from service.imaging.radiograph import Pixels, PredictionWarning, Radiograph
 
 Resampling: TypeAlias = Literal["bilinear", "bicubic", "box", "lanczos"]
 
@@ -43,7 +43,7 @@ def to_model_input(
     return np.asarray(image)[..., np.newaxis]
 
 
-def size_notices(radiograph: Radiograph, height: int, width: int) -> tuple[Notice, ...]:
+def size_warnings(radiograph: Radiograph, height: int, width: int) -> tuple[PredictionWarning, ...]:
     """What a reader should know about the size of the original."""
     if radiograph.width >= width and radiograph.height >= height:
         return ()
@@ -51,4 +51,4 @@ def size_notices(radiograph: Radiograph, height: int, width: int) -> tuple[Notic
         f"The image has {radiograph.width} x {radiograph.height} pixels and was enlarged to the "
         f"model's {width} x {height}. Send the original if there is a larger one."
     )
-    return (Notice("upscaled", sentence),)
+    return (PredictionWarning("upscaled", sentence),)

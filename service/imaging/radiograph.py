@@ -11,7 +11,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Notice:
+class PredictionWarning:
     """Something the reader of an answer should know: a stable code and a sentence."""
 
     code: str
@@ -49,7 +49,7 @@ class Radiograph:
         width: columns of the original, after its orientation was applied.
         height: rows of the original, after its orientation was applied.
         bit_depth: significant bits a sample in the file.
-        notices: what the decoder had to assume.
+        warnings: what the decoder had to assume.
         age_years: completed years of the patient's age where the file states it.
         uids: only of DICOM files.
     """
@@ -59,6 +59,6 @@ class Radiograph:
     width: int
     height: int
     bit_depth: int
-    notices: tuple[Notice, ...] = ()
+    warnings: tuple[PredictionWarning, ...] = ()
     age_years: int | None = None
     uids: Uids | None = None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from service.errors import NotAChestXray, TooLarge, UndecodableImage, UnsupportedType
-from service.imaging.radiograph import Limits, Notice, Radiograph
+from service.imaging.radiograph import Limits, PredictionWarning, Radiograph
 
 # Pillow warns and raises at limits of its own; ours are checked here, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -107,7 +107,7 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
             turned = name != "TIFF" and orientation in _SIDEWAYS
             bit_depth = _bit_depth(image, data, name)
-            notices = _notices(image)
+            warnings = _warnings(image)
             if at_least is not None:
                 # only JPEG does anything here; it also skips the colour planes
                 image.draft("L", _reduced(width, height, at_least))
@@ -122,7 +122,7 @@ def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Rad
         ) from error
     if turned:
         width, height = height, width
-    return Radiograph(grey, name, width, height, bit_depth, notices + more)
+    return Radiograph(grey, name, width, height, bit_depth, warnings + more)
 
 
 def _has_many_scans(image: Image.Image, data: bytes) -> bool:
@@ -148,14 +148,18 @@ def _bit_depth(image: Image.Image, data: bytes, name: str) -> int:
     return 1 if image.mode == "1" else 8
 
 
-def _notices(image: Image.Image) -> tuple[Notice, ...]:
+def _warnings(image: Image.Image) -> tuple[PredictionWarning, ...]:
     frames = getattr(image, "n_frames", 1)
     if frames == 1:
         return ()
-    return (Notice("first_frame", f"The file holds {frames} images; only the first was read."),)
+    return (
+        PredictionWarning(
+            "first_frame", f"The file holds {frames} images; only the first was read."
+        ),
+    )
 
 
-def _grey(image: Image.Image) -> tuple[Image.Image, tuple[Notice, ...]]:
+def _grey(image: Image.Image) -> tuple[Image.Image, tuple[PredictionWarning, ...]]:
     """Any Pillow mode to 8-bit grey; transparent parts become black, as outside the field."""
     if image.mode in ("I", "F"):
         raise UnsupportedType(
@@ -179,7 +183,7 @@ def _counts_from_white(image: Image.Image) -> bool:
 
 def _to_8_bits(
     samples: NDArray[np.uint16], inverted: bool
-) -> tuple[Image.Image, tuple[Notice, ...]]:
+) -> tuple[Image.Image, tuple[PredictionWarning, ...]]:
     """16-bit samples to 8 bits by the range they use: 8, 10, 12, 14 or 16 bits.
 
     Detectors give 10 to 14 bits and many tools store those unscaled in 16; dividing by 65535 would
@@ -197,4 +201,4 @@ def _to_8_bits(
     sentence = (
         f"The 16-bit samples use no more than {bits} bits, so {bits} bits were taken as white."
     )
-    return grey, (Notice("assumed_bit_depth", sentence),)
+    return grey, (PredictionWarning("assumed_bit_depth", sentence),)

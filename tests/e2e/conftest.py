@@ -53,7 +53,7 @@ def open_reader(browser: Browser, tiny_service: ServiceProcess) -> Iterator[Read
 
         yield make
         for reader in readers:
-            assert reader.strangers() == []
+            assert reader.foreign_requests() == []
             assert reader.complaints == []
 
 

@@ -13,8 +13,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from service.contract import Contract
-from service.model import OnnxModel
+from service.inference.contract import Contract
+from service.inference.model import OnnxModel
 from tests.dataset import write_dataset
 from tests.needs import SHARED
 from tests.process import ROOT, service_process
@@ -103,7 +103,7 @@ def test_the_exported_evidence_is_exact(chain: Chain) -> None:
     logits = evidence.mean(axis=(2, 3)) + bias
     odds = np.log(np.exp(logits[:, 1:]).sum(axis=1)) - logits[:, 0]
     ill = 1 / (1 + np.exp(-odds / contract.temperature - contract.offset))
-    kinds = np.exp(logits[:, 1:] / contract.kind_temperature)
+    kinds = np.exp(logits[:, 1:] / contract.subtype_temperature)
     kinds *= (ill / kinds.sum(axis=1))[:, np.newaxis]
     assert np.allclose(probabilities, np.column_stack([1 - ill, kinds]), atol=1e-5)
     # large kernels are stored in eight bits

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 
-from service.model import OnnxModel
+from service.inference.model import OnnxModel
 from tests.pictures import picture
 from tests.process import ServiceProcess
 from tests.tiny_model import SIZE

@@ -154,7 +154,7 @@ def test_an_image_without_an_answer_of_the_service_stays(node: Node, tmp_path: P
     with asked(node, tmp_path, KEY):
         assert "401" in node.ask(file, SERVICE_KEY="another key").stderr
         assert node.ask(file, PACS_ANSWERS=tmp_path / "no folder" / "answers").returncode == 1
-        with stranger() as url:
+        with foreign() as url:
             assert "text/html" in node.ask(file, SERVICE_URL=url).stderr
         assert file.exists()
         assert not node.answers()
@@ -181,7 +181,7 @@ class _Stranger(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def stranger() -> Iterator[str]:
+def foreign() -> Iterator[str]:
     """The address of a server that is not the service."""
     with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
         thread = threading.Thread(target=server.serve_forever)

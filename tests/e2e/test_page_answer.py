@@ -140,17 +140,19 @@ def test_a_refusal_says_what_to_do_next(
 
 
 @pytest.mark.parametrize(
-    ("mishap", "todo"),
+    ("suspected_cause", "todo"),
     [
         ("inverted", "with bones white"),
         ("upside_down", "upside down"),
         ("sideways", "on its side"),
     ],
 )
-def test_a_refusal_names_what_was_done_to_an_x_ray(reader: Reader, mishap: str, todo: str) -> None:
+def test_a_refusal_names_what_was_done_to_an_x_ray(
+    reader: Reader, suspected_cause: str, todo: str
+) -> None:
     def change(route: Route) -> None:
         answer = route.fetch()
-        route.fulfill(response=answer, json=answer.json() | {"mishap": mishap})
+        route.fulfill(response=answer, json=answer.json() | {"suspected_cause": suspected_cause})
 
     reader.page.route("**/predict", change)
     reader.add(upload("dark.jpg", picture(0)))

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from service.problems import CODES
+from service.http.problems import CODES
 from tests.browser import Reader, upload
 from tests.pictures import picture
 from tests.process import ROOT
@@ -65,7 +65,7 @@ def test_every_problem_and_every_warning_of_the_service_has_words() -> None:
     given = {
         code
         for path in sources
-        for code in re.findall(r'Notice\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
+        for code in re.findall(r'PredictionWarning\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
     }
     assert {f"warning.{code}" for code in given} == {
         key for key in known if key.startswith("warning.")

@@ -11,7 +11,7 @@ export class Problem extends Error {
     this.requestId = body.request_id ?? null;
     this.distance = body.distance ?? null;
     this.limit = body.limit ?? null;
-    this.mishap = body.mishap ?? null;
+    this.suspected_cause = body.suspected_cause ?? null;
     this.retryAfter = body.retry_after ?? null;
   }
 }

@@ -6,7 +6,7 @@ import { distances, facts, verdict } from "./parts.js";
 /** What it is and what to do about it. */
 export function problemWords(problem, texts) {
   const code = texts.known("problem", problem.code);
-  const advice = problem.mishap ? `mishap.${problem.mishap}` : `problem.${code}.do`;
+  const advice = problem.suspected_cause ? `suspected_cause.${problem.suspected_cause}` : `problem.${code}.do`;
   return verdict("failed", "failed", texts.say(`problem.${code}`), texts.say(advice));
 }
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.model import ModelOutput
+from service.inference.model import ModelOutput
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
 from tests.pictures import picture

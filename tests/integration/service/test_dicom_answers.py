@@ -11,7 +11,7 @@ from PIL import Image
 from service.errors import ModelFileError
 from service.imaging.decode import decode
 from service.imaging.radiograph import Limits
-from service.model import OnnxModel
+from service.inference.model import OnnxModel
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
 from tests.dicom import file_bytes, radiograph, shadows

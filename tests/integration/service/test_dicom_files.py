@@ -19,8 +19,8 @@ from service.errors import PneumoniaError, UnsupportedType
 from service.imaging.decode import decode
 from service.imaging.preprocess import to_model_input
 from service.imaging.radiograph import Limits
-from service.model import OnnxModel
-from service.predictor import Predictor
+from service.inference.model import OnnxModel
+from service.inference.predictor import Predictor
 from service.settings import DEFAULT_MODEL
 from tests.dicom import file_bytes, lut, radiograph, read
 from tests.needs import program

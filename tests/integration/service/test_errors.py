@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.problems import CODES
+from service.http.problems import CODES
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
 from tests.pictures import encode, picture

@@ -5,8 +5,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from service.problems import CODES, TABLE, Problem
-from service.schemas import BatchAnswer, ModelDescription, PredictionAnswer
+from service.http.problems import CODES, TABLE, Problem
+from service.http.schemas import BatchAnswer, ModelDescription, PredictionAnswer
 from tests.client import AppClient
 from tests.pictures import picture
 

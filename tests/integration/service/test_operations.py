@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.app import create_app
-from service.problems import CODES
+from service.http.app import create_app
+from service.http.problems import CODES
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.conftest import ServiceFactory
@@ -171,7 +171,7 @@ def test_counts(start_service: ServiceFactory) -> None:
 def test_histograms_take_the_edges_of_the_reference(
     start_service: ServiceFactory, tmp_path: Path
 ) -> None:
-    from service.contract import Histogram
+    from service.inference.contract import Histogram
 
     model = tmp_path / "with_reference.onnx"
     reference = {"distance": Histogram(edges=(0, 0.1, 0.2, 0.4), counts=(5, 3, 1))}
@@ -223,8 +223,8 @@ def test_other_origins_only_where_they_are_allowed(start_service: ServiceFactory
         assert "X-Request-ID" in response.headers["access-control-expose-headers"]
     asked = {"access-control-request-method": "POST"}
     assert client.request("OPTIONS", "/predict", headers=origin | asked).status_code == 200
-    stranger = client.get("/model", headers={"origin": "https://stranger.example"})
-    assert "access-control-allow-origin" not in stranger.headers
+    foreign = client.get("/model", headers={"origin": "https://foreign.example"})
+    assert "access-control-allow-origin" not in foreign.headers
     closed = start_service()
     response = closed.request("OPTIONS", "/predict", headers=origin | asked)
     assert response.status_code == 405

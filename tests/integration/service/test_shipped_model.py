@@ -9,9 +9,9 @@ from PIL import Image, ImageOps
 
 from benchmarks.drift import drift
 from benchmarks.load import images_of
-from service.app import create_app
+from service.http.app import create_app
 from service.imaging.preprocess import DECODE_MARGIN
-from service.model import OnnxModel
+from service.inference.model import OnnxModel
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.needs import shared, shipped_model
@@ -68,7 +68,7 @@ def test_an_inverted_x_ray_is_refused_by_name(shipped: AppClient, kind: str) -> 
         stream = BytesIO()
         ImageOps.invert(Image.open(path).convert("L")).save(stream, "PNG")
         problem = shipped.post("/predict", files={"file": stream.getvalue()}).json()
-        assert (problem["code"], problem["mishap"]) == ("not_a_chest_xray", "inverted")
+        assert (problem["code"], problem["suspected_cause"]) == ("not_a_chest_xray", "inverted")
         assert "inverted" in problem["detail"]
 
 

@@ -28,10 +28,10 @@ def _pool(scaling: Scaling = PLAIN, images: int = 6000) -> Pool:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_scaling_of_the_logits_is_found(temperature: float) -> None:
     # with as many of each class as the fit takes for granted
-    made = Scaling(temperature, offset=0.0, kind_temperature=2 * temperature)
+    made = Scaling(temperature, offset=0.0, subtype_temperature=2 * temperature)
     found = fit_scaling(_balanced(_pool(made)))
     assert found.temperature == pytest.approx(made.temperature, rel=0.15)
-    assert found.kind_temperature == pytest.approx(made.kind_temperature, rel=0.25)
+    assert found.subtype_temperature == pytest.approx(made.subtype_temperature, rel=0.25)
 
 
 def test_an_offset_is_found() -> None:
@@ -52,12 +52,12 @@ def test_pneumonia_of_unknown_kind_counts_for_whether_not_for_which() -> None:
     known = _pool(Scaling(2.0, 0.0, 2.0))
     hidden = np.where((known.truth > 0) & (np.arange(len(known.truth)) % 2 == 0), -1, known.truth)
     pool = Pool(known.logits, hidden, known.patients)
-    assert pool.ill.sum() == known.ill.sum()
-    assert fit_scaling(pool).kind_temperature == pytest.approx(2.0, rel=0.2)
+    assert pool.y_true.sum() == known.y_true.sum()
+    assert fit_scaling(pool).subtype_temperature == pytest.approx(2.0, rel=0.2)
     whole, partly = fit_scaling(known), fit_scaling(pool)
     assert partly.offset == pytest.approx(whole.offset, abs=0.05)
     unknown = Pool(known.logits, np.where(known.truth > 0, -1, 0), known.patients)
-    assert fit_scaling(unknown).kind_temperature == 1.0
+    assert fit_scaling(unknown).subtype_temperature == 1.0
 
 
 def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget() -> None:
@@ -65,7 +65,7 @@ def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget() -> None:
     balanced, screening = operating_points(pool, Scaling(), "made")
     probability = Scaling().pneumonia(pool.logits)
     for point in (balanced, screening):
-        found = (probability[pool.ill] >= point.threshold).mean()
+        found = (probability[pool.y_true] >= point.threshold).mean()
         assert found == point.sensitivity.value
         assert point.sensitivity.low <= found <= point.sensitivity.high
     assert 0.995 <= screening.sensitivity.value < 0.997
@@ -73,8 +73,8 @@ def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget() -> None:
     assert screening.uncertain_low is None
     assert balanced.uncertain_low is not None
     assert balanced.uncertain_high is not None
-    assert (probability[pool.ill] < balanced.uncertain_low).mean() <= MISSED
-    assert (probability[~pool.ill] >= balanced.uncertain_high).mean() <= FALSE_ALARMS + 1e-3
+    assert (probability[pool.y_true] < balanced.uncertain_low).mean() <= MISSED
+    assert (probability[~pool.y_true] >= balanced.uncertain_high).mean() <= FALSE_ALARMS + 1e-3
     assert balanced.uncertain_low <= balanced.threshold <= balanced.uncertain_high
 
 

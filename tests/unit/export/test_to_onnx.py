@@ -13,7 +13,7 @@ from export.to_onnx import build_graph, convert, keras_probabilities
 from training.architectures import ARCHITECTURES
 from training.input_check import feature_extractor, fit
 
-SCALING = Scaling(temperature=1.7, offset=0.4, kind_temperature=0.6)
+SCALING = Scaling(temperature=1.7, offset=0.4, subtype_temperature=0.6)
 
 
 @pytest.fixture(scope="module", params=sorted(ARCHITECTURES))
@@ -44,7 +44,7 @@ def test_probabilities_are_those_of_the_network(
 
 
 @pytest.mark.parametrize(
-    "other", [{"temperature": 0.4}, {"offset": 1.4}, {"kind_temperature": 0.05}]
+    "other", [{"temperature": 0.4}, {"offset": 1.4}, {"subtype_temperature": 0.05}]
 )
 def test_another_scaling_fails_parity(
     network: keras.Model, session: ort.InferenceSession, other: dict[str, float]
@@ -55,7 +55,7 @@ def test_another_scaling_fails_parity(
 
 def test_the_scaling_can_be_set_anew(network: keras.Model) -> None:
     graph = build_graph(network, SCALING)
-    other = Scaling(temperature=5.0, offset=-1.0, kind_temperature=2.0)
+    other = Scaling(temperature=5.0, offset=-1.0, subtype_temperature=2.0)
     set_scaling(graph, other)
     session = ort.InferenceSession(graph.SerializeToString())
     assert check_parity(session, network, IMAGES, other)["largest_difference"] < 0.01

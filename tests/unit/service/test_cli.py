@@ -45,7 +45,7 @@ def test_predict_answers_as_http_does(
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (first["file"], first["decision"]) == (files[0], "pneumonia")
     assert (second["file"], second["decision"]) == (files[1], "normal")
-    from service.schemas import PredictionAnswer
+    from service.http.schemas import PredictionAnswer
 
     assert first.keys() == {"file", *PredictionAnswer.model_fields} - {"uids"}
 

@@ -32,8 +32,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["train"], "Fewer than 6 patients in one class"),
         (["evaluate", "none.keras", "--part", "train"], "There is no model file none.keras"),
         (["evaluate", "none.onnx", "--part", "train"], "There is no model file none.onnx"),
-        (["evaluate", "none.keras", "--audit"], "--audit and --strangers need an .onnx file"),
-        (["evaluate", "none.onnx", "--strangers", "none"], "There is no folder none of pictures"),
+        (
+            ["evaluate", "none.keras", "--audit"],
+            "--audit and --out-of-distribution need an .onnx file",
+        ),
+        (
+            ["evaluate", "none.onnx", "--out-of-distribution", "none"],
+            "There is no folder none of pictures",
+        ),
         (["evaluate", "none.onnx", "--only", "none.txt"], "There is no file none.txt"),
     ],
 )

@@ -30,7 +30,7 @@ def test_the_limit_accepts_the_wanted_share_of_chests(check: InputCheck) -> None
     )
 
 
-def test_impostors_of_the_known_kind_are_refused(check: InputCheck) -> None:
+def test_synthetic_ood_images_of_a_known_kind_are_refused(check: InputCheck) -> None:
     assert (check.distance(GENERATOR.normal(5, 8, (200, FEATURES))) > check.limit).all()
 
 
@@ -51,11 +51,11 @@ def test_a_channel_no_chest_excites_is_a_witness_but_no_veto(check: InputCheck) 
 
 def test_mostly_silent_channels_are_no_obstacle() -> None:
     """As with few images, or a network at a size it was not made for."""
-    chests, impostors = _chests(200), GENERATOR.normal(5, 8, (60, FEATURES))
-    chests[:, 40:] = impostors[:, 40:] = 0
-    check = fit(chests, impostors, chests, ("features",))
+    chests, synthetic = _chests(200), GENERATOR.normal(5, 8, (60, FEATURES))
+    chests[:, 40:] = synthetic[:, 40:] = 0
+    check = fit(chests, synthetic, chests, ("features",))
     assert np.isfinite(check.distance(chests)).all()
-    assert (check.distance(impostors) > check.limit).all()
+    assert (check.distance(synthetic) > check.limit).all()
 
 
 def test_it_survives_being_saved(check: InputCheck, tmp_path: Path) -> None:

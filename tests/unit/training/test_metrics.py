@@ -35,10 +35,10 @@ SCORES = Scores(
 def test_figures_of_a_flawless_model_are_never_above_one() -> None:
     # some of these sums of precisions come out a rounding above one
     for images in range(20, 80):
-        ill = np.arange(images) % 3 > 0
-        probability = np.where(ill, 0.6, 0.1) + np.arange(images) / (4 * images)
+        y_true = np.arange(images) % 3 > 0
+        probability = np.where(y_true, 0.6, 0.1) + np.arange(images) / (4 * images)
         scores = np.stack([1 - probability, probability, 0 * probability], axis=1)
-        figures = measure(Scores(scores, ill.astype(int), np.arange(images), threshold=0.5))
+        figures = measure(Scores(scores, y_true.astype(int), np.arange(images), threshold=0.5))
         assert figures["average_precision"] == pytest.approx(1)
         assert figures["average_precision"] <= 1
 
@@ -51,17 +51,17 @@ def test_figures_worked_out_by_hand() -> None:
     assert figures["precision"] == pytest.approx(4 / 5)
     assert figures["negative_predictive_value"] == pytest.approx(1 / 2)
     assert figures["f1"] == pytest.approx(4 / 5)
-    # of ten pairs, only (0.6 normal, 0.3 ill) is in the wrong order
+    # of ten pairs, only (0.6 normal, 0.3 pneumonia) is in the wrong order
     assert figures["auroc"] == pytest.approx(9 / 10)
     assert figures["three_class_accuracy"] == pytest.approx(3 / 6)
     assert figures["bacterial_or_viral_auroc"] == pytest.approx(1.0)
-    ill = np.array([0, 0, 1, 1, 1, 1, 1])
+    y_true = np.array([0, 0, 1, 1, 1, 1, 1])
     p = np.array([0.1, 0.6, 0.9, 0.3, 0.8, 0.9, 0.7])
-    assert figures["brier"] == pytest.approx(((p - ill) ** 2).mean())
+    assert figures["brier"] == pytest.approx(((p - y_true) ** 2).mean())
 
 
 def test_a_probability_at_the_threshold_counts_as_reached() -> None:
-    assert Scores(np.array([[0.5, 0.5, 0.0]]), np.array([1]), np.array([0]), 0.5).called.all()
+    assert Scores(np.array([[0.5, 0.5, 0.0]]), np.array([1]), np.array([0]), 0.5).y_pred.all()
 
 
 def test_calibration_error_is_zero_where_stated_and_observed_agree() -> None:

@@ -38,7 +38,7 @@ def test_a_radiograph_says_what_it_is() -> None:
     found = read(radiograph(shadows(96, 80), **WINDOW, PatientAge="004Y"))
     assert (found.format, found.width, found.height, found.bit_depth) == ("DICOM", 80, 96, 12)
     assert found.image.size == (80, 96)
-    assert found.notices == ()
+    assert found.warnings == ()
     assert found.age_years == 4
     assert found.uids == Uids(study="1.2.3.4.1", series="1.2.3.4.2", instance="1.2.3.4.3")
 
@@ -199,7 +199,7 @@ def test_ages_are_completed_years(age: str, years: int | None) -> None:
 @pytest.mark.parametrize(("value", "codes"), [("YES", ["burned_in_annotation"]), ("NO", [])])
 def test_burned_in_annotations_are_passed_on(value: str, codes: list[str]) -> None:
     found = read(radiograph(shadows(), BurnedInAnnotation=value, **WINDOW))
-    assert [notice.code for notice in found.notices] == codes
+    assert [warning.code for warning in found.warnings] == codes
 
 
 def test_uids_that_are_none_are_not_passed_on() -> None:

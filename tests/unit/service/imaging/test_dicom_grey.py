@@ -12,13 +12,13 @@ from service.errors import NotAChestXray, UndecodableImage
 from service.imaging.dicom_grey import to_grey
 from service.imaging.dicom_reader import read_elements
 from service.imaging.dicom_samples import read_layout, read_samples
-from service.imaging.radiograph import Notice, Pixels
+from service.imaging.radiograph import Pixels, PredictionWarning
 from tests.dicom import Samples, file_bytes, lut, radiograph, read, shadows
 
 WHOLE = {"WindowCenter": 2048, "WindowWidth": 4096}
 
 
-def shown(data: bytes) -> tuple[Pixels, tuple[Notice, ...]]:
+def shown(data: bytes) -> tuple[Pixels, tuple[PredictionWarning, ...]]:
     elements = read_elements(data, 10_000_000)
     layout = read_layout(elements)
     return to_grey(elements, layout, read_samples(elements, layout, 0))
@@ -198,8 +198,8 @@ def test_percentiles_take_the_place_of_a_missing_window_and_are_named(
     samples = shadows(400, 400) // 4 + 1500
     samples[0, :20] = 0  # a few outliers must not count
     samples[1, :20] = 4095
-    pixels, notices = shown(file_bytes(radiograph(samples, **window)))
-    assert [notice.code for notice in notices] == ["percentile_window"]
+    pixels, warnings = shown(file_bytes(radiograph(samples, **window)))
+    assert [warning.code for warning in warnings] == ["percentile_window"]
     low, high = np.percentile(samples, [0.5, 99.5])
     assert_close(pixels, np.clip((samples - low) / (high - low), 0, 1) * 255, most=2)
 
@@ -212,8 +212,8 @@ def test_a_flat_picture_without_a_window_is_shown() -> None:
 def test_8_bits_without_a_window_are_shown_as_they_are(signed: bool) -> None:
     samples = shadows(bits=8).astype(np.uint8)
     stored = (samples.astype(np.int16) - 128).astype(np.int8) if signed else samples
-    pixels, notices = shown(file_bytes(radiograph(stored, 8)))
-    assert notices == ()
+    pixels, warnings = shown(file_bytes(radiograph(stored, 8)))
+    assert warnings == ()
     np.testing.assert_array_equal(pixels, samples)
 
 

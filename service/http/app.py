@@ -1,0 +1,85 @@
+"""The application: everything is wired here, and nothing else happens here."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+
+from service import __version__
+from service.errors import PneumoniaError
+from service.http.gate import Gate
+from service.http.middleware import Observe
+from service.http.problems import answer_error
+from service.http.routes import explain, operations, pages, predict, v2
+from service.inference.predictor import Predictor
+from service.process.linger import Linger
+from service.runtime.metrics import Metrics
+from service.runtime.runtime import Runtime
+from service.settings import Settings
+
+_DESCRIPTION = """Reads frontal chest X-rays for pneumonia. **Not a medical device.**
+
+Every error is `application/problem+json` (RFC 9457) with a stable `code`, a sentence that says what
+to do, and the `request_id` that its log line carries. Send `X-Request-ID` to choose that yourself.
+"""
+
+_TAGS = [
+    {"name": "Images", "description": "An image in, an answer out."},
+    {"name": "Operations", "description": "For those who run the service."},
+]
+
+
+def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None) -> FastAPI:
+    """The service as an ASGI application; its runtime is ``app.state.runtime``.
+
+    Args:
+        settings: of the service.
+        predictor: what will answer, where it is being loaded already.
+    """
+    runtime = Runtime(settings, predictor)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Metrics]]:
+        async with runtime.running():
+            yield {"metrics": runtime.metrics}  # for what is refused before it gets here
+
+    app = FastAPI(
+        title="Pneumonia Detection",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.runtime = runtime
+    for router in (
+        predict.router,
+        explain.router,
+        operations.router,
+        v2.router,
+        pages.make_router(),
+    ):
+        app.include_router(router)
+        runtime.metrics.expect(router.routes)
+    for kind in (PneumoniaError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer_error)
+    # the last one added is the outermost
+    work = (*predict.router.routes, *explain.router.routes)
+    app.add_middleware(Gate, routes=work)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "Retry-After"],
+        )
+    app.add_middleware(Observe, metrics=runtime.metrics)
+    app.add_middleware(Linger)
+    return app

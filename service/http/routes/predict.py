@@ -1,0 +1,133 @@
+"""``POST /predict`` and ``POST /predict/batch``."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.requests import Request
+
+from service.errors import PneumoniaError
+from service.http.disconnect import cancel_on_disconnect
+from service.http.problems import problem_of, unexpected
+from service.http.request_context import request_context_of
+from service.http.routes.common import (
+    KEYED,
+    READING,
+    RunningParts,
+    problems,
+    upload,
+)
+from service.http.routes.run_prediction import run_prediction
+from service.http.routes.work import JudgeQuery, WorkRoute
+from service.http.schemas import (
+    BatchAnswer,
+    BatchPrediction,
+    BatchProblem,
+    PredictionAnswer,
+)
+from service.inference.predictor import Predictor
+from service.runtime.runtime import Runtime
+
+router = APIRouter(route_class=WorkRoute, dependencies=KEYED, tags=["Images"])
+
+
+class PredictQuery(JudgeQuery):
+    """What the addresses of this module may ask for."""
+
+    uids: bool = Field(
+        default=False,
+        description="Whether the answer names the study, series and instance of a DICOM file. By "
+        "default it does not, and nothing else that names or describes a patient is ever answered.",
+    )
+
+
+@router.post(
+    "/predict",
+    summary="Judge one image",
+    openapi_extra=upload("file"),
+    responses=problems(*READING),
+)
+async def predict(
+    request: Request, runtime: RunningParts, query: Annotated[PredictQuery, Query()]
+) -> PredictionAnswer:
+    """Judge one chest X-ray: pneumonia or not, how sure, which kind.
+
+    Send it as the form field `file`, or its bytes alone as the body: JPEG, PNG, BMP, TIFF, WebP or
+    DICOM (CR or DX). The answer holds no patient data; of a DICOM file it holds the UIDs where
+    `uids=true` asks for them.
+    """
+    predictor = runtime.predictor
+    predictor.model.contract.operating_point(query.operating_point)
+    context = request_context_of(request.scope)
+    with runtime.memory.hold() as hold:
+        data = await runtime.reader.read_one(request, hold)
+        answer = await cancel_on_disconnect(
+            request.receive,
+            run_prediction(
+                runtime, predictor, data, query.operating_point, context.request_id, query.uids
+            ),
+        )
+    context.decision = answer.decision
+    return answer
+
+
+@router.post(
+    "/predict/batch",
+    summary="Judge several images",
+    openapi_extra=upload("files", many=True),
+    responses=problems(*READING),
+)
+async def predict_batch(
+    request: Request, runtime: RunningParts, query: Annotated[PredictQuery, Query()]
+) -> BatchAnswer:
+    """Judge several chest X-rays; each gets a prediction or a problem of its own.
+
+    Send each as one form field `files`, in any of the formats of `/predict`. The results are in the
+    order of the upload.
+    """
+    predictor = runtime.predictor
+    predictor.model.contract.operating_point(query.operating_point)
+    request_id = request_context_of(request.scope).request_id
+    with runtime.memory.hold() as hold:
+        files = await runtime.reader.read_many(request, hold)
+        results = await cancel_on_disconnect(
+            request.receive,
+            _judge_all(runtime, predictor, files, query, request_id),
+        )
+    return BatchAnswer(request_id=request_id, results=results)
+
+
+async def _judge_all(
+    runtime: Runtime,
+    predictor: Predictor,
+    files: list[bytes | PneumoniaError],
+    query: PredictQuery,
+    request_id: str,
+) -> list[BatchPrediction | BatchProblem]:
+    """As many at a time as there are workers, so that a batch does not shed itself."""
+    results: list[BatchPrediction | BatchProblem] = []
+    waiting = iter(enumerate(files))
+
+    async def take_turns(waiting: Iterator[tuple[int, bytes | PneumoniaError]]) -> None:
+        for index, file in waiting:
+            try:
+                if isinstance(file, PneumoniaError):
+                    raise file
+                prediction = await run_prediction(
+                    runtime, predictor, file, query.operating_point, request_id, query.uids
+                )
+                results.append(BatchPrediction(index=index, prediction=prediction))
+                continue
+            except PneumoniaError as error:
+                problem = problem_of(error, request_id)
+            except Exception:  # noqa: BLE001 - a file spoils no other, whatever it does
+                problem = unexpected(request_id)
+            runtime.metrics.count_refusal(problem.code, problem.distance)
+            results.append(BatchProblem(index=index, problem=problem))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(runtime.settings.workers):
+            group.create_task(take_turns(waiting))
+    return sorted(results, key=lambda item: item.index)

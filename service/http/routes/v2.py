@@ -1,0 +1,175 @@
+"""The Open Inference Protocol, so that clients of other inference servers work unchanged.
+
+Its answers and errors are the protocol's, not this service's own; it is not in the OpenAPI
+document, since https://github.com/kserve/open-inference-protocol describes it.
+"""
+
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service import __version__
+from service.errors import InvalidRequest, TooLarge, UnknownModel, UnsupportedType
+from service.http.disconnect import cancel_on_disconnect
+from service.http.open_inference import InferRequest, Tensor, read_request, write_answer
+from service.http.problems import OPEN_INFERENCE
+from service.http.request_context import request_context_of
+from service.http.routes.common import KEYED, RunningParts
+from service.http.routes.run_prediction import run_prediction
+from service.http.schemas import PredictionAnswer
+from service.inference.predictor import Predictor
+from service.runtime.runtime import Runtime
+
+router = APIRouter(prefix=OPEN_INFERENCE, include_in_schema=False)
+
+# how much of an average image's work is the model's, and not the decoder's
+_INFERENCE_UNITS = 0.5
+
+_JSON_LENGTH = "Inference-Header-Content-Length"
+
+
+@router.get("")
+async def server() -> dict[str, Any]:
+    """What this server is."""
+    return {
+        "name": "pneumonia-detection",
+        "version": __version__,
+        "extensions": ["binary_tensor_data"],
+    }
+
+
+@router.get("/health/live")
+async def live() -> dict[str, bool]:
+    """Whether the process answers at all."""
+    return {"live": True}
+
+
+@router.get("/health/ready")
+async def ready(runtime: RunningParts) -> dict[str, bool]:
+    """Whether requests are taken."""
+    runtime.check_ready()
+    return {"ready": True}
+
+
+@router.get("/models/{name}/ready")
+@router.get("/models/{name}/versions/{version}/ready")
+async def model_ready(
+    runtime: RunningParts, name: str, version: str | None = None
+) -> dict[str, str | bool]:
+    """Whether requests for this model are taken."""
+    runtime.check_ready()
+    _check_model(runtime.predictor, name, version)
+    return {"name": name, "ready": True}
+
+
+@router.get("/models/{name}", dependencies=KEYED)
+@router.get("/models/{name}/versions/{version}", dependencies=KEYED)
+async def model(runtime: RunningParts, name: str, version: str | None = None) -> dict[str, Any]:
+    """The model's inputs and outputs. ``image`` or ``bytes`` is sent, not both."""
+    predictor = runtime.predictor
+    _check_model(predictor, name, version)
+    contract = predictor.model.contract
+    classes = len(contract.labels)
+    outputs = [("probabilities", "FP32", [-1, classes])]
+    if predictor.model.has_evidence:
+        outputs.append(("evidence", "FP32", [-1, classes, -1, -1]))
+    if contract.input_check_limit is not None:
+        outputs.append(("distance", "FP32", [-1]))
+    outputs += [("decision", "BYTES", [1]), ("probability", "FP32", [1])]
+    inputs = [
+        ("image", "UINT8", [-1, contract.input.height, contract.input.width, 1]),
+        ("bytes", "BYTES", [1]),
+    ]
+    return {
+        "name": contract.name,
+        "versions": [contract.version],
+        "platform": "onnxruntime_onnx",
+        "inputs": [_describe(*entry) for entry in inputs],
+        "outputs": [_describe(*entry) for entry in outputs],
+    }
+
+
+@router.post("/models/{name}/infer", dependencies=KEYED)
+@router.post("/models/{name}/versions/{version}/infer", dependencies=KEYED)
+async def infer(
+    request: Request, runtime: RunningParts, name: str, version: str | None = None
+) -> Response:
+    """Tensors in, the graph's outputs out; or an encoded image in, and the decision out."""
+    predictor = runtime.predictor
+    _check_model(predictor, name, version)
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedType("Compressed requests are not accepted.")
+    runtime.admission.check()
+    with runtime.memory.hold() as hold:
+        body = await runtime.reader.read_body(request, hold)
+        json_length = _json_length(request)
+        spec = predictor.model.contract.input
+        asked = read_request(body, json_length, spec.height, spec.width)
+        tensors = await cancel_on_disconnect(
+            request.receive, _infer(request, runtime, predictor, asked)
+        )
+    head = {"model_name": name, "model_version": predictor.model.contract.version}
+    answer, length = write_answer(head, tensors, asked)
+    if length is None:
+        return Response(answer, media_type="application/json")
+    headers = {_JSON_LENGTH: str(length)}
+    return Response(answer, headers=headers, media_type="application/octet-stream")
+
+
+async def _infer(
+    request: Request, runtime: Runtime, predictor: Predictor, asked: InferRequest
+) -> dict[str, Tensor]:
+    images = asked.images
+    if isinstance(images, bytes):
+        context = request_context_of(request.scope)
+        predictor.model.contract.operating_point(asked.operating_point)
+        answer = await run_prediction(
+            runtime, predictor, images, asked.operating_point, context.request_id
+        )
+        context.decision = answer.decision
+        return _outputs(answer)
+    if len(images) > runtime.settings.max_batch:
+        raise TooLarge(f"At most {runtime.settings.max_batch} images at once are accepted.")
+    done = await runtime.admission.run(
+        lambda: predictor.model.run(images), _INFERENCE_UNITS * len(images)
+    )
+    output = done.value
+    found = {
+        "probabilities": output.probabilities,
+        "evidence": output.evidence,
+        "distance": output.distance,
+    }
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+def _outputs(answer: PredictionAnswer) -> dict[str, Tensor]:
+    outputs: dict[str, Tensor] = {
+        "decision": [answer.decision.encode()],
+        "probability": np.array([answer.probability], np.float32),
+        "probabilities": np.array([list(answer.probabilities.values())], np.float32),
+    }
+    if answer.input_check.distance is not None:
+        outputs["distance"] = np.array([answer.input_check.distance], np.float32)
+    return outputs
+
+
+def _check_model(predictor: Predictor, name: str, version: str | None) -> None:
+    contract = predictor.model.contract
+    if name != contract.name or version not in (None, contract.version):
+        raise UnknownModel(f"The model here is {contract.name}, version {contract.version}.")
+
+
+def _json_length(request: Request) -> int | None:
+    text = request.headers.get(_JSON_LENGTH)
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > 12:
+        raise InvalidRequest(f"{_JSON_LENGTH} is not a number of bytes.")
+    return int(text)
+
+
+def _describe(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": shape}

@@ -1,0 +1,230 @@
+"""What the service answers, as its documentation shows it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from service.http.problems import Problem
+from service.imaging.radiograph import Uids
+from service.inference.contract import Contract
+from service.inference.predictor import Prediction
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class OperatingPointAnswer(_Answer):
+    """The rule that turned the probability into the decision."""
+
+    name: str = Field(examples=["balanced"])
+    threshold: float = Field(description="Pneumonia at or above this probability.", examples=[0.5])
+    sensitivity: float = Field(
+        description="The part of those with pneumonia that it found, where it was measured."
+    )
+    specificity: float = Field(
+        description="The part of those without pneumonia that it cleared, where it was measured."
+    )
+
+
+class InputCheckAnswer(_Answer):
+    """Whether the image is one the model can judge; all null where the model has no check."""
+
+    accepted: bool | None
+    distance: float | None = Field(description="From the chest X-rays it was made for, >= 0.")
+    limit: float | None = Field(description="The largest distance that is accepted.")
+
+
+class ImageAnswer(_Answer):
+    """What was decoded."""
+
+    format: str = Field(examples=["JPEG"])
+    width: int = Field(description="Columns of the original.")
+    height: int = Field(description="Rows of the original.")
+    bit_depth: int = Field(description="Significant bits a sample.")
+
+
+class UidsAnswer(_Answer):
+    """Which DICOM object the image is; each null where the file names none."""
+
+    study_instance_uid: str | None
+    series_instance_uid: str | None
+    sop_instance_uid: str | None
+
+
+class ModelAnswer(_Answer):
+    """Which model answered."""
+
+    name: str
+    version: str
+    sha256: str = Field(description="Of the model file.")
+
+
+class Timings(_Answer):
+    """Where the time went, in milliseconds, from the complete upload on."""
+
+    decode: float
+    queue: float
+    inference: float
+    total: float
+
+
+class WarningAnswer(_Answer):
+    """Something the reader of an answer should know."""
+
+    code: str = Field(description="Stable name.", examples=["upscaled"])
+    detail: str
+
+
+_EXAMPLE: JsonDict = {
+    "request_id": "8b6f0d6f2f0c4c2c9a5d0d3f6f1f7a11",
+    "decision": "pneumonia",
+    "probability": 0.981,
+    "probabilities": {"normal": 0.019, "bacterial": 0.903, "viral": 0.078},
+    "subtype": "bacterial",
+    "operating_point": {
+        "name": "balanced",
+        "threshold": 0.5,
+        "sensitivity": 0.98,
+        "specificity": 0.94,
+    },
+    "input_check": {"accepted": True, "distance": 7.1, "limit": 12.5},
+    "image": {"format": "JPEG", "width": 1422, "height": 1152, "bit_depth": 8},
+    "model": {"name": "pneumonia", "version": "1.0", "sha256": "9f86d0..."},
+    "timings_ms": {"decode": 5.1, "queue": 0.1, "inference": 8.4, "total": 14.0},
+    "warnings": [],
+}
+
+
+class PredictionAnswer(_Answer):
+    """One image, judged."""
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [_EXAMPLE]})
+
+    request_id: str
+    decision: Literal["pneumonia", "normal", "uncertain"]
+    probability: float = Field(
+        description="Of pneumonia: the sum over the labels that mean it, calibrated."
+    )
+    probabilities: dict[str, float] = Field(description="Each label's probability; they sum to 1.")
+    subtype: str | None = Field(
+        description="The likeliest label that means pneumonia, where probability >= threshold."
+    )
+    operating_point: OperatingPointAnswer
+    input_check: InputCheckAnswer
+    image: ImageAnswer
+    model: ModelAnswer
+    timings_ms: Timings
+    warnings: list[WarningAnswer]
+    uids: UidsAnswer | None = Field(
+        default=None,
+        exclude_if=lambda uids: uids is None,
+        description="Only where the query asks for them by `uids=true` and the image is DICOM.",
+    )
+
+
+class BatchPrediction(_Answer):
+    """A file of a batch that was judged."""
+
+    index: int = Field(description="Its place in the upload, from 0.")
+    prediction: PredictionAnswer
+
+
+class BatchProblem(_Answer):
+    """A file of a batch that was not."""
+
+    index: int = Field(description="Its place in the upload, from 0.")
+    problem: Problem
+
+
+class BatchAnswer(_Answer):
+    """One item a file, in the order of the upload."""
+
+    request_id: str
+    results: list[BatchPrediction | BatchProblem]
+
+
+class Health(_Answer):
+    """Whether the service takes requests."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ModelDescription(_Answer):
+    """The model file's contract, and the file's SHA-256."""
+
+    sha256: str
+    has_evidence: bool = Field(description="Whether /explain works.")
+    contract: Contract
+
+
+def describe(
+    prediction: Prediction,
+    model: ModelAnswer,
+    request_id: str,
+    queue_seconds: float,
+    total_seconds: float,
+    with_uids: bool = False,
+) -> PredictionAnswer:
+    """A prediction as it is answered.
+
+    Args:
+        prediction: what was found.
+        model: which model found it.
+        request_id: of the request.
+        queue_seconds: how long it waited for a worker.
+        total_seconds: from the complete upload to now.
+        with_uids: whether the caller asked which DICOM object it was.
+    """
+    point = prediction.operating_point
+    check = prediction.input_check
+    radiograph = prediction.radiograph
+    return PredictionAnswer(
+        request_id=request_id,
+        decision=prediction.decision,
+        probability=prediction.probability,
+        probabilities=prediction.probabilities,
+        subtype=prediction.subtype,
+        operating_point=OperatingPointAnswer(
+            name=point.name,
+            threshold=point.threshold,
+            sensitivity=point.sensitivity.value,
+            specificity=point.specificity.value,
+        ),
+        input_check=InputCheckAnswer(
+            accepted=check.accepted, distance=check.distance, limit=check.limit
+        ),
+        image=ImageAnswer(
+            format=radiograph.format,
+            width=radiograph.width,
+            height=radiograph.height,
+            bit_depth=radiograph.bit_depth,
+        ),
+        model=model,
+        timings_ms=Timings(
+            decode=_ms(prediction.decode_seconds),
+            queue=_ms(queue_seconds),
+            inference=_ms(prediction.inference_seconds),
+            total=_ms(total_seconds),
+        ),
+        warnings=[
+            WarningAnswer(code=warning.code, detail=warning.detail)
+            for warning in prediction.warnings
+        ],
+        uids=_uids(radiograph.uids) if with_uids else None,
+    )
+
+
+def _uids(uids: Uids | None) -> UidsAnswer | None:
+    if uids is None:
+        return None
+    return UidsAnswer(
+        study_instance_uid=uids.study,
+        series_instance_uid=uids.series,
+        sop_instance_uid=uids.instance,
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1e3, 3)

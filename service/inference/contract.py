@@ -1,0 +1,230 @@
+"""What a model file promises: written by the export into the file, read and checked by the service.
+
+The contract travels as JSON under one key of the ONNX ``metadata_props``, so that a model file is
+complete by itself: nobody has to guess its labels, its scaling or its threshold.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    ValidationError,
+    model_validator,
+)
+
+from service.errors import InvalidRequest, ModelFileError
+from service.imaging.preprocess import Resampling
+
+METADATA_KEY = "pneumonia_contract"
+FORMAT_VERSION = 1
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class InputSpec(_Frozen):
+    """The graph's input: uint8 ``[N, height, width, 1]``, grey, 0 black .. 255 white."""
+
+    name: Literal["image"] = "image"
+    height: int = Field(ge=32, le=2048)
+    width: int = Field(ge=32, le=2048)
+    resampling: Resampling = "bilinear"
+
+
+class Rate(_Frozen):
+    """A measured fraction with its 95 % interval."""
+
+    value: Fraction
+    low: Fraction
+    high: Fraction
+
+
+class OperatingPoint(_Frozen):
+    """One way of turning the probability of pneumonia into a decision.
+
+    Attributes:
+        name: what a request asks for.
+        threshold: pneumonia at or above it.
+        uncertain_low: with ``uncertain_high`` the band ``low <= probability < high`` that is
+            answered ``uncertain``; both None where there is no band.
+        rule: how the threshold was chosen, in words.
+        data: on which images it was chosen and measured.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
+    threshold: Fraction
+    uncertain_low: Fraction | None = None
+    uncertain_high: Fraction | None = None
+    sensitivity: Rate
+    specificity: Rate
+    rule: str
+    data: str
+
+    @model_validator(mode="after")
+    def _band_holds_the_threshold(self) -> Self:
+        low, high = self.uncertain_low, self.uncertain_high
+        if (low is None) != (high is None):
+            raise ValueError("uncertain_low and uncertain_high go together")
+        if low is not None and high is not None and not low <= self.threshold <= high:
+            raise ValueError("the uncertain band must hold the threshold")
+        return self
+
+    def decide(self, probability: float) -> Literal["pneumonia", "normal", "uncertain"]:
+        """The decision for a probability of pneumonia, 0..1."""
+        low, high = self.uncertain_low, self.uncertain_high
+        if low is not None and high is not None and low <= probability < high:
+            return "uncertain"
+        return "pneumonia" if probability >= self.threshold else "normal"
+
+
+class Histogram(_Frozen):
+    """Counts of reference images between ascending edges (one more edge than counts)."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.edges) != len(self.counts) + 1 or list(self.edges) != sorted(self.edges):
+            raise ValueError("a histogram needs ascending edges, one more than counts")
+        return self
+
+
+class Golden(_Frozen):
+    """A generated pattern and what the graph gave for it when it was exported."""
+
+    pattern: int = Field(ge=0)
+    sha256: str
+    probabilities: tuple[Fraction, ...]
+    distance: float | None = None
+
+
+class Contract(_Frozen):
+    """Everything a service or a reader must know about a model file.
+
+    Attributes:
+        temperature: by which the log odds of pneumonia are divided inside the graph.
+        offset: what is then added to them.
+        subtype_temperature: by which the logits of the kinds of pneumonia are divided.
+        population_age_years: youngest and oldest age, in completed years, that the figures hold
+            for; None where nobody knows.
+    """
+
+    format_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
+    created: datetime
+    labels: tuple[str, ...] = Field(min_length=2)
+    pneumonia_labels: tuple[str, ...] = Field(min_length=1)
+    input: InputSpec
+    temperature: float = Field(gt=0)
+    offset: float = Field(default=0.0, allow_inf_nan=False)
+    subtype_temperature: float = Field(
+        default=1.0,
+        gt=0,
+        # the second is what files written before 2026-11-27 call it
+        validation_alias=AliasChoices("subtype_temperature", "kind_temperature"),
+    )
+    operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
+    calibration: str = ""
+    input_check_limit: float | None = Field(default=None, gt=0)
+    population: str
+    population_age_years: tuple[NonNegativeInt, NonNegativeInt] | None = None
+    training_data: str
+    reference_histograms: dict[Literal["probability", "distance"], Histogram] = {}
+    metrics: dict[str, float] = {}
+    parity: dict[str, float] = {}
+    libraries: dict[str, str] = {}
+    golden: tuple[Golden, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _labels_agree(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels repeat")
+        ages = self.population_age_years
+        if ages is not None and ages[0] > ages[1]:
+            raise ValueError("population_age_years must be the youngest, then the oldest")
+        if not set(self.pneumonia_labels) < set(self.labels):
+            raise ValueError("pneumonia_labels must be some, not all, of the labels")
+        names = [point.name for point in self.operating_points]
+        if len(set(names)) != len(names) or "balanced" not in names:
+            raise ValueError("operating points need distinct names, one of them 'balanced'")
+        if any(len(golden.probabilities) != len(self.labels) for golden in self.golden):
+            raise ValueError("golden outputs need one probability a label")
+        return self
+
+    @property
+    def pneumonia_columns(self) -> tuple[int, ...]:
+        """Which columns of ``probabilities`` mean pneumonia."""
+        return tuple(self.labels.index(label) for label in self.pneumonia_labels)
+
+    def operating_point(self, name: str) -> OperatingPoint:
+        """The operating point of that name.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        for point in self.operating_points:
+            if point.name == name:
+                return point
+        known = ", ".join(point.name for point in self.operating_points)
+        raise InvalidRequest(f"This model has no operating point of that name. It has: {known}.")
+
+    def to_metadata(self) -> dict[str, str]:
+        """The entry to write into an ONNX file's ``metadata_props``."""
+        return {METADATA_KEY: self.model_dump_json()}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
+        """Read the contract from an ONNX file's metadata.
+
+        Raises:
+            ModelFileError: there is none, or it is not whole; one line that names the first fault.
+        """
+        if METADATA_KEY not in metadata:
+            raise ModelFileError(
+                "the model file carries no contract; make one with `pneumonia export`"
+            )
+        try:
+            return cls.model_validate_json(metadata[METADATA_KEY])
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "contract"
+            raise ModelFileError(
+                f"the model file's contract is broken: {place}: {first['msg']}"
+            ) from None
+
+
+def golden_pattern(number: int, height: int, width: int) -> NDArray[np.uint8]:
+    """A picture that is the same on every machine: integer arithmetic, no random generator.
+
+    Args:
+        number: which pattern; each mixes waves and steps of other lengths.
+        height: rows.
+        width: columns.
+
+    Returns:
+        uint8 ``[height, width, 1]``.
+    """
+    y, x = np.indices((height, width), np.int64)
+    ramp = (x * (3 + number) + y * (5 + 2 * number)) % 256
+    bumps = (x * x + (1 + number) * y * y + x * y) // (64 + 32 * number) % 256
+    pattern: NDArray[np.uint8] = ((ramp + 2 * bumps) // 3).astype(np.uint8)
+    return pattern[..., np.newaxis]
+
+
+def pattern_hash(pattern: NDArray[np.uint8]) -> str:
+    """SHA-256 of a pattern's samples, hexadecimal."""
+    return hashlib.sha256(pattern.tobytes()).hexdigest()

@@ -1,0 +1,19 @@
+"""From a model file to what answers."""
+
+from service.imaging.radiograph import Limits
+from service.inference.model import OnnxModel
+from service.inference.predictor import Predictor
+from service.settings import Settings
+
+
+def load_predictor(settings: Settings) -> Predictor:
+    """Load and check the model file, and wire it.
+
+    Raises:
+        ModelFileError: see :class:`service.inference.model.OnnxModel`.
+    """
+    return Predictor(
+        OnnxModel(settings.model, settings.model_sha256),
+        Limits(max_pixels=settings.max_pixels),
+        refuse=settings.input_check == "refuse",
+    )

@@ -1,0 +1,237 @@
+"""The one path from bytes to an answer; the only place where a probability becomes a decision."""
+
+import contextlib
+import time
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.errors import NoEvidence, NotAChestXray
+from service.imaging.decode import decode
+from service.imaging.overlay import evidence_layer, overlay
+from service.imaging.preprocess import DECODE_MARGIN, size_warnings, to_model_input
+from service.imaging.radiograph import Limits, Pixels, PredictionWarning, Radiograph
+from service.inference.contract import Contract, OperatingPoint, golden_pattern
+from service.inference.model import Model, ModelOutput
+from service.inference.suspected_cause import ADVICE, find_suspected_cause
+
+Decision: TypeAlias = Literal["pneumonia", "normal", "uncertain"]
+Layer: TypeAlias = Literal["overlay", "evidence"]
+
+_UNLIKE = "The image is too unlike the chest X-rays this model was made for and cannot be judged."
+_SEND_A_CHEST = "Send one upright frontal chest X-ray, not inverted, with nothing around it."
+
+# pictures with evidence have no longer side than this: more shows nothing more of a coarse map
+PICTURE_SIDE = 1536
+
+
+@dataclass(frozen=True)
+class InputCheck:
+    """How the input check ended; all None where the model has none."""
+
+    accepted: bool | None
+    distance: float | None
+    limit: float | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One answer.
+
+    Attributes:
+        decision: ``pneumonia``, ``normal`` or ``uncertain``.
+        probability: of pneumonia, 0..1: the sum over the labels that mean it.
+        probabilities: label -> calibrated probability, summing to 1.
+        subtype: the likeliest pneumonia label where ``probability`` reaches the threshold and there
+            are several, else None.
+        operating_point: which rule decided.
+        input_check: whether the image is one the model can judge.
+        radiograph: what was decoded; its image is the one the model saw, which lets the large
+            one go.
+        decode_seconds: decoding and resizing.
+        inference_seconds: the graph.
+        warnings: what a reader should know.
+    """
+
+    decision: Decision
+    probability: float
+    probabilities: dict[str, float]
+    subtype: str | None
+    operating_point: OperatingPoint
+    input_check: InputCheck
+    radiograph: Radiograph
+    decode_seconds: float
+    inference_seconds: float
+    warnings: tuple[PredictionWarning, ...]
+
+
+class Predictor:
+    """Answers for encoded images, one at a time, on the calling thread; safe to share."""
+
+    def __init__(self, model: Model, limits: Limits | None = None, refuse: bool = True) -> None:
+        """Wire a model.
+
+        Args:
+            model: what computes.
+            limits: what may be decoded.
+            refuse: whether a failed input check raises (else the answer is flagged).
+        """
+        self.model = model
+        self._limits = limits or Limits()
+        self._refuse = refuse
+
+    def predict(self, data: bytes, operating_point: str = "balanced") -> Prediction:
+        """Answer for one encoded image.
+
+        Raises:
+            InvalidRequest: the model has no such operating point.
+            UndecodableImage, UnsupportedType, TooLarge: see :func:`service.imaging.decode.decode`.
+            NotAChestXray: the input check failed and refusal is on.
+        """
+        contract = self.model.contract
+        point = contract.operating_point(operating_point)
+        start = time.perf_counter()
+        radiograph, image = self._read(data)
+        decoded = time.perf_counter()
+        output = self.model.run(image[np.newaxis])
+        done = time.perf_counter()
+        check, doubts = self._check(image, output)
+        probabilities = [float(value) for value in output.probabilities[0]]
+        probability = min(1.0, sum(probabilities[column] for column in contract.pneumonia_columns))
+        subtype = None
+        if probability >= point.threshold and len(contract.pneumonia_columns) > 1:
+            subtype = contract.labels[
+                max(contract.pneumonia_columns, key=probabilities.__getitem__)
+            ]
+        height, width, _ = image.shape
+        return Prediction(
+            decision=point.decide(probability),
+            probability=probability,
+            probabilities=dict(zip(contract.labels, probabilities, strict=True)),
+            subtype=subtype,
+            operating_point=point,
+            input_check=check,
+            radiograph=replace(radiograph, image=Image.fromarray(image[..., 0])),
+            decode_seconds=decoded - start,
+            inference_seconds=done - decoded,
+            warnings=(
+                *radiograph.warnings,
+                *size_warnings(radiograph, height, width),
+                *_age_warnings(radiograph, contract),
+                *doubts,
+            ),
+        )
+
+    def explain(
+        self,
+        data: bytes,
+        operating_point: str = "balanced",
+        alpha: float = 0.5,
+        layer: Layer = "overlay",
+    ) -> bytes:
+        """Draw the evidence of the pneumonia labels over the image.
+
+        See :func:`pneumonia_evidence` for what is drawn; its positive parts are coloured.
+
+        Args:
+            data: one encoded image.
+            operating_point: as for :meth:`predict`; it decides nothing here but must exist.
+            alpha: opacity of the evidence, 0..1.
+            layer: ``overlay`` for the image with the evidence over it, ``evidence`` for the
+                evidence alone, at the same size.
+
+        Returns:
+            PNG, RGB for ``overlay``, RGBA for ``evidence``; no side above ``PICTURE_SIDE`` pixels.
+
+        Raises:
+            NoEvidence: the model file has no map.
+            PneumoniaError: as :meth:`predict`.
+        """
+        contract = self.model.contract
+        contract.operating_point(operating_point)
+        radiograph, image = self._read(data)
+        output = self.model.run(image[np.newaxis])
+        if output.evidence is None:
+            raise NoEvidence("This model has no evidence map. Use one whose network has it.")
+        self._check(image, output)
+        if radiograph.image.size != (radiograph.width, radiograph.height):
+            # the decoder made it as small as the model needs it, which is less than eyes like
+            radiograph = decode(data, self._limits, PICTURE_SIDE)
+        picture = _picture(radiograph.image)
+        evidence = pneumonia_evidence(contract, output.evidence)[0]
+        if layer == "evidence":
+            return evidence_layer(picture.size, evidence, alpha)
+        return overlay(picture, evidence, alpha)
+
+    def warm_up(self) -> None:
+        """Answer once for a made picture, so that the first caller does not pay for loading."""
+        spec = self.model.contract.input
+        stream = BytesIO()
+        Image.fromarray(golden_pattern(0, spec.height, spec.width)[..., 0]).save(stream, "JPEG")
+        with contextlib.suppress(NotAChestXray):
+            self.predict(stream.getvalue())
+
+    def _read(self, data: bytes) -> tuple[Radiograph, Pixels]:
+        """The decoded image, and the model's input made of it."""
+        spec = self.model.contract.input
+        radiograph = decode(data, self._limits, DECODE_MARGIN * max(spec.height, spec.width))
+        return radiograph, to_model_input(
+            radiograph.image, spec.height, spec.width, spec.resampling
+        )
+
+    def _check(
+        self, image: Pixels, output: ModelOutput
+    ) -> tuple[InputCheck, tuple[PredictionWarning, ...]]:
+        limit = self.model.contract.input_check_limit
+        if limit is None or output.distance is None:
+            return InputCheck(None, None, None), ()
+        distance = float(output.distance[0])
+        if distance <= limit:
+            return InputCheck(True, distance, limit), ()
+        suspected_cause = find_suspected_cause(self.model, image, limit)
+        advice = ADVICE[suspected_cause] if suspected_cause else _SEND_A_CHEST
+        sentence = f"{_UNLIKE} {advice}"
+        if self._refuse:
+            raise NotAChestXray(sentence, distance, limit, suspected_cause)
+        return InputCheck(False, distance, limit), (
+            PredictionWarning("not_a_chest_xray", sentence),
+        )
+
+
+def pneumonia_evidence(contract: Contract, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The maps of all pneumonia labels in one, float32 ``[N, C, h, w]`` to ``[N, h, w]``.
+
+    It is the sum of the uncalibrated logits' maps over the pneumonia labels, each first taken
+    relative to the mean over the other labels' maps. For one label this is exact (the map's mean
+    plus a bias is the logit); for the sum of several it is a summary, since probabilities do not
+    add up in logits.
+    """
+    ours = list(contract.pneumonia_columns)
+    others = np.delete(maps, ours, axis=1).mean(axis=1, keepdims=True)
+    summed: NDArray[np.float32] = (maps[:, ours] - others).sum(axis=1)
+    return summed
+
+
+def _age_warnings(radiograph: Radiograph, contract: Contract) -> tuple[PredictionWarning, ...]:
+    """Whether the file says that the patient is of another age than the model was made for."""
+    age, ages = radiograph.age_years, contract.population_age_years
+    if age is None or ages is None or ages[0] <= age <= ages[1]:
+        return ()
+    sentence = (
+        "The age that the file states for the patient is outside the "
+        f"{ages[0]} to {ages[1]} years that the model's figures hold for."
+    )
+    return (PredictionWarning("outside_training_population", sentence),)
+
+
+def _picture(image: Image.Image) -> Image.Image:
+    """The image at a size to look at."""
+    scale = max(image.size) / PICTURE_SIDE
+    if scale > 1:
+        width, height = (max(1, round(side / scale)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return image

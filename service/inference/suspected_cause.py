@@ -1,0 +1,44 @@
+"""What was done to a chest X-ray that the input check refused, where it can be put right.
+
+Inverted grey values are the commonest mistake with DICOM files (MONOCHROME1 read as MONOCHROME2 or
+the other way round), pictures turned on their side the commonest with photographs of films.
+"""
+
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from service.imaging.radiograph import Pixels
+from service.inference.model import Model
+
+SuspectedCause: TypeAlias = Literal["inverted", "upside_down", "sideways"]
+
+ADVICE: dict[SuspectedCause, str] = {
+    "inverted": "It looks like a chest X-ray whose grey values are inverted. Send it with bones "
+    "white and air black.",
+    "upside_down": "It looks like a chest X-ray upside down. Send it with the head above.",
+    "sideways": "It looks like a chest X-ray on its side. Send it with the head above.",
+}
+
+
+def find_suspected_cause(model: Model, image: Pixels, limit: float) -> SuspectedCause | None:
+    """Undo each known mistake and see which result the input check accepts as a chest X-ray.
+
+    Args:
+        model: with an input check.
+        image: the model's input, refused as it is, uint8 ``[height, width, 1]``.
+        limit: the largest distance that is accepted.
+
+    Returns:
+        The one whose undoing lies nearest, None where none is accepted.
+    """
+    undone: list[tuple[SuspectedCause, Pixels]] = [
+        ("inverted", 255 - image),
+        ("upside_down", image[::-1, ::-1]),
+    ]
+    if image.shape[0] == image.shape[1]:
+        undone += [("sideways", np.rot90(image)), ("sideways", np.rot90(image, 3))]
+    distances = model.run(np.stack([pixels for _, pixels in undone])).distance
+    assert distances is not None  # it was refused by distance
+    nearest = int(distances.argmin())
+    return undone[nearest][0] if distances[nearest] <= limit else None

@@ -1,0 +1,109 @@
+"""The process around the application: its socket, its signals, its end."""
+
+import asyncio
+import ipaddress
+import logging
+import math
+import signal
+import socket
+from concurrent.futures import Future
+from types import FrameType
+
+import uvicorn
+
+from service.errors import StartError
+from service.http.app import create_app
+from service.inference.predictor import Predictor
+from service.process.protocol import BoundedProtocol
+from service.runtime.runtime import Runtime
+from service.settings import Settings, ignored_variables
+
+_logger = logging.getLogger("service.process.server")
+
+# beyond the time to drain, for answering what could not be finished
+_LAST_WORDS_SECONDS = 1
+
+
+def serve(settings: Settings, predictor: "Future[Predictor]") -> bool:
+    """Listen and serve until a signal comes.
+
+    Args:
+        settings: of the service.
+        predictor: what will answer, as soon as it is loaded.
+
+    Returns:
+        Whether all accepted work was finished.
+
+    Raises:
+        ModelFileError: the model cannot be served.
+        StartError: the address cannot be listened on.
+    """
+    app = create_app(settings, predictor)
+    runtime: Runtime = app.state.runtime
+    listener = listen(settings.host, settings.port)
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + _LAST_WORDS_SECONDS,
+    )
+    host, port = listener.getsockname()[:2]
+    _logger.info("listening", extra={"fields": {"host": host, "port": port}})
+    if not settings.api_key_sha256 and not ipaddress.ip_address(host).is_loopback:
+        _logger.warning(
+            "no key is asked for on an address others may reach: set PNEUMONIA_API_KEY_SHA256"
+        )
+    ignored = ignored_variables()
+    if ignored:
+        _logger.warning("no settings, and ignored", extra={"fields": {"variables": ignored}})
+    with listener:
+        _Server(config, runtime).run([listener])
+    if runtime.failure:
+        raise runtime.failure
+    _logger.info("stopped", extra={"fields": {"finished": runtime.finished}})
+    return runtime.finished
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; connections wait in it until the server takes them.
+
+    Raises:
+        StartError: the address is in use, not ours, or no address.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+        reason = getattr(error, "strerror", None) or "no such address"
+        raise StartError(f"cannot listen on {host} port {port}: {reason}") from error
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, but a signal first lowers readiness, and a signal is no failure."""
+
+    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+        super().__init__(config)
+        self._runtime = runtime
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Begin to drain; a second interrupt from the keyboard ends at once."""
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self._runtime.drain()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port, let requests finish, and let those that cannot hear it."""
+        await super().shutdown(sockets)
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_LAST_WORDS_SECONDS)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether it is time to close the port."""
+        if self._runtime.closing or self._runtime.failure:
+            self.should_exit = True
+        return await super().on_tick(counter)

@@ -1,0 +1,148 @@
+"""What runs: the model, the admission, and whether requests are taken."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+
+from service.errors import NotReady
+from service.http.uploads import UploadMemory, UploadReader
+from service.inference.loading import load_predictor
+from service.inference.predictor import Predictor
+from service.runtime.admission import Admission
+from service.runtime.metrics import Metrics
+from service.settings import Settings
+
+
+class Runtime:
+    """The parts of one running service and its way from starting over ready to drained.
+
+    Attributes:
+        settings: what it was made with.
+        metrics: what it counts.
+        reader: how it reads uploads.
+        memory: what it may hold of them.
+        finished: whether all accepted work was done when the service stopped.
+    """
+
+    def __init__(self, settings: Settings, predictor: "Future[Predictor] | None" = None) -> None:
+        """Start with nothing running.
+
+        Args:
+            settings: of the service.
+            predictor: what will answer, where it is being loaded already.
+        """
+        self.settings = settings
+        self._early = predictor
+        self.metrics = Metrics()
+        self.reader = UploadReader(settings.max_bytes, settings.max_batch, settings.body_seconds)
+        self.memory = UploadMemory(settings.max_upload_memory)
+        self.finished = True
+        self._admission: Admission | None = None
+        self._predictor: Predictor | None = None
+        self._loading: asyncio.Future[Predictor] | None = None
+        self._drained_from: float | None = None
+        self.metrics.ready.set_function(lambda: float(self.ready))
+        self.metrics.queued_jobs.set_function(
+            lambda: self._admission.queued if self._admission else 0
+        )
+        self.metrics.queued_work.set_function(
+            lambda: self._admission.expected_wait() if self._admission else 0
+        )
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the model could not be loaded; None as long as nothing is wrong."""
+        loading = self._loading
+        if loading is None or not loading.done() or loading.cancelled():
+            return None
+        return loading.exception()
+
+    @property
+    def ready(self) -> bool:
+        """Whether a load balancer should send requests here."""
+        return self._predictor is not None and self._drained_from is None
+
+    def check_ready(self) -> None:
+        """Raise unless :attr:`ready`.
+
+        Raises:
+            NotReady: which of starting and ending it is.
+        """
+        if self._drained_from is not None:
+            raise NotReady("The service is shutting down.")
+        if self._predictor is None:
+            raise NotReady("The model is being loaded.")
+
+    @property
+    def closing(self) -> bool:
+        """Whether new requests are refused because the service is about to end."""
+        if self._drained_from is None:
+            return False
+        return time.monotonic() >= self._drained_from + self.settings.drain_delay_seconds
+
+    @property
+    def predictor(self) -> Predictor:
+        """What answers.
+
+        Raises:
+            NotReady: the model is not loaded yet, or the service is about to end.
+        """
+        if self.closing:
+            raise NotReady("The service is shutting down. Ask another replica.")
+        if self._predictor is None:
+            raise NotReady("The model is being loaded. Try again in a few seconds.")
+        return self._predictor
+
+    @property
+    def admission(self) -> Admission:
+        """Who may run when; there is one as soon as the predictor is there."""
+        if self._admission is None:
+            raise NotReady("The service is not running.")
+        return self._admission
+
+    def drain(self) -> None:
+        """Tell load balancers to go; requests are still taken for ``drain_delay_seconds``."""
+        if self._drained_from is None:
+            self._drained_from = time.monotonic()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Load the model in the background; at the end wait for the work that was accepted."""
+        settings = self.settings
+        self._admission = Admission(
+            settings.workers, settings.max_wait_seconds, settings.deadline_seconds
+        )
+        self._loading = (
+            asyncio.wrap_future(self._early)
+            if self._early
+            else asyncio.ensure_future(asyncio.to_thread(self._load))
+        )
+        self._loading.add_done_callback(self._loaded)
+        try:
+            yield
+        finally:
+            self._predictor = None
+            self.drain()
+            self._loading.cancel()
+            await asyncio.wait({self._loading})
+            self.finished = await self._admission.close(max(0.0, self._time_to_drain()))
+
+    def _time_to_drain(self) -> float:
+        """Seconds left for accepted work."""
+        settings = self.settings
+        until = (self._drained_from or 0) + settings.drain_delay_seconds + settings.drain_seconds
+        return until - time.monotonic()
+
+    def _load(self) -> Predictor:
+        predictor = load_predictor(self.settings)
+        predictor.warm_up()
+        return predictor
+
+    def _loaded(self, loading: "asyncio.Future[Predictor]") -> None:
+        if loading.cancelled() or loading.exception():
+            return
+        self._predictor = loading.result()
+        model = self._predictor.model
+        self.metrics.describe_model(model.contract, model.sha256)

@@ -1,0 +1,257 @@
+"""Connections whose request never gets complete."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.process import protocol
+from service.process.linger import Linger
+from tests.waiting import PATIENCE_SECONDS
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says hello."""
+    await PlainTextResponse("hello")(scope, receive, send)
+
+
+async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says how many bytes it was sent."""
+    count = len(await Request(scope, receive).body())
+    await PlainTextResponse(f"{count} bytes")(scope, receive, send)
+
+
+MUCH = 50_000_000
+
+
+async def talkative(scope: Scope, receive: Receive, send: Send) -> None:
+    """Says more than the kernel keeps for a client that does not listen."""
+    await PlainTextResponse(bytes(MUCH))(scope, receive, send)
+
+
+Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 1.5)
+    monkeypatch.setattr(protocol, "REST_SECONDS", 1.5)
+    monkeypatch.setattr(protocol, "READ_SECONDS", 0.5)
+
+
+def serve(client: Client, app: ASGIApp = app) -> None:
+    """Run a client against a server of this protocol."""
+
+    async def run() -> None:
+        config = uvicorn.Config(
+            app, http=protocol.BoundedProtocol, lifespan="off", log_config=None, access_log=False
+        )
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(server.serve([listener]))
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            try:
+                await asyncio.wait_for(client(reader, writer), PATIENCE_SECONDS)
+            finally:
+                writer.close()
+                server.should_exit = True
+                await serving
+
+    asyncio.run(run())
+
+
+async def closed_after(reader: asyncio.StreamReader) -> float:
+    begun = time.monotonic()
+    # A byte sent after the server has closed is answered with a reset: that is an end as well.
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    return time.monotonic() - begun
+
+
+def test_a_connection_that_asks_nothing_is_closed() -> None:
+    async def client(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        assert await closed_after(reader) > 1
+
+    serve(client)
+
+
+def test_a_head_that_drips_is_closed() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end = asyncio.create_task(closed_after(reader))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Drip: ")
+        while not end.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+        assert await end > 1
+
+    serve(client)
+
+
+def test_the_second_head_of_a_connection_has_its_time_too() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        for _ in range(3):
+            writer.write(request[:10])
+            await asyncio.sleep(0.6)
+            writer.write(request[10:])
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+        writer.write(request[:10])
+        assert await closed_after(reader) > 1
+
+    serve(client)
+
+
+async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+    await asyncio.sleep(2)
+    await app(scope, receive, send)
+
+
+def test_a_slow_answer_is_not_a_slow_head() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client, slow)
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_an_offer_to_upgrade_costs_no_body(segments: int) -> None:
+    # Java's HTTP client and `curl --http2` make it where there is no TLS
+    head = (
+        b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"UPGRADE: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 7\r\n\r\n"
+    )
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            if segments == 1:
+                writer.write(head + b"picture")
+            else:
+                writer.write(head)
+                await asyncio.sleep(0.2)
+                writer.write(b"picture")
+            assert (await reader.readuntil(b"7 bytes")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client, counting)
+
+
+@pytest.mark.parametrize(
+    ("head", "app"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", talkative),
+        # the rest of a request that never ends is waited for between two parts of the answer
+        (
+            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Linger(talkative, idle_seconds=0.2),
+        ),
+    ],
+    ids=["whole request", "half a request"],
+)
+def test_an_answer_that_nobody_reads_is_given_up(head: bytes, app: ASGIApp) -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        await asyncio.sleep(2)
+        read = 0
+        with suppress(ConnectionResetError):
+            while chunk := await reader.read(2**20):
+                read += len(chunk)
+        assert 0 < read < MUCH
+
+    serve(client, app)
+
+
+def test_a_body_is_not_taken_for_a_head_wherever_segments_end() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n"
+    body = b"pixel\r\nUpgrade: 12345"
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for cut in range(1, 5):
+            writer.write(head[:-cut])
+            await asyncio.sleep(0.1)
+            writer.write(head[-cut:] + body)
+            assert (await reader.readuntil(b"21 bytes")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client, counting)
+
+
+def test_an_answer_that_is_read_slowly_is_not_given_up() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(10):
+            await reader.readexactly(MUCH // 10)
+            await asyncio.sleep(0.15)
+
+    serve(client, talkative)
+
+
+REFUSED = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+
+
+def test_the_rest_of_a_body_that_was_answered_is_thrown_away() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            writer.write(REFUSED)
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+            writer.write(bytes(100_000))
+
+    serve(client)
+
+
+def test_the_rest_of_a_body_that_was_answered_is_not_waited_for() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(REFUSED)
+        await reader.readuntil(b"hello")
+        end = asyncio.create_task(closed_after(reader))
+        while not end.done():
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+        assert await end > 1
+
+    serve(client)
+
+
+def test_a_rest_that_came_in_time_does_not_end_the_connection() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(REFUSED)
+        await reader.readuntil(b"hello")
+        writer.write(bytes(100_000))
+        await asyncio.sleep(0.8)
+        writer.write(REFUSED)
+        await reader.readuntil(b"hello")
+        await asyncio.sleep(0.8)
+        writer.write(bytes(100_000) + REFUSED)
+        await reader.readuntil(b"hello")
+
+    serve(client)
+
+
+def test_a_connection_is_closed_that_asks_nothing_after_the_rest_of_a_body() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(REFUSED)
+        await reader.readuntil(b"hello")
+        writer.write(bytes(100_000))
+        assert await closed_after(reader) > 1
+
+    serve(client)
+
+
+def test_the_body_of_the_next_request_is_no_rest_of_the_one_before() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.2)
+        writer.write(REFUSED)  # comes while the first is answered
+        await reader.readuntil(b"hello")
+        await asyncio.sleep(1.7)
+        writer.write(bytes(100_000))
+        await reader.readuntil(b"hello")
+
+    serve(client, slow)
