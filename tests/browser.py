@@ -93,7 +93,7 @@ class Reader:
 
     def wait_for_picture(self) -> None:
         """Wait until the viewer has what it asked the service for."""
-        expect(self.page.locator(".stages[data-case]:not([aria-busy])")).to_be_visible()
+        expect(self.page.locator(".viewports[data-case]:not([aria-busy])")).to_be_visible()
 
     def wait_until(self, holds: Callable[[], object], what: str) -> None:
         """As :func:`tests.waiting.wait_until`, while the browser goes on."""

@@ -28,7 +28,7 @@ def test_axe_finds_nothing(open_reader: ReaderFactory, size: tuple[int, int], th
     busy = {"code": "overloaded", "status": 429, "detail": "Later.", "retry_after": 600}
     reader.page.route("**/predict", lambda route: route.fulfill(status=429, json=busy))
     reader.add(BRIGHT, wait=False)
-    expect(reader.verdict).to_contain_text("tries again by itself")
+    expect(reader.verdict).to_contain_text("retries automatically")
     found["busy"] = violations(reader)
     reader.card.get_by_role("button", name="Cancel").click()
     expect(reader.verdict).to_contain_text("Cancelled")
@@ -118,7 +118,7 @@ def test_answers_are_read_out(reader: Reader) -> None:
     reader.add(BRIGHT)
     expect(voice).to_have_text(re.compile(r"bright.jpg: Pneumonia, probability 9\d\.\d%"))
     reader.add(TEXT)
-    expect(voice).to_contain_text("notes.txt: Not an image it can read. Save it as")
+    expect(voice).to_contain_text("notes.txt: Unsupported file type. Save it as")
     reader.page.get_by_label("Screening").check()
     expect(voice).to_contain_text("Operating point Screening")
     reader.add(DIM, BRIGHT)
@@ -135,8 +135,8 @@ def test_the_gauge_says_in_words_what_it_shows(reader: Reader) -> None:
 
 
 def test_single_keys_can_be_turned_off(reader: Reader) -> None:
-    reader.page.get_by_role("button", name="Keys").click()
-    reader.page.get_by_label("Use single-letter keys").uncheck()
+    reader.page.get_by_role("button", name="Keyboard shortcuts").click()
+    reader.page.get_by_label("Use single-letter shortcuts").uncheck()
     reader.page.keyboard.press("Escape")
     reader.page.keyboard.press("m")
     expect(reader.page.get_by_role("dialog")).to_be_hidden()

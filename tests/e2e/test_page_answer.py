@@ -20,7 +20,7 @@ def test_a_newcomer_sees_an_answer_with_evidence_after_one_click(reader: Reader)
     reader.page.get_by_role("button", name="Try an example").click()
     expect(reader.verdict).to_contain_text("Pneumonia")
     expect(reader.card).to_contain_text("Probability of pneumonia")
-    evidence = reader.page.locator(".stage .evidence").first
+    evidence = reader.page.locator(".viewport .evidence").first
     expect(evidence).to_have_css("opacity", "0.4")
     reader.wait_for_picture()
     assert evidence.evaluate("image => image.decode().then(() => image.naturalWidth)") > GRID
@@ -103,7 +103,7 @@ def test_the_page_decides_as_the_service_does(
 
 def test_warnings_are_told_in_plain_words(reader: Reader) -> None:
     reader.add(upload("small.jpg", picture(160, (48, 48))))
-    expect(reader.card).to_contain_text("smaller than what the model looks at")
+    expect(reader.card).to_contain_text("input and was enlarged")
     assert "upscaled" not in reader.card.inner_text()
 
 
@@ -121,10 +121,10 @@ def test_an_unknown_warning_is_told_in_the_words_of_the_service(reader: Reader) 
 @pytest.mark.parametrize(
     ("content", "title", "todo"),
     [
-        (b"hello", "Not an image it can read", "Save it as DICOM, JPEG or PNG"),
+        (b"hello", "Unsupported file type", "Save it as DICOM, JPEG or PNG"),
         (b"", "The file is damaged", "Get the complete, original file"),
         (picture(160)[:400], "The file is damaged", "Get the complete, original file"),
-        (picture(0), "Cannot be judged", "Add one frontal chest X-ray"),
+        (picture(0), "Not recognised as a chest X-ray", "Add one frontal chest X-ray"),
     ],
     ids=["text", "empty", "truncated", "refused"],
 )
@@ -136,7 +136,7 @@ def test_a_refusal_says_what_to_do_next(
     expect(reader.verdict).to_contain_text(todo)
     expect(reader.card).to_contain_text("The service says")
     expect(reader.page.get_by_role("button", name="Retry")).to_have_count(0)
-    expect(reader.page.locator(".stage .evidence").first).to_be_hidden()
+    expect(reader.page.locator(".viewport .evidence").first).to_be_hidden()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_an_answer_of_something_in_between_is_told_too(reader: Reader) -> None:
         "**/predict", lambda route: route.fulfill(status=502, body="<h1>Bad Gateway</h1>")
     )
     reader.add(BRIGHT)
-    expect(reader.verdict).to_contain_text("An unexpected answer")
+    expect(reader.verdict).to_contain_text("Unexpected response")
 
 
 def test_a_dead_service_is_told_and_retried(reader: Reader) -> None:

@@ -29,14 +29,14 @@ def asked(open_reader: ReaderFactory, keyed_url: str) -> Reader:
     """Somebody who has opened the page and sees the question for the key."""
     reader = open_reader(url=keyed_url)
     reader.open(ready=False)
-    expect(reader.page.get_by_role("dialog", name="A key, please")).to_be_visible()
+    expect(reader.page.get_by_role("dialog", name="API key required")).to_be_visible()
     return reader
 
 
 def test_axe_finds_nothing_in_the_question_for_the_key(asked: Reader) -> None:
     assert violations(asked) == []
     asked.page.keyboard.press("Escape")
-    expect(asked.page.locator("#notice")).to_contain_text("A key is needed")
+    expect(asked.page.locator("#notice")).to_contain_text("An API key is required")
     assert violations(asked) == []
 
 
@@ -63,6 +63,6 @@ def test_a_wrong_key_is_told_and_asked_for_again(asked: Reader) -> None:
 def test_without_a_key_the_page_says_what_to_do(asked: Reader) -> None:
     asked.page.keyboard.press("Escape")
     notice = asked.page.locator("#notice")
-    expect(notice).to_contain_text("A key is needed")
+    expect(notice).to_contain_text("An API key is required")
     notice.get_by_role("button", name="Retry").click()
-    expect(asked.page.get_by_role("dialog", name="A key, please")).to_be_visible()
+    expect(asked.page.get_by_role("dialog", name="API key required")).to_be_visible()

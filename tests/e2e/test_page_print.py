@@ -32,7 +32,7 @@ def test_one_page_a_case(printing: Reader) -> None:
     for name, words in (
         ("bright.jpg", "Pneumonia"),
         ("tall.png", "Normal"),
-        ("notes.txt", "Not an image it can read"),
+        ("notes.txt", "Unsupported file type"),
     ):
         sheet = sheets.filter(has_text=name)
         expect(sheet).to_contain_text(words)

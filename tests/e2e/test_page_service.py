@@ -34,11 +34,11 @@ def test_real_x_rays_are_answered_and_a_photograph_is_not_taken_for_one(
             expect(reader.verdict).to_have_attribute("data-decision", answer["decision"])
             expect(reader.card.locator(".figure")).to_have_text(percent(answer["probability"]))
             reader.wait_for_picture()
-            expect(reader.page.locator(".stage .evidence").first).to_have_js_property(
+            expect(reader.page.locator(".viewport .evidence").first).to_have_js_property(
                 "complete", True
             )
         reader.case(photograph.name).locator(".pick").click()
-        expect(reader.verdict).to_contain_text("Cannot be judged")
+        expect(reader.verdict).to_contain_text("Not recognised as a chest X-ray")
 
 
 def test_the_example_shows_an_answer_and_evidence_of_the_shipped_model(
@@ -51,7 +51,7 @@ def test_the_example_shows_an_answer_and_evidence_of_the_shipped_model(
         reader.page.get_by_role("button", name="Try an example").click()
         expect(reader.card.locator(".figure")).to_be_visible()
         reader.wait_for_picture()
-        evidence = reader.page.locator(".stage .evidence").first
+        evidence = reader.page.locator(".viewport .evidence").first
         assert evidence.evaluate("image => image.naturalWidth") > 0
         expect(evidence).to_have_css("opacity", "0.4")
 
@@ -69,7 +69,7 @@ def test_a_new_model_behind_the_page_reads_everything_again(
         reader.open("point=screening")
         reader.add(upload("first.jpg", picture(200)), upload("dark.jpg", picture(0)))
         expect(reader.case("first.jpg")).to_contain_text("Pneumonia")
-        expect(reader.case("dark.jpg")).to_contain_text("Cannot be judged")
+        expect(reader.case("dark.jpg")).to_contain_text("Not recognised as a chest X-ray")
         reader.wait_for_picture()
     with service_process(other, tmp_path, port=service.port):
         reader.add(upload("second.jpg", picture(200)))

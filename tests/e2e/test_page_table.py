@@ -103,7 +103,7 @@ def test_a_single_case_needs_no_filter_unless_it_is_hidden_by_one(filled: Reader
 def test_the_table_over_the_whole_width_shows_more_and_leads_back(filled: Reader) -> None:
     size = filled.page.get_by_role("cell", name=re.compile("320 . 256")).first
     expect(size).to_be_hidden()
-    filled.page.get_by_role("button", name="Table over the whole width").click()
+    filled.page.get_by_role("button", name="Full-width table").click()
     expect(size).to_be_visible()
     expect(filled.card).to_be_hidden()
     filled.case("scan-2.jpg").locator(".pick").click()

@@ -34,7 +34,7 @@ def test_the_picture_is_the_one_that_the_service_read(looking: Reader) -> None:
 
 
 def test_evidence_is_faded_and_hidden(looking: Reader) -> None:
-    evidence = looking.page.locator(".stage .evidence").first
+    evidence = looking.page.locator(".viewport .evidence").first
     slider = looking.page.get_by_label("Opacity of the evidence")
     expect(evidence).to_have_css("opacity", "0.4")
     slider.fill("80")
@@ -61,7 +61,7 @@ def test_evidence_colours_the_picture(looking: Reader) -> None:
 def test_a_normal_picture_starts_without_colours(reader: Reader) -> None:
     reader.add(DIM)
     reader.wait_for_picture()
-    evidence = reader.page.locator(".stage .evidence").first
+    evidence = reader.page.locator(".viewport .evidence").first
     expect(evidence).to_have_css("opacity", "0")
     reader.page.keyboard.press("e")
     expect(evidence).to_have_css("opacity", "0.4")
@@ -130,7 +130,7 @@ def test_inversion(looking: Reader) -> None:
 def test_window_and_level(looking: Reader) -> None:
     """A window of width 100 around 200 shows 200 as middle grey and 175 as a quarter of white."""
     looking.page.keyboard.press("e")
-    looking.page.get_by_role("button", name="Drag changes window and level").click()
+    looking.page.get_by_role("button", name="Drag to set window and level").click()
     looking.page.get_by_label("Level", exact=True).fill("200")
     looking.page.get_by_label("Window", exact=True).fill("100")
     assert middle(stage(looking)) == pytest.approx(128, abs=3)
@@ -154,7 +154,7 @@ def test_side_by_side_with_the_original_moves_together(looking: Reader) -> None:
     looking.page.get_by_role("button", name="Side by side").click()
     expect(looking.page.get_by_text("Original", exact=True)).to_be_visible()
     expect(looking.page.get_by_text("With evidence", exact=True)).to_be_visible()
-    left, right = looking.page.locator(".stage").all()
+    left, right = looking.page.locator(".viewport").all()
     assert colourfulness(left) < 2
     assert colourfulness(right) > 30
     looking.page.keyboard.press("+")
@@ -172,7 +172,7 @@ def test_two_pictures_lie_so_that_they_are_large(
     reader.add(upload("film.jpg", picture(200, size)))
     reader.wait_for_picture()
     reader.page.keyboard.press("s")
-    expect(reader.page.locator(".stages")).to_have_attribute("data-split", arrangement)
+    expect(reader.page.locator(".viewports")).to_have_attribute("data-split", arrangement)
     first, second = (box(film) for film in reader.page.locator(".film").all())
     if arrangement == "above":
         assert second["y"] >= first["y"] + first["height"]
@@ -257,7 +257,7 @@ def test_a_model_without_evidence_still_shows_the_picture(
 
 def stage(reader: Reader) -> Locator:
     """The frame that the picture lies in."""
-    return reader.page.locator(".stage").first
+    return reader.page.locator(".viewport").first
 
 
 def box(locator: Locator) -> FloatRect:

@@ -1,4 +1,4 @@
-/** What a screen reader is told while the eyes of others see it happen. */
+/** Announces changes to screen readers through the page's live region. */
 
 import { isOpen } from "./cases.js";
 import { decide } from "./decide.js";
@@ -16,7 +16,7 @@ export class Announcer {
     find("announcer").textContent = words;
   }
 
-  /** A case changed: the selected one is told in full, of the others only that all are read. */
+  /** Announce a changed case: the selected one in full, the others only once all are read. */
   changed(item) {
     const { cases, texts } = this.#page();
     if (isOpen(item)) return;

@@ -1,8 +1,8 @@
-/** The service over HTTP. Files go as raw bytes, so that their names never leave the browser. */
+/** Client of the service's HTTP API. Files are sent as raw bytes, so their names never leave the browser. */
 
-/** An answer that is no result: the service's problem, or one of the way to it. */
+/** A request that failed: a problem from the service, or an error on the way to it. */
 export class Problem extends Error {
-  /** @param {{code: string, status?: number, detail?: string}} body problem+json, or made here */
+  /** @param {{code: string, status?: number, detail?: string}} body problem+json, or an object of the same form */
   constructor(body) {
     super(body.detail ?? body.title ?? body.code);
     this.code = body.code;
@@ -16,43 +16,43 @@ export class Problem extends Error {
   }
 }
 
-// answers that mean "later", and how often they are taken for that before they count as an answer
-const LATER = new Set(["overloaded", "not_ready"]);
-const PATIENCE = 20;
+// problems that are retried after a pause, and how many times
+const RETRY_LATER = new Set(["overloaded", "not_ready"]);
+const MAX_TRIES = 20;
 
 export class Api {
   #key = null;
-  #asking = null;
+  #pendingKey = null;
   #askKey;
 
-  /** @param {(wrong: boolean) => Promise<string|null>} askKey asks the reader; null: no key given */
+  /** @param {(wrong: boolean) => Promise<string|null>} askKey asks the user for a key; null: none given */
   constructor(askKey) {
     this.#askKey = askKey;
   }
 
-  /** The contract of the model that is served. */
+  /** The model's description, GET /model. */
   async model(signal, onWait) {
-    return (await this.#patiently(() => this.#send("model", {}, signal), signal, onWait)).json();
+    return (await this.#withRetries(() => this.#send("model", {}, signal), signal, onWait)).json();
   }
 
-  /** The answer for one file, at the operating point that every model has; the page applies others. */
+  /** The answer for one file, at the default operating point; the page applies the others itself. */
   async predict(file, signal, onWait) {
-    return (await this.#patiently(() => this.#post("predict", file, signal), signal, onWait)).json();
+    return (await this.#withRetries(() => this.#post("predict", file, signal), signal, onWait)).json();
   }
 
-  /** The X-ray as the model saw it, without evidence. @returns {Promise<Blob>} PNG */
+  /** The X-ray as the service decoded it, without evidence. @returns {Promise<Blob>} PNG */
   async plain(file, signal) {
-    return this.#picture({ alpha: "0" }, file, signal);
+    return this.#image({ alpha: "0" }, file, signal);
   }
 
   /** The evidence alone, transparent where there is none. @returns {Promise<Blob>} PNG */
   async evidence(file, signal) {
-    return this.#picture({ layer: "evidence", alpha: "1" }, file, signal);
+    return this.#image({ layer: "evidence", alpha: "1" }, file, signal);
   }
 
-  async #picture(parameters, file, signal) {
+  async #image(parameters, file, signal) {
     const path = `explain?${new URLSearchParams(parameters)}`;
-    return (await this.#patiently(() => this.#post(path, file, signal), signal)).blob();
+    return (await this.#withRetries(() => this.#post(path, file, signal), signal)).blob();
   }
 
   #post(path, file, signal) {
@@ -61,15 +61,15 @@ export class Api {
     return this.#send(path, { method: "POST", body: file, headers: { "Content-Type": type } }, signal);
   }
 
-  async #patiently(send, signal, onWait = () => {}) {
+  async #withRetries(send, signal, onWait = () => {}) {
     for (let tries = 1; ; tries += 1) {
       try {
         return await send();
       } catch (error) {
-        if (!(error instanceof Problem) || !LATER.has(error.code) || tries >= PATIENCE) throw error;
+        if (!(error instanceof Problem) || !RETRY_LATER.has(error.code) || tries >= MAX_TRIES) throw error;
         const seconds = error.retryAfter ?? 1;
         onWait(error.code, seconds);
-        // spread out, or all that were turned away come back at the same moment
+        // jitter, so that requests refused together do not all return at the same moment
         await pause((seconds + Math.random() * Math.min(tries, 5) * 0.5) * 1000, signal);
       }
     }
@@ -82,7 +82,7 @@ export class Api {
       if (answer.ok) return answer;
       const problem = await problemOf(answer);
       if (problem.status !== 401) throw problem;
-      // others may have been given a better key while this one was under way
+      // another request may have obtained a new key in the meantime
       if (key === this.#key && !(await this.#getKey())) throw problem;
       signal?.throwIfAborted();
     }
@@ -99,17 +99,17 @@ export class Api {
   }
 
   async #getKey() {
-    // one question, however many requests were turned away
-    this.#asking ??= this.#askKey(this.#key !== null).finally(() => {
-      this.#asking = null;
+    // ask once, however many requests got 401
+    this.#pendingKey ??= this.#askKey(this.#key !== null).finally(() => {
+      this.#pendingKey = null;
     });
-    const key = await this.#asking;
+    const key = await this.#pendingKey;
     if (key !== null) this.#key = key;
     return key !== null;
   }
 }
 
-/** Whether a file is a folder, or was moved or changed on the disk since it was picked. */
+/** Whether a file can no longer be read: a folder, or moved or changed on disk since it was picked. */
 async function isGone(file) {
   try {
     await file?.slice(0, 1).arrayBuffer();
@@ -125,7 +125,7 @@ async function problemOf(answer) {
     const body = await answer.json();
     return new Problem({ retry_after: later, code: "unknown", ...body, status: answer.status });
   } catch {
-    // a proxy in between answers in its own words
+    // a proxy's own error page
     return new Problem({ code: answer.status === 413 ? "too_large" : "unknown", status: answer.status });
   }
 }

@@ -1,10 +1,10 @@
-/** The answer for one case, in words. */
+/** The card of the selected case: its answer or problem, and what can be done. */
 
 import { canRetry, isOpen } from "./cases.js";
 import { decide } from "./decide.js";
 import { icon, make } from "./dom.js";
 import { classBars, gauge } from "./gauge.js";
-import { distances, english, facts, verdict } from "./parts.js";
+import { distances, english, facts, verdict } from "./components.js";
 import { problemParts } from "./problem.js";
 
 /**
@@ -33,7 +33,7 @@ export function cardParts(item, page, act) {
   return [title, openPart(item, texts), buttons];
 }
 
-/** The answer itself: used by the card and by the printed sheet. */
+/** The answer itself, for the card and for the printed sheet. */
 export function answerParts(item, { texts, contract, point: pointName }) {
   const { answer } = item;
   const { decision, subtype, point } = decide(answer, contract, pointName);
@@ -54,7 +54,7 @@ export function answerParts(item, { texts, contract, point: pointName }) {
     make(
       "section",
       {},
-      make("h3", {}, texts.say("card.kinds")),
+      make("h3", {}, texts.say("card.classes")),
       classBars(answer.probabilities, contract.labels, texts),
     ),
     meaning(point, contract, texts),

@@ -1,12 +1,12 @@
-/** The cases of this sitting: one for each file. They live in memory until the page is closed. */
+/** The cases of this session, one for each file, kept in memory until the page is closed. */
 
 /**
  * @typedef {object} Case
  * @property {number} id
  * @property {string} name of the file
  * @property {File} file
- * @property {"waiting"|"reading"|"held"|"done"|"failed"|"cancelled"} state `held`: the service asked
- *   to come back later
+ * @property {"waiting"|"reading"|"retrying"|"done"|"failed"|"cancelled"} state `retrying`: the
+ *   service is busy and the request is repeated later
  * @property {object|null} answer of /predict
  * @property {import("./api.js").Problem|null} problem
  */
@@ -67,10 +67,10 @@ export class Cases extends EventTarget {
   }
 }
 
-export const isOpen = (item) => ["waiting", "reading", "held"].includes(item.state);
+export const isOpen = (item) => ["waiting", "reading", "retrying"].includes(item.state);
 export const isUnread = (item) => ["failed", "cancelled"].includes(item.state);
 
-// the file itself is at fault: asked again, the service would say the same
+// the file itself is at fault, so a retry gets the same answer
 const FINAL = ["not_a_chest_xray", "undecodable_image", "unsupported_type", "too_large"];
 
 /** Whether another try can come out differently. */

@@ -1,5 +1,4 @@
-/** What the operating point makes of an answer: the same rule as the service's, so that switching it
- * needs no new upload. */
+/** The decision at an operating point, by the service's own rule, so that switching needs no upload. */
 
 /**
  * @param {{probability: number, probabilities: Record<string, number>}} answer of /predict

@@ -1,7 +1,7 @@
-/** The windows over the page: the model's card, the keys, the question for an API key. */
+/** The dialogs: the model card, the keyboard shortcuts, the prompt for an API key. */
 
 import { find, iconButton, make } from "./dom.js";
-import { english, facts } from "./parts.js";
+import { english, facts } from "./components.js";
 import { SHORTCUTS } from "./shortcuts.js";
 
 function fill(dialog, title, texts, ...parts) {
@@ -12,7 +12,7 @@ function fill(dialog, title, texts, ...parts) {
   );
 }
 
-/** Everything the model file promises, and what nobody should expect of it. */
+/** The model's contract and its limits. */
 export function openModelCard(description, texts) {
   const dialog = find("model-dialog");
   const { contract, sha256 } = description;
@@ -77,21 +77,21 @@ function figures(title, values, texts) {
   return [make("h3", {}, texts.say(title)), make("dl", { class: "facts figures" }, ...rows)];
 }
 
-/** The keys, and the switch that turns the single ones off (WCAG 2.1.4). */
-export function openKeys(shortcuts, texts) {
-  const dialog = find("keys-dialog");
+/** The keyboard shortcuts, and the switch that turns single-letter ones off (WCAG 2.1.4). */
+export function openShortcuts(shortcuts, texts) {
+  const dialog = find("shortcuts-dialog");
   const groups = Object.entries(SHORTCUTS).map(([group, keys]) =>
-    make("section", {}, make("h3", {}, texts.say(`keys.${group}`)), make("dl", { class: "keys" }, ...keyRows(keys, texts))),
+    make("section", {}, make("h3", {}, texts.say(`shortcuts.${group}`)), make("dl", { class: "shortcuts" }, ...keyRows(keys, texts))),
   );
   const toggle = make("input", { type: "checkbox", on: { change: (event) => (shortcuts.on = event.target.checked) } });
   toggle.checked = shortcuts.on;
   fill(
     dialog,
-    texts.say("keys.title"),
+    texts.say("shortcuts.title"),
     texts,
-    make("label", { class: "check-line" }, toggle, texts.say("keys.single")),
-    make("div", { class: "key-groups" }, ...groups),
-    make("p", { class: "small" }, texts.say("keys.mouse")),
+    make("label", { class: "check-line" }, toggle, texts.say("shortcuts.single")),
+    make("div", { class: "shortcut-groups" }, ...groups),
+    make("p", { class: "small" }, texts.say("shortcuts.mouse")),
   );
   dialog.showModal();
 }
@@ -105,7 +105,7 @@ function keyRows(shortcuts, texts) {
 
 /**
  * Ask for an API key. It is kept in memory only.
- * @returns {Promise<string|null>} null: the reader has none
+ * @returns {Promise<string|null>} null: the dialog was closed without one
  */
 export function askForKey(wrong, texts) {
   const dialog = find("access-dialog");

@@ -1,4 +1,4 @@
-/** Elements without a framework. */
+/** Helpers to create and find elements. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -24,7 +24,7 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** An icon of the sprite in index.html; it is decoration, the words beside it carry the meaning. */
+/** An icon of the sprite in index.html; decorative, so hidden from screen readers. */
 export function icon(name, ...classes) {
   const svg = document.createElementNS(SVG, "svg");
   svg.classList.add("icon", ...classes);
@@ -35,7 +35,7 @@ export function icon(name, ...classes) {
   return svg;
 }
 
-/** A button that shows an icon only; its label is read out and shown as a tip. */
+/** A button that shows an icon only; its label is its accessible name and its tooltip. */
 export function iconButton(name, label, attributes = {}) {
   return make("button", { type: "button", class: "quiet icon-only", "aria-label": label, title: label, ...attributes }, icon(name));
 }

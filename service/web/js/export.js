@@ -1,21 +1,21 @@
-/** The table as a file: CSV for a spreadsheet, JSON with everything the service said. */
+/** Export of the table: CSV for spreadsheets, JSON for programs. */
 
 import { decide } from "./decide.js";
 import { make } from "./dom.js";
 
-/** Hand the cases to the reader as a CSV file. */
+/** Download the cases as CSV. */
 export function saveCsv(items, contract, pointName) {
   save("pneumonia.csv", "text/csv", toCsv(items.map((item) => toRecord(item, contract, pointName))));
 }
 
-/** Hand the cases to the reader as a JSON file. */
+/** Download the cases as JSON. */
 export function saveJson(items, contract, pointName) {
   const model = { name: contract.name, version: contract.version };
   const cases = items.map((item) => toRecord(item, contract, pointName));
   save("pneumonia.json", "application/json", `${JSON.stringify({ not_a_medical_device: true, model, cases }, null, 2)}\n`);
 }
 
-/** One flat record a case, numbers unrounded, names stable whatever the page's language. */
+/** One flat record per case: numbers unrounded, names independent of the page's language. */
 function toRecord(item, contract, pointName) {
   const { answer, problem } = item;
   const reading = answer && decide(answer, contract, pointName);

@@ -34,14 +34,14 @@ export function gauge(probability, decision, point, texts) {
   return make("div", { class: "gauge" }, scale, key);
 }
 
-/** A thin bar beside a figure; it says nothing that the figure does not. */
+/** A thin bar beside a figure, hidden from screen readers, which read the figure. */
 export function bar(fraction) {
   const fill = make("div", { class: "bar-fill" });
   fill.style.width = share(fraction);
   return make("div", { class: "bar", "aria-hidden": "true" }, fill);
 }
 
-/** One short bar a label. */
+/** One short bar per label. */
 export function classBars(probabilities, labels, texts) {
   const rows = labels.flatMap((label) => [
     make("dt", {}, texts.name("label", label)),

@@ -1,4 +1,4 @@
-/** The choices at the top: operating point, theme, language. */
+/** The controls at the top: operating point, theme, language. */
 
 import { find, icon, make } from "./dom.js";
 import { LANGUAGES } from "./texts.js";
@@ -21,7 +21,7 @@ export function drawTheme(theme, texts) {
   texts.apply(button.parentElement);
 }
 
-/** One radio button an operating point. */
+/** One radio button per operating point. */
 export function drawPoints(points, chosen, texts, choose) {
   const root = find("points");
   const focused = root.contains(document.activeElement);

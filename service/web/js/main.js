@@ -1,35 +1,35 @@
-/** Wires the page: the parts know nothing of each other, this file knows them all. */
+/** Entry point: creates the parts of the page and connects them. */
 
-import { readChoices, writeChoice } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { Api } from "./api.js";
 import { canRetry, Cases, isOpen } from "./cases.js";
 import { decide } from "./decide.js";
-import { askForKey, openKeys, openModelCard } from "./dialogs.js";
+import { askForKey, openModelCard, openShortcuts } from "./dialogs.js";
 import { find } from "./dom.js";
 import { saveCsv, saveJson } from "./export.js";
+import { openFileInput } from "./file-input.js";
 import { drawPoints, drawTheme, openLanguages } from "./header.js";
-import { openIntake } from "./intake.js";
+import { ImageCache } from "./images.js";
+import { ServedModel } from "./model.js";
 import { drawCard, drawFilter, drawProgress, showView } from "./panes.js";
-import { PictureShelf } from "./pictures.js";
+import { readPreferences, writePreference } from "./preferences.js";
 import { printCases } from "./print.js";
 import { Queue } from "./queue.js";
-import { ServedModel } from "./served.js";
 import { Shortcuts } from "./shortcuts.js";
-import { learnModel } from "./startup.js";
+import { fetchModel } from "./startup.js";
 import { Table } from "./table.js";
 import { LANGUAGES, preferredLanguage, Texts } from "./texts.js";
 import { Viewer } from "./viewer.js";
 
-const choices = readChoices();
+const preferences = readPreferences();
 const texts = new Texts();
 const api = new Api((wrong) => askForKey(wrong, texts));
 const cases = new Cases();
-const shelf = new PictureShelf(api);
+const images = new ImageCache(api);
 const served = new ServedModel(api, cases, changeModel);
 const queue = new Queue(cases, (...request) => served.predict(...request));
 
-const page = () => ({ texts, contract: served.contract, point: choices.point, cases });
+const page = () => ({ texts, contract: served.contract, point: preferences.point, cases });
 const act = {
   select: (item) => cases.select(item),
   open: (item) => {
@@ -39,26 +39,26 @@ const act = {
   cancel: (item) => queue.cancel(item),
   retry: (item) => queue.retry([item]),
   remove: (item) => {
-    shelf.forget(item);
+    images.forget(item);
     cases.remove(item);
   },
 };
 const table = new Table(find("rows"), page, act);
-const viewer = new Viewer(find("viewer"), shelf, texts);
+const viewer = new Viewer(find("viewer"), images, texts);
 const announcer = new Announcer(page);
 
-/** The file of the example: whatever the answer, it shows what evidence is. */
+/** The example file, whose evidence is shown whatever the answer. */
 let example = null;
 
 function decisionOf(item) {
   if (!item?.answer || item.file === example) return null;
-  return decide(item.answer, served.contract, choices.point).decision;
+  return decide(item.answer, served.contract, preferences.point).decision;
 }
 
-/** Another model than before: read again what the old one judged. */
+/** The service has a new model: read the old one's cases again. */
 function changeModel(stale) {
   for (const item of stale) {
-    shelf.forget(item);
+    images.forget(item);
     cases.update(item, { answer: null });
   }
   useModel();
@@ -67,13 +67,13 @@ function changeModel(stale) {
 
 function useModel() {
   const { contract, has_evidence: hasEvidence } = served.description;
-  if (!contract.operating_points.some((point) => point.name === choices.point)) choices.point = "balanced";
+  if (!contract.operating_points.some((point) => point.name === preferences.point)) preferences.point = "balanced";
   find("population").textContent = contract.population;
-  shelf.hasEvidence = hasEvidence;
+  images.hasEvidence = hasEvidence;
   showPoints();
 }
 
-/** Files that come before the model is known wait here. */
+/** Files that were added before the model's description arrived. */
 let early = [];
 
 function take(files) {
@@ -90,7 +90,7 @@ function take(files) {
 
 let scheduled = false;
 
-/** Draw once a frame, however much has changed. */
+/** Draw at most once per frame. */
 function draw() {
   if (scheduled) return;
   scheduled = true;
@@ -114,21 +114,21 @@ function drawNow() {
 function drawWords() {
   texts.apply();
   find("language-tag").textContent = texts.language;
-  drawTheme(choices.theme, texts);
+  drawTheme(preferences.theme, texts);
   showPoints();
   viewer.relabel();
   draw();
 }
 
-// --- choices -------------------------------------------------------------------------------------
+// --- preferences ---------------------------------------------------------------------------------
 
 function showPoints() {
-  if (served.description) drawPoints(served.contract.operating_points, choices.point, texts, choosePoint);
+  if (served.description) drawPoints(served.contract.operating_points, preferences.point, texts, choosePoint);
 }
 
 function choosePoint(name) {
-  choices.point = name;
-  writeChoice("point", name);
+  preferences.point = name;
+  writePreference("point", name);
   showPoints();
   draw();
   announcer.say(texts.say("say.point", { point: texts.name("point", name) }));
@@ -136,14 +136,14 @@ function choosePoint(name) {
 
 async function chooseLanguage(language) {
   await texts.load(language);
-  writeChoice("lang", language);
+  writePreference("lang", language);
   drawWords();
 }
 
 function chooseTheme() {
-  choices.theme = choices.theme === "light" ? "dark" : "light";
-  writeChoice("theme", choices.theme);
-  drawTheme(choices.theme, texts);
+  preferences.theme = preferences.theme === "light" ? "dark" : "light";
+  writePreference("theme", preferences.theme);
+  drawTheme(preferences.theme, texts);
 }
 
 function chooseView() {
@@ -152,7 +152,7 @@ function chooseView() {
 
 function nextPoint() {
   const names = served.contract.operating_points.map((point) => point.name);
-  choosePoint(names[(names.indexOf(choices.point) + 1) % names.length]);
+  choosePoint(names[(names.indexOf(preferences.point) + 1) % names.length]);
 }
 
 // --- actions -------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ function filter(changes) {
 
 function printShown() {
   const items = table.shown.filter((item) => !isOpen(item));
-  printCases(items, { ...page(), opacity: viewer.view.opacity }, shelf);
+  printCases(items, { ...page(), opacity: viewer.view.opacity }, images);
 }
 
 async function takeExample() {
@@ -180,34 +180,34 @@ function step(direction) {
 
 function clearAll() {
   queue.cancelAll();
-  for (const item of cases.all) shelf.forget(item);
+  for (const item of cases.all) images.forget(item);
   cases.clear();
   find("main").focus();
 }
 
-function listen(intake) {
+function listen(fileInput) {
   const { view } = viewer;
   const on = (id, action) => find(id).addEventListener("click", action);
-  const openKeysDialog = () => openKeys(shortcuts, texts);
+  const openShortcutsDialog = () => openShortcuts(shortcuts, texts);
   const openModel = () => served.description && openModelCard(served.description, texts);
   on("open-model", openModel);
-  on("open-keys", openKeysDialog);
+  on("open-shortcuts", openShortcutsDialog);
   on("theme", chooseTheme);
   on("view", chooseView);
-  on("step-back", () => step(-1));
-  on("step-on", () => step(1));
+  on("step-previous", () => step(-1));
+  on("step-next", () => step(1));
   on("example", takeExample);
   on("cancel-all", () => queue.cancelAll());
   on("retry-all", () => queue.retry(cases.all.filter(canRetry)));
   on("clear", clearAll);
   on("print", printShown);
-  on("save-csv", () => saveCsv(table.shown, served.contract, choices.point));
-  on("save-json", () => saveJson(table.shown, served.contract, choices.point));
+  on("save-csv", () => saveCsv(table.shown, served.contract, preferences.point));
+  on("save-json", () => saveJson(table.shown, served.contract, preferences.point));
   find("filter").addEventListener("input", (event) => filter({ words: event.target.value.trim() }));
   find("filter-answer").addEventListener("change", (event) => filter({ answer: event.target.value }));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "p" || !(event.ctrlKey || event.metaKey) || !cases.all.length) return;
-    // the sheets need their pictures first
+    // the sheets need their images first
     event.preventDefault();
     printShown();
   });
@@ -216,7 +216,7 @@ function listen(intake) {
   cases.addEventListener("select", draw);
   cases.addEventListener("select", () => cases.selected && requestAnimationFrame(() => table.reveal(cases.selected)));
   const shortcuts = new Shortcuts({
-    choose: intake.pick,
+    choose: fileInput.pick,
     next: () => step(1),
     previous: () => step(-1),
     filter: () => find("filter").focus(),
@@ -226,23 +226,23 @@ function listen(intake) {
     stronger: () => view.change({ opacity: view.opacity + 0.1, evidence: true }),
     zoom_in: () => view.zoomAt(1.25),
     zoom_out: () => view.zoomAt(0.8),
-    fit: () => view.whole(),
+    fit: () => view.fit(),
     window: () => view.toggleWindow(),
     invert: () => view.change({ inverted: !view.inverted }),
     split: () => view.change({ split: !view.split }),
     reset: () => view.reset(),
     point: () => served.description && nextPoint(),
     model: openModel,
-    keys: openKeysDialog,
+    help: openShortcutsDialog,
   });
 }
 
 async function start() {
-  await texts.load(choices.lang in LANGUAGES ? choices.lang : preferredLanguage());
+  await texts.load(preferences.lang in LANGUAGES ? preferences.lang : preferredLanguage());
   openLanguages(texts.language, chooseLanguage);
-  listen(openIntake(take));
+  listen(openFileInput(take));
   drawWords();
-  served.description = await learnModel(api, texts);
+  served.description = await fetchModel(api, texts);
   useModel();
   document.body.dataset.ready = "true";
   take(early);

@@ -1,4 +1,4 @@
-/** The panes around the picture: which are in view, the progress over the list, the card. */
+/** The panes around the viewer: which are shown, the progress above the list, the card. */
 
 import { cardParts } from "./card.js";
 import { canRetry, isOpen } from "./cases.js";
@@ -39,20 +39,20 @@ export function drawFilter(counts, texts) {
 }
 
 /**
- * Draw the card anew, but only when it says something else: focus and selection would be lost.
+ * Redraw the card, but only when its content changed: redrawing loses focus and selection.
  * @param {import("./cases.js").Case|null} item
  */
 export function drawCard(item, page, act) {
   const card = find("card");
   const { texts, point, contract } = page;
-  const known = JSON.stringify(
+  const signature = JSON.stringify(
     item && [item.id, item.state, item.answer?.request_id, item.problem?.code, texts.language, point, contract.version],
   );
-  if (card.dataset.known === known) return;
+  if (card.dataset.signature === signature) return;
   const sameCase = item && card.dataset.id === String(item.id);
   const held = card.contains(document.activeElement);
   const unfolded = sameCase && (card.querySelector("details")?.open ?? false);
-  card.dataset.known = known;
+  card.dataset.signature = signature;
   card.dataset.id = item?.id ?? "";
   card.replaceChildren(...(item ? cardParts(item, page, act) : []));
   if (!sameCase) card.scrollTop = 0;

@@ -1,17 +1,17 @@
-/** Paper: one page a case. */
+/** Printing: one page per case. */
 
 import { answerParts } from "./card.js";
 import { find, make } from "./dom.js";
 import { problemParts } from "./problem.js";
 
 /**
- * Lay out the sheets, wait until their pictures can be drawn, and open the browser's print window.
- * The button counts the cases meanwhile.
+ * Lay out the sheets, wait until their images are decoded, and open the browser's print dialog.
+ * The button shows the progress.
  * @param {import("./cases.js").Case[]} items
  * @param {{texts: object, contract: object, point: string, opacity: number}} page
- * @param {import("./pictures.js").PictureShelf} shelf
+ * @param {import("./images.js").ImageCache} images
  */
-export async function printCases(items, page, shelf) {
+export async function printCases(items, page, images) {
   const { texts } = page;
   const button = find("print");
   if (!items.length || button.disabled) return;
@@ -19,7 +19,7 @@ export async function printCases(items, page, shelf) {
   const count = items.length;
   button.disabled = true;
   try {
-    const done = await laySheets(items, page, shelf, (place) => {
+    const done = await laySheets(items, page, images, (place) => {
       label.textContent = texts.say("list.place", { place, count });
     });
     addEventListener("afterprint", done, { once: true });
@@ -30,14 +30,14 @@ export async function printCases(items, page, shelf) {
   }
 }
 
-/** @returns {Promise<() => void>} takes the sheets away again */
-async function laySheets(items, page, shelf, onSheet) {
+/** @returns {Promise<() => void>} removes the sheets */
+async function laySheets(items, page, images, onSheet) {
   const urls = [];
   const sheets = [];
-  // one after the other: the pictures of a hundred cases at once would be more than a service takes
+  // one after the other: requesting the images of a hundred cases at once would overload the service
   for (const item of items) {
     onSheet(sheets.length + 1);
-    sheets.push(await sheet(item, page, shelf, urls));
+    sheets.push(await sheet(item, page, images, urls));
   }
   const root = find("sheets");
   root.replaceChildren(...sheets);
@@ -50,13 +50,13 @@ async function laySheets(items, page, shelf, onSheet) {
   };
 }
 
-async function sheet(item, page, shelf, urls) {
+async function sheet(item, page, images, urls) {
   const { texts, contract } = page;
   const now = new Intl.DateTimeFormat(texts.language, { dateStyle: "long", timeStyle: "short" }).format(new Date());
   const body = item.answer ? answerParts(item, page) : item.problem ? problemParts(item.problem, texts) : [make("p", {}, texts.say(`state.${item.state}`))];
   const films = [];
   if (item.answer) {
-    const { plain, evidence } = await shelf.of(item);
+    const { plain, evidence } = await images.of(item);
     const image = (blob, kind) => {
       const url = URL.createObjectURL(blob);
       urls.push(url);
@@ -76,13 +76,13 @@ async function sheet(item, page, shelf, urls) {
     make("h2", {}, item.name),
     films.length > 0 && make("div", { class: "sheet-films" }, ...films),
     make("div", { class: "sheet-answer" }, ...body),
-    item.answer && make("p", { class: "sheet-trace" }, trace(item.answer, texts)),
+    item.answer && make("p", { class: "sheet-provenance" }, provenance(item.answer, texts)),
     make("footer", {}, make("strong", {}, texts.say("device.short")), " ", texts.say("device.long")),
   );
 }
 
-/** What finds this answer again: in the service's log, and the model file it came from. */
-function trace({ request_id: id, model }, texts) {
+/** Request id and model digest, with which the answer can be found in the service's log. */
+function provenance({ request_id: id, model }, texts) {
   return `${texts.say("detail.request_id")}: ${id} · ${texts.say("detail.model")}: SHA-256 ${model.sha256}`;
 }
 

@@ -1,16 +1,16 @@
-/** What went wrong, in words. */
+/** A problem in words. */
 
 import { make } from "./dom.js";
-import { distances, facts, verdict } from "./parts.js";
+import { distances, facts, verdict } from "./components.js";
 
-/** What it is and what to do about it. */
+/** What happened and what to do about it. */
 export function problemWords(problem, texts) {
   const code = texts.known("problem", problem.code);
   const advice = problem.suspected_cause ? `suspected_cause.${problem.suspected_cause}` : `problem.${code}.do`;
   return verdict("failed", "failed", texts.say(`problem.${code}`), texts.say(advice));
 }
 
-/** The same with what the service said, for whoever wants to look into it. */
+/** The same with the service's own message and the request id. */
 export function problemParts(problem, texts) {
   const { detail, distance, limit, requestId } = problem;
   const measured = distance !== null && limit !== null;

@@ -1,10 +1,10 @@
-/** Reads the waiting cases, a few at a time, first come first served. */
+/** Uploads the waiting cases, a few at a time, in order. */
 
 import { isOpen } from "./cases.js";
 import { Problem } from "./api.js";
 
-// enough to keep a small service busy while the next upload travels; it sheds what it cannot take
-const AT_ONCE = 3;
+// enough to keep a small service busy while the next upload is sent; it sheds what exceeds its capacity
+const CONCURRENCY = 3;
 
 export class Queue {
   #cases;
@@ -23,7 +23,7 @@ export class Queue {
   /** Start as many waiting cases as may run. */
   run() {
     const waiting = this.#cases.all.filter((item) => item.state === "waiting");
-    for (const item of waiting.slice(0, AT_ONCE - this.#running.size)) this.#read(item);
+    for (const item of waiting.slice(0, CONCURRENCY - this.#running.size)) this.#read(item);
   }
 
   cancel(item) {
@@ -35,7 +35,7 @@ export class Queue {
   }
 
   cancelAll() {
-    // the waiting ones first, or the places that become free would start them
+    // the waiting ones first, or cancelling a running one would start them
     const open = this.#cases.all.filter(isOpen);
     for (const item of open) if (item.state === "waiting") item.state = "cancelled";
     for (const item of open) if (isOpen(item)) this.cancel(item);
@@ -60,12 +60,12 @@ export class Queue {
 
   async #outcome(item, signal) {
     try {
-      const answer = await this.#predict(item.file, signal, () => this.#cases.update(item, { state: "held" }));
+      const answer = await this.#predict(item.file, signal, () => this.#cases.update(item, { state: "retrying" }));
       return { state: "done", answer, problem: null };
     } catch (error) {
       if (signal.aborted) return {};
       if (error instanceof Problem) return { state: "failed", problem: error };
-      // an answer this page cannot read: say so in the card, and let the fault be seen
+      // an answer this page cannot interpret: show that in the card, and the error in the console
       console.error(error);
       return { state: "failed", problem: new Problem({ code: "unknown" }) };
     }

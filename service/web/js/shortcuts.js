@@ -1,6 +1,6 @@
-/** The keys that work anywhere on the page. */
+/** Keyboard shortcuts that work anywhere on the page. */
 
-/** What a key does -> the keys as they are shown, by what they act on; `main.js` gives the actions. */
+/** Group -> action -> its keys, as displayed; `main.js` provides the actions. */
 export const SHORTCUTS = {
   cases: {
     choose: ["O"],
@@ -13,9 +13,9 @@ export const SHORTCUTS = {
   answer: {
     point: ["P"],
     model: ["M"],
-    keys: ["?"],
+    help: ["?"],
   },
-  picture: {
+  image: {
     evidence: ["E"],
     fainter: ["["],
     stronger: ["]"],
@@ -30,7 +30,7 @@ export const SHORTCUTS = {
   },
 };
 
-// these belong to the list or the picture, which listen for themselves
+// handled by the list or the viewport that has the focus
 const LOCAL = new Set(["ArrowDown", "ArrowUp", "Delete", "arrows"]);
 
 export class Shortcuts {
@@ -53,7 +53,7 @@ export class Shortcuts {
   }
 }
 
-/** Whether keys mean something else here: a text is typed, or a window is open. */
+/** Whether keys have another meaning here: text is typed, or a dialog is open. */
 function isBusy(target) {
   return document.querySelector("dialog[open]") !== null || target.matches("input:not([type=range], [type=radio], [type=checkbox]), select, textarea");
 }

@@ -1,14 +1,14 @@
-/** The first question to the service: which model does it serve? */
+/** Fetches the model's description when the page opens. */
 
 import { Problem } from "./api.js";
 import { find, icon, make } from "./dom.js";
 import { problemWords } from "./problem.js";
 
 /**
- * Ask until there is an answer; say what is the matter meanwhile.
+ * Retry until the service answers, and show why it does not.
  * @returns {Promise<object>} the description of GET /model
  */
-export async function learnModel(api, texts) {
+export async function fetchModel(api, texts) {
   const notice = find("notice");
   for (;;) {
     try {

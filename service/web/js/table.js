@@ -1,14 +1,14 @@
-/** The list of cases as a table: sorted, filtered, walked through with the keys. */
+/** The list of cases as a table: sorting, filtering, keyboard navigation. */
 
 import { canRetry, isOpen, isUnread } from "./cases.js";
 import { decide } from "./decide.js";
 import { icon, iconButton, make } from "./dom.js";
 import { bar } from "./gauge.js";
 
-const STATE_ORDER = ["done", "reading", "held", "waiting", "failed", "cancelled"];
+const STATE_ORDER = ["done", "reading", "retrying", "waiting", "failed", "cancelled"];
 const DECISION_ORDER = ["pneumonia", "uncertain", "normal"];
 
-/** name of a filter -> whether it lets a row pass */
+/** filter -> whether a row passes it */
 const FILTERS = {
   all: () => true,
   pneumonia: ({ reading }) => reading?.decision === "pneumonia",
@@ -18,7 +18,7 @@ const FILTERS = {
   open: ({ item }) => isOpen(item),
 };
 
-/** name -> what the column shows (words) and what it sorts by */
+/** column -> what it is sorted by */
 const COLUMNS = {
   file: { key: (row) => row.item.name, compare: (one, other) => one.localeCompare(other, undefined, { numeric: true }) },
   decision: { key: (row) => (row.reading ? DECISION_ORDER.indexOf(row.reading.decision) : 3 + STATE_ORDER.indexOf(row.item.state)) },
@@ -51,7 +51,7 @@ export class Table {
     this.#head = make("tr");
     this.#body = make("tbody", { role: "rowgroup", on: { click: (event) => this.#click(event), keydown: (event) => this.#key(event) } });
     this.#empty = make("p", { class: "no-rows", hidden: true });
-    // the roles again: rows that are laid out as a grid lose them in some browsers
+    // explicit roles: rows laid out as a grid lose theirs in some browsers
     root.append(make("table", { role: "table" }, make("thead", {}, this.#head), this.#body), this.#empty);
   }
 
@@ -59,7 +59,7 @@ export class Table {
     Object.assign(this.#filter, changes);
   }
 
-  /** The cases that are shown, in their order. */
+  /** The cases that are shown, in display order. */
   get shown() {
     return this.#shown.map((row) => row.item);
   }
@@ -70,7 +70,7 @@ export class Table {
     return items[items.indexOf(item) + direction] ?? null;
   }
 
-  /** Which of the shown cases it is, from 1; 0 for none. */
+  /** Position of the case among those shown, from 1; 0 where it is not shown. */
   place(item) {
     return this.shown.indexOf(item) + 1;
   }
@@ -91,7 +91,7 @@ export class Table {
     this.#shown = this.#sorted(this.#read.filter((row) => this.#passes(row)));
     const wanted = this.#shown.map((row) => this.#row(row));
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
-    // moving a row takes the focus from it: touch the order only where it changed
+    // moving a row loses its focus: reorder only where the order changed
     if (wanted.length !== this.#body.children.length || wanted.some((row, place) => row !== this.#body.children[place])) {
       this.#body.replaceChildren(...wanted);
       if (focused?.isConnected) focused.focus();
@@ -102,7 +102,7 @@ export class Table {
     this.#empty.textContent = texts.say("list.none");
   }
 
-  /** How many cases each filter would let pass. */
+  /** The number of cases that pass each filter. */
   get counts() {
     const count = (passes) => this.#read.filter(passes).length;
     return Object.fromEntries(Object.entries(FILTERS).map(([name, passes]) => [name, count(passes)]));
@@ -120,7 +120,7 @@ export class Table {
     const direction = down ? -1 : 1;
     return rows.sort((one, other) => {
       const [left, right] = [key(one), key(other)];
-      // what is not known yet stays at the end, whichever way
+      // missing values stay at the end in both directions
       if (left === null || right === null) return (left === null) - (right === null);
       return direction * compare(left, right);
     });
@@ -128,9 +128,9 @@ export class Table {
 
   #drawHead() {
     const { texts } = this.#page();
-    const known = [texts.language, this.#sort.column, this.#sort.down].join();
-    if (this.#head.dataset.known === known) return;
-    this.#head.dataset.known = known;
+    const signature = [texts.language, this.#sort.column, this.#sort.down].join();
+    if (this.#head.dataset.signature === signature) return;
+    this.#head.dataset.signature = signature;
     const focused = this.#head.contains(document.activeElement) ? document.activeElement.dataset.column : null;
     const cells = Object.keys(COLUMNS).map((column) => {
       const active = this.#sort.column === column;
@@ -150,7 +150,7 @@ export class Table {
 
   #sortBy(column) {
     const { column: old, down } = this.#sort;
-    // a first click sorts the way that is asked for most: names upward, figures downward
+    // the first click sorts figures in descending order, names in ascending
     const first = ["probability", "warnings", "size"].includes(column);
     if (old !== column) this.#sort = { column, down: first };
     else if (down === first) this.#sort = { column, down: !first };
@@ -164,10 +164,10 @@ export class Table {
     const row = this.#rows.get(item.id) ?? make("tr", { role: "row", "data-id": item.id });
     this.#rows.set(item.id, row);
     const selected = item === cases.selected;
-    const known = [texts.language, state, reading?.decision, reading?.subtype, problem?.code, selected, answer?.request_id].join();
-    if (row.dataset.known === known) return row;
+    const signature = [texts.language, state, reading?.decision, reading?.subtype, problem?.code, selected, answer?.request_id].join();
+    if (row.dataset.signature === signature) return row;
     const focusedAction = row.contains(document.activeElement) ? (document.activeElement.dataset.action ?? "open") : null;
-    row.dataset.known = known;
+    row.dataset.signature = signature;
     row.dataset.decision = reading?.decision ?? state;
     row.classList.toggle("selected", selected);
     const words = reading
@@ -223,7 +223,7 @@ export class Table {
     }
   }
 
-  /** Put the focus on a neighbour before its row goes. */
+  /** Focus a neighbour before the row is removed. */
   #leave(item) {
     const next = this.neighbour(item, 1) ?? this.neighbour(item, -1);
     if (next) this.focus(next);

@@ -1,8 +1,8 @@
-/** The words of the page in one language, and that language's way of writing numbers. */
+/** The page's texts and number formats in one language. */
 
 export const LANGUAGES = { en: "English", es: "Español", fr: "Français" };
 
-/** The first language of the reader's that the page speaks. */
+/** The first of the browser's languages that the page has texts in. */
 export function preferredLanguage(wanted = navigator.languages) {
   return wanted.map((tag) => tag.slice(0, 2)).find((tag) => tag in LANGUAGES) ?? "en";
 }
@@ -26,8 +26,7 @@ export class Texts {
   }
 
   /**
-   * The words for a key with {placeholders} filled in. A `count` picks `key.one` where the language
-   * says so.
+   * The text for a key, with {placeholders} filled in. A `count` selects the plural form (`key.one`).
    */
   say(key, values = {}) {
     let name = key;
@@ -42,13 +41,13 @@ export class Texts {
     });
   }
 
-  /** The words for a name that comes from the model or the service, or the name itself, readable. */
+  /** The text for a name from the model or the service, or the name itself where there is none. */
   name(group, name) {
     const key = `${group}.${name}`;
     return this.has(key) ? this.say(key) : name.replaceAll("_", " ");
   }
 
-  /** The name, or `unknown` where this page has no words for it. */
+  /** The name, or `unknown` where the page has no text for it. */
   known(group, name) {
     return this.has(`${group}.${name}`) ? name : "unknown";
   }
@@ -61,12 +60,12 @@ export class Texts {
     return this.#format({ minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
   }
 
-  /** A setting 0..1 as per cent. */
+  /** A setting 0..1 in percent. */
   share(value) {
     return this.#format({ style: "percent" }).format(value);
   }
 
-  /** A probability 0..1 as per cent; never a plain 0 or 100, which no model can know. */
+  /** A probability 0..1 in percent; never 0 or 100, which would claim certainty. */
   percent(value) {
     const percent = this.#format({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
     if (value < 0.001) return `< ${percent.format(0.001)}`;
@@ -74,13 +73,13 @@ export class Texts {
     return percent.format(value);
   }
 
-  /** How many of a hundred a rate 0..1 means; a rate below 1 is never called a hundred. */
+  /** A rate 0..1 as "of 100"; a rate below 1 is never rounded to 100. */
   ofHundred(rate) {
     const rounded = Math.round(rate * 100);
     return rounded === 100 && rate < 1 ? this.fixed(Math.floor(rate * 1000) / 10, 1) : this.number(rounded);
   }
 
-  /** Fill in every element that names its words: data-text, data-label, data-placeholder. */
+  /** Fill in the elements with data-text, data-label or data-placeholder. */
   apply(root = document) {
     document.documentElement.lang = this.language;
     for (const element of root.querySelectorAll("[data-text]")) element.textContent = this.say(element.dataset.text);

@@ -1,23 +1,23 @@
-/** The X-ray of the selected case with its evidence, and the tools to look at it. */
+/** The X-ray of the selected case with its evidence, and the toolbar. */
 
 import { make } from "./dom.js";
-import { isDrawable } from "./pictures.js";
-import { Stage } from "./stage.js";
-import { buildTools } from "./tools.js";
+import { isDrawable } from "./images.js";
+import { Viewport } from "./viewport.js";
+import { buildToolbar } from "./toolbar.js";
 import { View } from "./view.js";
 
-// milliseconds: longer than a held key takes to repeat, too short to be noticed
-const LEAFING = 120;
+// milliseconds: longer than the repeat interval of a held key, too short to notice
+const DEBOUNCE = 120;
 
 export class Viewer {
   view = new View();
-  #shelf;
+  #images;
   #texts;
-  #first = new Stage(this.view);
-  #second = new Stage(this.view);
-  #message = make("p", { class: "stage-message" });
+  #first = new Viewport(this.view);
+  #second = new Viewport(this.view);
+  #message = make("p", { class: "viewport-message" });
   #legend = make("div", { class: "legend" });
-  #tools;
+  #toolbar;
   #urls = [];
   #turn = 0;
   #shown = null;
@@ -26,15 +26,15 @@ export class Viewer {
 
   /**
    * @param {HTMLElement} root
-   * @param {import("./pictures.js").PictureShelf} shelf
+   * @param {import("./images.js").ImageCache} images
    * @param {import("./texts.js").Texts} texts
    */
-  constructor(root, shelf, texts) {
-    this.#shelf = shelf;
+  constructor(root, images, texts) {
+    this.#images = images;
     this.#texts = texts;
-    this.#tools = buildTools(this.view);
-    const frames = make("div", { class: "stages" }, this.#first.element, this.#second.element, this.#message, this.#legend);
-    root.append(frames, this.#tools.element);
+    this.#toolbar = buildToolbar(this.view);
+    const frames = make("div", { class: "viewports" }, this.#first.element, this.#second.element, this.#message, this.#legend);
+    root.append(frames, this.#toolbar.element);
     this.frames = frames;
     this.view.addEventListener("change", () => this.#draw());
     this.#draw();
@@ -43,7 +43,7 @@ export class Viewer {
   /**
    * Show a case, or none.
    * @param {import("./cases.js").Case|null} item
-   * @param {string|null} decision which the evidence follows while the reader has not chosen
+   * @param {string|null} decision which sets whether evidence is shown until the user chooses
    */
   async show(item, decision) {
     this.#decision = decision;
@@ -67,13 +67,13 @@ export class Viewer {
     }
     if (!isDrawable(item.file)) this.#say("viewer.loading");
     this.frames.setAttribute("aria-busy", "true");
-    // whoever leafs through the cases asks for no pictures on the way
-    await new Promise((resolve) => setTimeout(resolve, LEAFING));
+    // stepping quickly through cases requests no images for those passed
+    await new Promise((resolve) => setTimeout(resolve, DEBOUNCE));
     if (turn !== this.#turn) return;
-    const pictures = await this.#shelf.of(item);
+    const rendered = await this.#images.of(item);
     if (turn !== this.#turn) return;
-    if (pictures.plain) this.#show(pictures.plain, pictures.evidence, "");
-    else this.#say(pictures.problem.code === "no_evidence" ? "viewer.no_evidence" : "viewer.no_picture");
+    if (rendered.plain) this.#show(rendered.plain, rendered.evidence, "");
+    else this.#say(rendered.problem.code === "no_evidence" ? "viewer.no_evidence" : "viewer.no_image");
     this.#settle(item);
   }
 
@@ -83,7 +83,7 @@ export class Viewer {
 
   relabel() {
     this.#texts.apply(this.frames);
-    this.#texts.apply(this.#tools.element);
+    this.#texts.apply(this.#toolbar.element);
     this.#draw();
   }
 
@@ -91,7 +91,7 @@ export class Viewer {
     return this.view.evidence ?? this.#decision !== "normal";
   }
 
-  /** Say whose pictures are all there; null: nobody's yet. */
+  /** Mark the case whose images are complete; null: none yet. */
   #settle(item) {
     this.frames.removeAttribute("aria-busy");
     if (item) this.frames.dataset.case = item.id;
@@ -116,12 +116,12 @@ export class Viewer {
   #say(key) {
     this.#message.dataset.text = key;
     this.#message.hidden = !key;
-    this.#message.classList.toggle("over-picture", this.#urls[0] != null);
+    this.#message.classList.toggle("over-image", this.#urls[0] != null);
     if (key) this.#message.textContent = this.#texts.say(key);
     else delete this.#message.dataset.text;
   }
 
-  /** Two pictures lie beside or above each other, whichever leaves them larger. */
+  /** Side by side or stacked, whichever leaves the images larger. */
   get #arrangement() {
     const { width, height } = this.frames.getBoundingClientRect();
     const beside = Math.min(width / 2, height * this.#first.aspect);
@@ -153,6 +153,6 @@ export class Viewer {
       make("span", {}, this.#texts.say("viewer.strong")),
       make("span", { class: "legend-note" }, this.#texts.say("viewer.legend_note")),
     );
-    this.#tools.draw(shown, this.#hasEvidence, this.#texts);
+    this.#toolbar.draw(shown, this.#hasEvidence, this.#texts);
   }
 }

@@ -1,4 +1,4 @@
-/** The model behind the service: what it is, and what happens when it is replaced by another. */
+/** The model that the service has loaded, and its replacement by another. */
 
 import { Problem } from "./api.js";
 
@@ -12,7 +12,7 @@ export class ServedModel {
   /**
    * @param {import("./api.js").Api} api
    * @param {import("./cases.js").Cases} cases
-   * @param {(stale: object[]) => void} replaced called with the cases that the old model judged
+   * @param {(stale: object[]) => void} replaced called with the cases that the old model answered
    */
   constructor(api, cases, replaced) {
     this.#api = api;
@@ -24,9 +24,9 @@ export class ServedModel {
     return this.description.contract;
   }
 
-  /** An answer that fits the contract in hand: thresholds of one model never judge another's answers. */
+  /** An answer of the model described here: one model's thresholds are never applied to another's output. */
   async predict(file, signal, onWait) {
-    // a second time when the model changed meanwhile; a third answer would tell no more
+    // once more when the model has just changed
     for (let tries = 1; tries <= 2; tries += 1) {
       const answer = await this.#api.predict(file, signal, onWait);
       if (answer.model.sha256 !== this.description.sha256) await this.#change();
@@ -39,7 +39,7 @@ export class ServedModel {
     const current = await this.#api.model();
     if (current.sha256 === this.description.sha256) return;
     this.description = current;
-    // what the old one refused, the new one may take
+    // the new model may accept what the old one refused
     const isStale = ({ answer, problem }) =>
       answer ? answer.model.sha256 !== current.sha256 : problem?.code === "not_a_chest_xray";
     this.#replaced(this.#cases.all.filter(isStale));

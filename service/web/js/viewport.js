@@ -1,35 +1,35 @@
-/** One frame with a picture in it, and the hands on it: pointer, wheel, keys. */
+/** One viewport: an image with its evidence, and the pointer, wheel and keys that act on it. */
 
 import { make } from "./dom.js";
 
 const WHEEL_STEP = 0.0016;
 const KEY_STEP = 40;
 
-export class Stage {
+export class Viewport {
   #view;
   #plain = make("img", { class: "xray", alt: "", draggable: "false" });
   #evidence = make("img", { class: "evidence", alt: "", draggable: "false" });
   #film = make("div", { class: "film" }, this.#plain, this.#evidence);
   #pointers = new Map();
-  caption = make("p", { class: "stage-caption" });
+  caption = make("p", { class: "viewport-caption" });
 
-  /** @param {import("./view.js").View} view shared by stages that move together */
+  /** @param {import("./view.js").View} view shared by viewports that move together */
   constructor(view) {
     this.#view = view;
     this.element = make(
       "div",
       {
-        class: "stage",
+        class: "viewport",
         tabindex: "0",
         role: "application",
-        "data-label": "viewer.stage",
+        "data-label": "viewer.viewport",
         on: {
           pointerdown: (event) => this.#press(event),
           pointermove: (event) => this.#drag(event),
           pointerup: (event) => this.#lift(event),
           pointercancel: (event) => this.#lift(event),
           wheel: (event) => this.#wheel(event),
-          dblclick: () => this.#view.whole(),
+          dblclick: () => this.#view.fit(),
           contextmenu: (event) => event.preventDefault(),
           keydown: (event) => this.#key(event),
         },
@@ -37,14 +37,14 @@ export class Stage {
       this.#film,
       this.caption,
     );
-    // CSSOM, not a stylesheet: a bare #reference there would be looked for in the stylesheet's file
+    // set here: in a stylesheet, url(#...) resolves against the stylesheet's own URL
     this.#plain.style.filter = "url(#window-level)";
     this.#plain.addEventListener("load", () => this.fit());
     new ResizeObserver(() => this.fit()).observe(this.element);
     view.addEventListener("change", () => this.#draw());
   }
 
-  /** @param {string|null} plain address of the picture @param {string|null} evidence */
+  /** @param {string|null} plain URL of the image @param {string|null} evidence */
   show(plain, evidence) {
     set(this.#plain, plain);
     set(this.#evidence, evidence);
@@ -60,7 +60,7 @@ export class Stage {
     this.#plain.alt = words;
   }
 
-  /** Whether the picture could be drawn, once it is known. */
+  /** Whether the browser could decode the image. */
   async drawn() {
     try {
       await this.#plain.decode();
@@ -70,7 +70,7 @@ export class Stage {
     }
   }
 
-  /** Width over height of the picture; 1 while there is none. */
+  /** Width over height of the image; 1 while there is none. */
   get aspect() {
     return this.#plain.naturalWidth / this.#plain.naturalHeight || 1;
   }
@@ -82,7 +82,7 @@ export class Stage {
     const scale = Math.min(frame.width / width, frame.height / height);
     this.#film.style.width = `${width * scale}px`;
     this.#film.style.height = `${height * scale}px`;
-    this.#view.fit({ width: width * scale, height: height * scale });
+    this.#view.resize({ width: width * scale, height: height * scale });
   }
 
   #draw() {
@@ -115,7 +115,7 @@ export class Stage {
     } else {
       this.#view.pan(dx, dy);
     }
-    // a move carries no button: keep the one that was pressed
+    // pointermove has no button: keep the one that was pressed
     this.#pointers.set(event.pointerId, {
       pointerId: event.pointerId,
       button: before.button,

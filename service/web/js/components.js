@@ -1,8 +1,8 @@
-/** What the answer, the problem and the model's card are made of. */
+/** Components shared by the card, the problems and the dialogs. */
 
 import { icon, make } from "./dom.js";
 
-/** The words that matter most, large and in their colour, and what follows from them. */
+/** The result, large and in its colour, with a sentence of explanation. */
 export function verdict(tone, glyph, words, more) {
   return make(
     "div",
@@ -12,18 +12,18 @@ export function verdict(tone, glyph, words, more) {
   );
 }
 
-/** @param {[string, Node|string][]} rows the key of a name, and what it stands for */
+/** A list of terms and values. @param {[string, Node|string][]} rows text key of the term, value */
 export function facts(rows, texts) {
   const list = rows.flatMap(([key, value]) => [make("dt", {}, texts.say(key)), make("dd", {}, value)]);
   return make("dl", { class: "facts" }, ...list);
 }
 
-/** How far an image is from those that the model knows, in words to be filled in. */
+/** The input check's distance and limit, formatted for a text's placeholders. */
 export function distances(distance, limit, texts) {
   return { distance: texts.fixed(distance ?? 0, 2), limit: texts.fixed(limit ?? 0, 2) };
 }
 
-/** Words that come from the model file or the service, which speak English. */
+/** Text from the model file or the service, which is always English. */
 export function english(words) {
   return make("span", { lang: "en" }, words);
 }

@@ -1,15 +1,15 @@
-/** The reader's choices, kept in the page's address and nowhere else. */
+/** Theme, language and operating point, kept in the query of the page's URL and nowhere else. */
 
 const DEFAULTS = { theme: "dark", lang: null, point: "balanced" };
 
 /** @returns {{theme: string, lang: string|null, point: string}} */
-export function readChoices() {
+export function readPreferences() {
   const query = new URLSearchParams(location.search);
   const entries = Object.entries(DEFAULTS).map(([name, value]) => [name, query.get(name) ?? value]);
   return Object.fromEntries(entries);
 }
 
-export function writeChoice(name, value) {
+export function writePreference(name, value) {
   const url = new URL(location.href);
   if (value === DEFAULTS[name]) url.searchParams.delete(name);
   else url.searchParams.set(name, value);

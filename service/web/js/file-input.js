@@ -1,12 +1,12 @@
-/** The ways in: pick, drop (folders too), paste. */
+/** Adding files: file dialog, drag and drop (folders too), paste. */
 
 import { find } from "./dom.js";
 
 // browsers repeat dragover every 50 to 350 milliseconds
-const STILL_HOVERING = 700;
+const DRAG_END_DELAY = 700;
 
 /** @param {(files: File[]) => void} take */
-export function openIntake(take) {
+export function openFileInput(take) {
   const picker = find("picker");
   picker.addEventListener("change", () => {
     take([...picker.files]);
@@ -26,21 +26,21 @@ export function openIntake(take) {
 }
 
 function openDrop(take) {
-  const veil = find("drop");
+  const overlay = find("drop");
   let gone = null;
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
   const hide = () => {
     clearTimeout(gone);
-    veil.hidden = true;
+    overlay.hidden = true;
   };
   document.addEventListener("dragover", (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
-    veil.hidden = false;
-    // this event repeats for as long as something hovers; what tells that it left is unreliable
+    overlay.hidden = false;
+    // dragover repeats while something hovers; dragleave is unreliable
     clearTimeout(gone);
-    gone = setTimeout(hide, STILL_HOVERING);
+    gone = setTimeout(hide, DRAG_END_DELAY);
   });
   document.addEventListener("drop", async (event) => {
     if (!carriesFiles(event)) return;
@@ -51,7 +51,7 @@ function openDrop(take) {
 }
 
 async function filesOf(transfer) {
-  // the list empties as soon as this task ends: take everything before the first await
+  // the list is emptied when this task ends: read it all before the first await
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const files = [...transfer.files];
   if (!entries.some((entry) => entry.isDirectory)) return files;
@@ -64,7 +64,7 @@ async function walk(entry) {
   const reader = entry.createReader();
   const found = [];
   for (;;) {
-    // a call gives at most a hundred
+    // one call returns at most 100 entries
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!some.length) break;
     found.push(...some);

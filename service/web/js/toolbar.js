@@ -1,11 +1,11 @@
-/** The bar of tools under the picture. It shows the view's state and changes it, no more. */
+/** The toolbar under the viewer: displays the view's state and changes it. */
 
 import { icon, make } from "./dom.js";
 
 const ZOOM_STEP = 1.25;
 
 /** @param {import("./view.js").View} view */
-export function buildTools(view) {
+export function buildToolbar(view) {
   const evidence = button("evidence", "tool.evidence", () => view.change({ evidence: evidence.ariaPressed !== "true" }));
   const opacity = slider("tool.opacity", 0, 100, (value) => view.change({ opacity: value / 100, evidence: true }));
   const zoomText = make("output", { class: "zoom-text" });
