@@ -48,7 +48,7 @@ def _balanced(pool: Pool) -> Pool:
     return Pool(pool.logits[rows], pool.truth[rows], pool.patients[rows])
 
 
-def test_pneumonia_of_unknown_kind_counts_for_whether_not_for_which() -> None:
+def test_pneumonia_of_unknown_subtype_counts_for_pneumonia_and_not_for_the_subtype() -> None:
     known = _pool(Scaling(2.0, 0.0, 2.0))
     hidden = np.where((known.truth > 0) & (np.arange(len(known.truth)) % 2 == 0), -1, known.truth)
     pool = Pool(known.logits, hidden, known.patients)
