@@ -19,8 +19,8 @@ from scipy.special import softmax
 from scipy.stats import rankdata
 
 from benchmarks.report import ROOT
+from training.configuration import CONFIGURATION_FILE
 from training.metrics import interval
-from training.train import CONFIGURATION_FILE
 from training.validation import VALIDATION_FILE, Validation
 
 REPORT = ROOT / "models" / "reports" / "experiments.json"

@@ -27,7 +27,6 @@ from export.quantize import (
     check_quality,
     compare,
     figures,
-    in_turn,
     quantize,
     run_graph,
 )
@@ -36,6 +35,7 @@ from export.scaling import Scaling, add_probabilities
 from export.to_onnx import convert
 from training.architectures import resized
 from training.data import at_size
+from training.shifts import apply_in_turn
 from training.validation import Validation
 
 PLOT = ROOT / "docs" / "images" / "tradeoff.svg"
@@ -138,7 +138,7 @@ def _session(graph: onnx.ModelProto) -> ort.InferenceSession:
 def _answer(session: ort.InferenceSession, held_out: HeldOut) -> Validation:
     """Logits of the held-out images, clean and shifted."""
     images = held_out.data.images
-    rows = [run_graph(session, "probabilities", one) for one in (images, in_turn(images))]
+    rows = [run_graph(session, "probabilities", one) for one in (images, apply_in_turn(images))]
     logits = np.log(np.maximum(np.stack(rows), 1e-30))
     return replace(held_out.known, shifts=("clean", "shifted"), logits=logits)
 

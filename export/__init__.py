@@ -1,3 +1,6 @@
-"""Export: a training run in, one ONNX file that carries its whole contract out."""
+"""Export: a training run in, one ONNX file with its whole contract out.
 
-import training  # noqa: F401  (it quiets TensorFlow, which must happen before its import)
+It may import training and the service; neither imports it.
+"""
+
+import training  # noqa: F401  (quiets TensorFlow, before its import)

@@ -24,11 +24,11 @@ _PNEUMONIA_TO_NORMAL = 2.0
 
 @dataclass(frozen=True)
 class Pool:
-    """Logits with their truth in one column, classes weighing the same.
+    """Logits and reference labels of the images that a calibration is fitted on.
 
     Attributes:
         logits: float64 ``[M, C]``, the first label being normal.
-        truth: int64 ``[M]``; -1 where it is pneumonia of unknown kind.
+        truth: int64 ``[M]``, the reference label's column; -1 for pneumonia of unknown subtype.
         patients: int64 ``[M]``.
     """
 
@@ -49,20 +49,20 @@ class Pool:
 
     @property
     def y_true(self) -> NDArray[np.bool_]:
-        """Whose truth is pneumonia, bool ``[M]``."""
+        """Whether the reference is pneumonia, bool ``[M]``."""
         return np.not_equal(self.truth, 0)
 
 
 def fit_scaling(pool: Pool) -> Scaling:
-    """The scaling that minimises the log loss of whether it is pneumonia, and of its kind.
+    """The scaling that minimises the log loss of pneumonia, and that of its subtype.
 
-    "Calibrated" means: where two in three images show pneumonia, as where normal, bacterial and
-    viral are equally frequent. Among images of known kind, each kind weighs the same.
+    It is calibrated for a prevalence of two thirds, as where normal, bacterial and viral are
+    equally frequent. Among images of known subtype, each subtype has the same weight.
     """
     odds, y_true = log_odds(pool.logits), pool.y_true
     weights = np.ones(len(y_true))
     weights[~y_true] = 1 / np.count_nonzero(~y_true)
-    weights[y_true] = _PNEUMONIA_TO_NORMAL * _even(pool.truth[y_true])
+    weights[y_true] = _PNEUMONIA_TO_NORMAL * _balanced_weights(pool.truth[y_true])
 
     def loss(tried: NDArray[np.float64]) -> float:
         scores = odds * np.exp(-tried[0]) + tried[1]
@@ -72,20 +72,20 @@ def fit_scaling(pool: Pool) -> Scaling:
     return Scaling(float(np.exp(fitted[0])), float(fitted[1]), _subtype_temperature(pool))
 
 
-def _even(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Weights that sum to 1: the same for each label, or where some are unknown (-1) each image."""
-    kinds, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    shares = counts / counts.sum() if kinds[0] < 0 else np.full(len(kinds), 1 / len(kinds))
+def _balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weights that sum to 1: equal labels, or equal images where a label is unknown (-1)."""
+    found, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    shares = counts / counts.sum() if found[0] < 0 else np.full(len(found), 1 / len(found))
     weights: NDArray[np.float64] = (shares / counts)[place]
     return weights
 
 
 def _subtype_temperature(pool: Pool) -> float:
-    """Of the kinds among images of pneumonia of known kind; 1 where there are not several."""
+    """Fitted on the images of known subtype; 1 where these are not of several."""
     known = np.flatnonzero(pool.truth > 0)
     if len(np.unique(pool.truth[known])) < 2:
         return 1.0
-    weights = _even(pool.truth[known])
+    weights = _balanced_weights(pool.truth[known])
     logits = pool.logits[known, 1:]
 
     def loss(log_temperature: float) -> float:
@@ -97,12 +97,11 @@ def _subtype_temperature(pool: Pool) -> float:
 
 
 def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[OperatingPoint, ...]:
-    """Thresholds by two written rules, with what they do on the pool.
+    """Thresholds by two rules, with their sensitivity and specificity on the pool.
 
     ``balanced`` is where sensitivity and specificity are equal, so that it favours neither error
-    whatever shift moves all probabilities; it gets an uncertain band as wide as its error budget
-    asks for. ``screening`` is the highest threshold that still finds the wanted share of the
-    pneumonia images.
+    under a shift of all probabilities; its uncertain band is as wide as its error budget
+    requires. ``screening`` is the highest threshold that reaches the wanted sensitivity.
     """
     probability = scaling.pneumonia(pool.logits)
     y_true = pool.y_true

@@ -1,9 +1,9 @@
-"""Static int8 quantisation of the backbone, and the gate it has to pass.
+"""Static int8 quantisation of the backbone, and the figures that it has to reach.
 
-Activations are unsigned, weights signed and one scale a channel (Jacob et al. 2018,
+Activations are unsigned, weights signed with one scale for each channel (Jacob et al. 2018,
 arXiv:1712.05877). Processors without VNNI add two products of such a pair in 16 bits: with weights
 in -64..64 the sum is at most 2 * 255 * 64 = 32,640 and cannot saturate at 32,767, so weights get
-seven bits and the file computes the same everywhere.
+seven bits and the file gives the same results everywhere.
 
 The early convolutions stay in float32: quantising them costs more accuracy than all later ones and
 was measured to save no time. So do the evidence, the distance and the scaling.
@@ -28,18 +28,18 @@ from service.errors import PneumoniaError
 from service.imaging.radiograph import Pixels
 from training.data import Dataset, Sample, at_size, load
 from training.metrics import Scores, measure
-from training.shifts import SHIFTS, apply
-from training.synthetic_ood import SYNTHETIC_OOD, make_synthetic_ood
+from training.shifts import SHIFTS, apply, apply_in_turn
+from training.synthetic_ood import SYNTHETIC_OOD
 from training.validation import Validation
 
 # of Lite0 the stem and the first ten blocks; the rest is most of what eight bits save
 FLOAT_CONVOLUTIONS = 30
-# how much worse than float32 the quantised graph may be on held-out images, clean and shifted: in
-# an AUROC, and in a calibration error or a share of images
+# how much worse than float32 the quantised graph may be on held-out images, clean and shifted:
+# in AUROC, and in ECE or a share of images
 AUROC_TOLERANCE = 0.002
 SHARE_TOLERANCE = 0.005
 _CALIBRATION_IMAGES = 136
-_IMPOSTORS_OF_A_KIND = 40
+_IMAGES_PER_OOD = 40
 _BATCH = 32
 
 # figure -> float32 or int8 -> value
@@ -99,13 +99,13 @@ def calibration_images(samples: Sequence[Sample], size: int) -> Pixels:
         uint8 ``[N, size, size, 1]``.
     """
     step = max(1, len(samples) // _CALIBRATION_IMAGES)
-    return at_size(in_turn(load(samples[::step], quiet=True).images), size)
+    return at_size(apply_in_turn(load(samples[::step], quiet=True).images), size)
 
 
 def validate(session: ort.InferenceSession, data: Dataset, known: Validation) -> Validation:
-    """``known`` with the logits of another graph, of no scaling, for the same images.
+    """``known`` with the logits of another graph, without scaling, for the same images.
 
-    Logits are right up to a constant a row, which no softmax sees.
+    Logits are right up to a constant for each image, which does not change the softmax.
     """
     shifted = {shift.name: shift for shift in SHIFTS}
     rows = []
@@ -121,18 +121,18 @@ def refusals(
     float32: ort.InferenceSession, int8: ort.InferenceSession, limit: float, data: Dataset
 ) -> Comparison:
     """Share of chest X-rays refused, clean and shifted, and of synthetic OOD images accepted."""
-    few = data.images[:: max(1, len(data) // _IMPOSTORS_OF_A_KIND)]
-    synthetic = np.concatenate([make_synthetic_ood(kind, few, 1) for kind in SYNTHETIC_OOD])
+    few = data.images[:: max(1, len(data) // _IMAGES_PER_OOD)]
+    synthetic = np.concatenate([apply(ood, few, 1) for ood in SYNTHETIC_OOD])
     found: Comparison = {}
     for name, images in (
         ("refused_clean", data.images),
-        ("refused_shifted", in_turn(data.images)),
+        ("refused_shifted", apply_in_turn(data.images)),
         ("synthetic_ood_accepted", synthetic),
     ):
         over = [(run_graph(one, "distance", images) > limit).mean() for one in (float32, int8)]
         found[name] = dict(zip(("float32", "int8"), map(float, over), strict=True))
     found["synthetic_ood_accepted"] = {
-        kind: 1 - share for kind, share in found["synthetic_ood_accepted"].items()
+        precision: 1 - share for precision, share in found["synthetic_ood_accepted"].items()
     }
     return found
 
@@ -151,7 +151,7 @@ def figures(validation: Validation, scaling: Scaling) -> dict[str, float]:
 def compare(
     float32: tuple[Validation, Scaling], int8: tuple[Validation, Scaling], check: Comparison
 ) -> Comparison:
-    """Figures of both on the same images.
+    """Figures of float32 and int8 on the same images.
 
     Args:
         float32: logits and their scaling.
@@ -163,10 +163,10 @@ def compare(
 
 
 def check_quality(comparison: Comparison) -> None:
-    """Let only a graph pass that is as good as float32 but for small tolerances.
+    """Require that int8 is as good as float32, within small tolerances.
 
     Raises:
-        QuantizationError: it is not; the sentence says what was measured.
+        QuantizationError: it is worse; the sentence says what was measured.
     """
     worse = []
     for name, value in comparison.items():
@@ -192,15 +192,6 @@ def run_graph(session: ort.InferenceSession, output: str, images: Pixels) -> NDA
         for start in range(0, len(images), _BATCH)
     ]
     return np.concatenate(parts)
-
-
-def in_turn(images: Pixels) -> Pixels:
-    """Each image under one of the named shifts, in turn."""
-    changed = images.copy()
-    for number, shift in enumerate(SHIFTS):
-        rows = slice(number, None, len(SHIFTS))
-        changed[rows] = apply(shift, images[rows])
-    return changed
 
 
 def _scores(validation: Validation, scaling: Scaling, rows: slice) -> Scores:

@@ -3,17 +3,18 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import keras
 import numpy as np
 
 from service.errors import PneumoniaError
 from service.inference.contract import Histogram
+from training.configuration import CONFIGURATION_FILE, RunConfiguration
 from training.data import DataError, Dataset, Sample, find_samples, load
 from training.input_check import INPUT_CHECK_FILE, REPORT_FILE, InputCheck
-from training.train import CONFIGURATION_FILE, MODEL_FILE
-from training.validation import VALIDATION_FILE, Validation
+from training.train import MODEL_FILE
+from training.validation import NAMES_FILE, VALIDATION_FILE, Validation
 
 
 class RunError(PneumoniaError):
@@ -36,7 +37,7 @@ class Run:
     """
 
     folder: Path
-    configuration: dict[str, Any]
+    configuration: RunConfiguration
     model: keras.Model
     validation: Validation
     check: InputCheck | None
@@ -48,6 +49,7 @@ class Run:
 
         Raises:
             RunError: the folder holds no finished run.
+            ConfigurationError: its configuration cannot be read.
         """
         names = (CONFIGURATION_FILE, MODEL_FILE, VALIDATION_FILE)
         missing = [name for name in names if not (folder / name).is_file()]
@@ -63,7 +65,7 @@ class Run:
             distances = Histogram.model_validate(report["reference_histogram"])
         return cls(
             folder,
-            json.loads((folder / CONFIGURATION_FILE).read_text()),
+            RunConfiguration.read(folder),
             keras.models.load_model(folder / MODEL_FILE, compile=False),
             Validation.load(folder / VALIDATION_FILE),
             check,
@@ -73,8 +75,7 @@ class Run:
     @property
     def source(self) -> str:
         """Name of the data set that calibration and figures are about."""
-        name: str = self.configuration["sources"][0]
-        return name
+        return self.configuration.sources[0]
 
     @property
     def size(self) -> int:
@@ -89,7 +90,7 @@ class HeldOut:
 
     Attributes:
         data: the held-out ones.
-        known: what the network said of them.
+        known: the network's logits for them.
         others: the files it was trained on.
     """
 
@@ -104,9 +105,9 @@ def find_held_out(run: Run, folder: Path) -> HeldOut:
     Raises:
         DataError: the folder is no data set, or not the one the run held images out of.
     """
-    names = set((run.folder / "validation.txt").read_text().split("\n"))
+    names = set((run.folder / NAMES_FILE).read_text().split("\n"))
     samples = find_samples(folder)
-    kept = [sample for sample in samples if f"{sample.source}/{sample.path.name}" in names]
+    kept = [sample for sample in samples if sample.name in names]
     if not kept:
         raise DataError(f"{folder} has none of the images that the run held out.")
     data = load(kept)
@@ -115,7 +116,7 @@ def find_held_out(run: Run, folder: Path) -> HeldOut:
 
 
 def held_out(data: Dataset, run: Validation, source: str) -> Validation:
-    """The run's validation of one source, after a look whether ``data`` are its very images.
+    """The run's validation of one source, after checking that ``data`` are the same images.
 
     Raises:
         DataError: they are not.

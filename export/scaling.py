@@ -1,4 +1,4 @@
-"""From logits to calibrated probabilities by three numbers, in NumPy and in the exported graph."""
+"""From logits to calibrated probabilities, in NumPy and in the exported graph."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ _SMALLEST = float(np.finfo(np.float32).tiny)
 
 @dataclass(frozen=True)
 class Scaling:
-    """Whether it is pneumonia and which kind are calibrated apart: the one is surer than the other.
+    """Pneumonia and its subtype are calibrated separately: networks are surer of the former.
 
     The first label is normal. The log odds of all others together, divided by ``temperature`` and
-    moved by ``offset``, give the probability of pneumonia (Platt 1999); the kinds share it by the
-    softmax of their logits over ``subtype_temperature`` (Guo et al. 2017, arXiv:1706.04599). As
-    they stand by default, all three together are the plain softmax.
+    moved by ``offset``, give the probability of pneumonia (Platt 1999); the subtypes share it by
+    the softmax of their logits over ``subtype_temperature`` (Guo et al. 2017, arXiv:1706.04599).
+    The defaults give the plain softmax.
 
     Attributes:
         temperature: > 0.
@@ -38,18 +38,19 @@ class Scaling:
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Probabilities of logits ``[..., C]``, float64 of the same shape."""
-        ill = self.pneumonia(logits)[..., np.newaxis]
-        kinds = softmax(np.asarray(logits, np.float64)[..., 1:] / self.subtype_temperature, axis=-1)
-        return np.concatenate([1 - ill, ill * kinds], axis=-1)
+        pneumonia = self.pneumonia(logits)[..., np.newaxis]
+        tempered = np.asarray(logits, np.float64)[..., 1:] / self.subtype_temperature
+        subtypes = softmax(tempered, axis=-1)
+        return np.concatenate([1 - pneumonia, pneumonia * subtypes], axis=-1)
 
     def logits(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         """Logits that have these probabilities ``[..., C]``, that of normal being 0."""
         known = np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1)
-        ill = known[..., 1:].sum(axis=-1, keepdims=True)
-        odds = self.temperature * (np.log(ill / known[..., :1]) - self.offset)
-        kinds = self.subtype_temperature * np.log(known[..., 1:])
-        kinds += odds - logsumexp(kinds, axis=-1, keepdims=True)
-        return np.concatenate([np.zeros_like(odds), kinds], axis=-1)
+        pneumonia = known[..., 1:].sum(axis=-1, keepdims=True)
+        odds = self.temperature * (np.log(pneumonia / known[..., :1]) - self.offset)
+        subtypes = self.subtype_temperature * np.log(known[..., 1:])
+        subtypes += odds - logsumexp(subtypes, axis=-1, keepdims=True)
+        return np.concatenate([np.zeros_like(odds), subtypes], axis=-1)
 
 
 def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -60,13 +61,13 @@ def log_odds(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def add_probabilities(graph: onnx.ModelProto, scaling: Scaling) -> None:
-    """Put ``probabilities`` in the place of the output ``logits``, in the given graph."""
+    """Replace the output ``logits`` of the given graph by ``probabilities``."""
     constants: dict[str, NDArray[np.generic]] = {
         **_numbers(scaling),
         "first": np.array([0], np.int64),
         "second": np.array([1], np.int64),
         "end": np.array([_LAST], np.int64),
-        "nothing": np.array([0], np.float32),
+        "zero": np.array([0], np.float32),
     }
     graph.graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in constants.items()
@@ -74,21 +75,21 @@ def add_probabilities(graph: onnx.ModelProto, scaling: Scaling) -> None:
     node = helper.make_node
     graph.graph.node.extend(
         (
-            node("Slice", ["logits", "first", "second", "second"], ["well"]),
-            node("Slice", ["logits", "second", "end", "second"], ["ill"]),
-            node("ReduceLogSumExp", ["ill", "second"], ["any_ill"], keepdims=1),
-            node("Sub", ["any_ill", "well"], ["odds"]),
-            node("Div", ["odds", "temperature"], ["cooled"]),
-            node("Add", ["cooled", "offset"], ["moved"]),
+            node("Slice", ["logits", "first", "second", "second"], ["normal_logit"]),
+            node("Slice", ["logits", "second", "end", "second"], ["subtype_logits"]),
+            node("ReduceLogSumExp", ["subtype_logits", "second"], ["pneumonia_logit"], keepdims=1),
+            node("Sub", ["pneumonia_logit", "normal_logit"], ["odds"]),
+            node("Div", ["odds", "temperature"], ["tempered"]),
+            node("Add", ["tempered", "offset"], ["scaled"]),
             # a softmax keeps small probabilities, which the runtime's sigmoid rounds to 0
-            node("Mul", ["moved", "nothing"], ["still"]),
-            node("Concat", ["still", "moved"], ["both"], axis=1),
-            node("Softmax", ["both"], ["whether"], axis=1),
-            node("Slice", ["whether", "first", "second", "second"], ["normal"]),
-            node("Slice", ["whether", "second", "end", "second"], ["pneumonia"]),
-            node("Div", ["ill", "subtype_temperature"], ["cooled_kinds"]),
-            node("Softmax", ["cooled_kinds"], ["kinds"], axis=1),
-            node("Mul", ["kinds", "pneumonia"], ["shares"]),
+            node("Mul", ["scaled", "zero"], ["no_odds"]),
+            node("Concat", ["no_odds", "scaled"], ["both"], axis=1),
+            node("Softmax", ["both"], ["normal_or_pneumonia"], axis=1),
+            node("Slice", ["normal_or_pneumonia", "first", "second", "second"], ["normal"]),
+            node("Slice", ["normal_or_pneumonia", "second", "end", "second"], ["pneumonia"]),
+            node("Div", ["subtype_logits", "subtype_temperature"], ["tempered_subtypes"]),
+            node("Softmax", ["tempered_subtypes"], ["subtypes"], axis=1),
+            node("Mul", ["subtypes", "pneumonia"], ["shares"]),
             node("Concat", ["normal", "shares"], ["probabilities"], axis=1),
         )
     )
@@ -96,22 +97,28 @@ def add_probabilities(graph: onnx.ModelProto, scaling: Scaling) -> None:
 
 
 def has_scaling(graph: onnx.ModelProto) -> bool:
-    """Whether a graph has the numbers that :func:`set_scaling` changes."""
-    return set(_numbers(Scaling())) <= {weight.name for weight in graph.graph.initializer}
+    """Whether a graph has the constants that :func:`set_scaling` changes."""
+    return set(_numbers(Scaling())) <= {_constant(weight) for weight in graph.graph.initializer}
 
 
 def set_scaling(graph: onnx.ModelProto, scaling: Scaling) -> None:
-    """Give a graph with calibrated probabilities other numbers.
+    """Change the scaling inside a graph.
 
     Raises:
         ValueError: the graph has none.
     """
     missing = _numbers(scaling)
     for weight in graph.graph.initializer:
-        if weight.name in missing:
-            weight.CopyFrom(numpy_helper.from_array(missing.pop(weight.name), weight.name))
+        if _constant(weight) in missing:
+            value = missing.pop(_constant(weight))
+            weight.CopyFrom(numpy_helper.from_array(value, weight.name))
     if missing:
         raise ValueError(f"the graph has no initializer named {', '.join(missing)}")
+
+
+def _constant(weight: onnx.TensorProto) -> str:
+    # graphs made before 2026-11-27 have the older name
+    return "subtype_temperature" if weight.name == "kind_temperature" else str(weight.name)
 
 
 def _numbers(scaling: Scaling) -> dict[str, NDArray[np.float32]]:

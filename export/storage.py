@@ -1,7 +1,7 @@
 """How a file keeps the kernels of its graph: small ones in half precision, large in eight bits.
 
-The runtime makes single precision of them when it loads the file, so that nothing is computed with
-less. What it changes is part of the measured parity.
+ONNX Runtime converts them to single precision when it loads the file and computes with that. The
+measured parity includes the rounding.
 """
 
 import numpy as np

@@ -79,12 +79,14 @@ def _with_evidence(model: keras.Model, check: InputCheck | None):  # type: ignor
         features, *checked = tf.nest.flatten(outputs)  # one output comes without its list
         evidence = tf.nn.conv2d(features, kernel[np.newaxis, np.newaxis], 1, "VALID")
         logits = tf.reduce_mean(evidence, axis=[1, 2]) + bias
-        judged = (logits, tf.transpose(evidence, [0, 3, 1, 2]))
+        outputs_without_check = (logits, tf.transpose(evidence, [0, 3, 1, 2]))
         if check is None:
-            return judged
+            return outputs_without_check
         pooled = tf.concat([tf.reduce_mean(one, axis=[1, 2]) for one in checked], axis=1)
         squashed = tf.tanh((pooled - check.centre) / check.scale)
-        return *judged, tf.norm(tf.matmul(squashed, check.projection.T) - check.offset, axis=1)
+        return *outputs_without_check, tf.norm(
+            tf.matmul(squashed, check.projection.T) - check.offset, axis=1
+        )
 
     return compute
 

@@ -1,27 +1,30 @@
-"""The one command, ``pneumonia``. What a command needs is imported only when it is asked for."""
+"""The one command, ``pneumonia``. Only the code of the command that is asked for is imported."""
 
 import argparse
 import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from service import __version__
 from service.errors import PneumoniaError
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 @dataclass(frozen=True)
 class Command:
     """One command and where its code is.
 
-    The module has ``NAME_arguments(parser)``, which adds the command's arguments, and
-    ``NAME(arguments)``, which runs it and returns the exit code.
+    The module's ``register(subparsers)`` adds the command's parser, whose default ``run`` is a
+    function of the parsed arguments that returns the exit code.
 
     Attributes:
         name: what is typed.
-        help: one line.
-        module: where its functions are.
-        extra: what must be installed for it, None when serving's own packages do.
+        help: one line for ``pneumonia --help``.
+        module: where ``register`` is.
+        extra: what must be installed for it; None where the packages of the service suffice.
     """
 
     name: str
@@ -32,16 +35,29 @@ class Command:
 
 COMMANDS = (
     Command("serve", "serve the model over HTTP", "service.process.start"),
-    Command("predict", "judge image files without a server", "service.commands"),
+    Command("predict", "predict image files without a server", "service.commands"),
     Command(
-        "data", "check a data folder and show what training sees", "training.commands", "training"
+        "data", "check a folder of labelled images", "training.commands.data", extra="training"
     ),
-    Command("train", "train a network", "training.commands", "training"),
-    Command("evaluate", "score a model on a labelled folder", "training.commands", "training"),
+    Command("train", "train a network", "training.commands.train", extra="training"),
     Command(
-        "calibrate", "refit a model to labelled images of your own", "export.commands", "training"
+        "evaluate",
+        "score a model on labelled images",
+        "training.commands.evaluate",
+        extra="training",
     ),
-    Command("export", "make the model file that is served", "export.commands", "training"),
+    Command(
+        "calibrate",
+        "recalibrate a model file on your own labelled images",
+        "export.commands.calibrate",
+        extra="training",
+    ),
+    Command(
+        "export",
+        "make the model file that is served",
+        "export.commands.export",
+        extra="training",
+    ),
 )
 
 
@@ -54,27 +70,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 when all went well.
     """
+    words = list(sys.argv[1:] if argv is None else argv)
+    asked = next((command for command in COMMANDS if words[:1] == [command.name]), None)
     parser = argparse.ArgumentParser(
         prog="pneumonia", description="Reads chest X-rays for pneumonia. Not a medical device."
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    words = list(sys.argv[1:] if argv is None else argv)
-    for command in COMMANDS:
-        entry = commands.add_parser(command.name, help=command.help, description=command.help)
-        if words[:1] == [command.name]:
-            try:
-                module = importlib.import_module(command.module)
-            except ModuleNotFoundError as error:
-                print(f"pneumonia {command.name}: {_missing(command, error)}", file=sys.stderr)
-                return 1
-            getattr(module, f"{command.name}_arguments")(entry)
-            entry.set_defaults(command=getattr(module, command.name))
-    arguments = parser.parse_args(words)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     try:
-        code: int = arguments.command(arguments)
+        for command in COMMANDS:
+            if command is asked:
+                importlib.import_module(command.module).register(subparsers)
+            else:
+                subparsers.add_parser(command.name, help=command.help)
+        arguments = parser.parse_args(words)
+        code: int = arguments.run(arguments)
     except PneumoniaError as error:
         print(f"pneumonia {words[0]}: {error.detail}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if asked is None or asked.extra is None:
+            raise
+        print(f"pneumonia {asked.name}: {_missing(asked, error)}", file=sys.stderr)
         return 1
     return code
 
@@ -83,8 +100,6 @@ def _missing(command: Command, error: ModuleNotFoundError) -> str:
     package = command.module.partition(".")[0]
     if error.name in (package, command.module):
         return f"this command comes with a checkout of the repository, which has {package}/"
-    if command.extra is None:
-        raise error
     return (
         f"the package {error.name} is missing; install the {command.extra} extra: "
         f"pip install -r requirements/{command.extra}.txt"

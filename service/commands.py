@@ -1,10 +1,10 @@
-"""``pneumonia predict``: judge files without a server."""
+"""``pneumonia predict``: predict files without a server."""
 
 import argparse
 import json
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.errors import InvalidRequest, PneumoniaError
 from service.http.forms import too_many_bytes
@@ -15,15 +15,22 @@ from service.inference.loading import load_predictor
 from service.inference.predictor import Predictor
 from service.settings import read_settings
 
+if TYPE_CHECKING:
+    from service.cli import Subparsers
 
-def predict_arguments(parser: argparse.ArgumentParser) -> None:
-    """What ``predict`` takes."""
+
+def register(subparsers: "Subparsers") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "predict", description="Predict image files without a server, one line of JSON each."
+    )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="image files")
     parser.add_argument("--operating-point", default="balanced", help="default: balanced")
     parser.add_argument("--model", type=Path, help="model file (PNEUMONIA_MODEL)")
+    parser.set_defaults(run=_run)
 
 
-def predict(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     """Print one JSON object a file; 1 when any of them is a problem."""
     settings = read_settings(model=arguments.model)
     predictor = load_predictor(settings)

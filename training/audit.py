@@ -1,13 +1,13 @@
-"""What a model leans on: whether the score comes from the lungs, and from where the evidence lies.
+"""Shortcuts and faithfulness: whether a model scores the lungs, and where its evidence map says.
 
-The shortcut audit hides parts of every image. With the lungs hidden nothing is left to judge, so
-an AUROC far above one half means that the score also comes from elsewhere; with only the borders
-hidden (where markers, collars and the frame are) little should change.
+The shortcut audit hides parts of every image. With the lungs hidden, an AUROC far above one half
+means that the model also uses other parts; with the borders hidden (where markers, collars and the
+frame are) little should change.
 
 The faithfulness of the evidence map is measured by deletion and insertion (Petsiuk et al. 2018,
 arXiv:1806.07421): parts of the image are blurred away, or brought back into a blurred image, in the
-order of their evidence. If the map tells the truth, the probability falls, or comes back, sooner
-than in a random order.
+order of their evidence. If the map is faithful, the probability falls, or comes back, sooner than
+in a random order.
 """
 
 import json
@@ -49,10 +49,10 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
 
     Returns:
         ``auroc_whole``, ``auroc_lungs_hidden``, ``auroc_borders_hidden``; for a model with an
-        evidence map also, over images of pneumonia, the mean probability along the way for
+        evidence map also, over images of pneumonia, the mean probability over all steps of
         ``deletion`` (the lower, the better) and ``insertion`` (the higher, the better), each
         ``_by_evidence`` and ``_at_random``; for a model with an input check the shares of inverted
-        images that are ``inverted_refused`` and that are refused and ``inverted_named``. All with
+        images that are ``inverted_refused``, and ``inverted_named`` as such too. All with
         95 % intervals by bootstrap over patients.
 
     Raises:
@@ -65,8 +65,8 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
     model = OnnxModel(file)
     images = at_size(data.images, model.contract.input.height)
     figures: dict[str, Rate] = {}
-    for name, shown in _hidden(images).items():
-        score = _probability(model, shown)
+    for name, changed in _with_parts_hidden(images).items():
+        score = _probability(model, changed)
 
         def auroc(rows: NDArray[np.int64], score: Floats = score) -> float:
             known = y_true[rows]
@@ -76,21 +76,13 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
         figures[f"auroc_{name}"] = interval(auroc, data.groups)
     if model.has_evidence:
         chosen = np.flatnonzero(y_true)[:: max(1, int(y_true.sum()) // _EXPLAINED)]
-        for name, means in _ways(model, images[chosen]).items():
-
-            def mean(rows: NDArray[np.int64], means: Floats = means) -> float:
-                return float(means[rows].mean())
-
-            figures[name] = interval(mean, data.groups[chosen])
+        for name, means in _deletion_and_insertion(model, images[chosen]).items():
+            figures[name] = _mean(means, data.groups[chosen])
     limit = model.contract.input_check_limit
     if limit is not None:
         chosen = np.arange(len(data))[:: max(1, len(data) // _EXPLAINED)]
-        for name, share in _inverted(model, images[chosen], limit).items():
-
-            def mean_share(rows: NDArray[np.int64], share: Floats = share) -> float:
-                return float(share[rows].mean())
-
-            figures[name] = interval(mean_share, data.groups[chosen])
+        for name, counted in _inverted(model, images[chosen], limit).items():
+            figures[name] = _mean(counted, data.groups[chosen])
     folder.mkdir(parents=True, exist_ok=True)
     report = {
         "images": len(data),
@@ -100,7 +92,11 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
     return figures
 
 
-def _hidden(images: Pixels) -> dict[str, Pixels]:
+def _mean(values: Floats, patients: NDArray[np.int64]) -> Rate:
+    return interval(lambda rows: float(values[rows].mean()), patients)
+
+
+def _with_parts_hidden(images: Pixels) -> dict[str, Pixels]:
     height, width = images.shape[1:3]
     top, bottom = round(_LUNGS[0] * height), round(_LUNGS[1] * height)
     left, right = round(_LUNGS[2] * width), round(_LUNGS[3] * width)
@@ -112,27 +108,27 @@ def _hidden(images: Pixels) -> dict[str, Pixels]:
     return {"whole": images, "lungs_hidden": lungs, "borders_hidden": borders}
 
 
-def _ways(model: OnnxModel, images: Pixels) -> dict[str, Floats]:
-    """Mean probability of each image along each way, float64 ``[N]`` in 0..1."""
+def _deletion_and_insertion(model: OnnxModel, images: Pixels) -> dict[str, Floats]:
+    """Mean probability of each image over all steps, float64 ``[N]`` in 0..1."""
     blurred = np.stack([_blur(image) for image in images])
     maps = np.concatenate([model.run(image[np.newaxis]).evidence for image in images])
     evidence = pneumonia_evidence(model.contract, maps)
     orders = {"by_evidence": evidence, "at_random": _shuffled(evidence)}
-    ways: dict[str, Floats] = {}
+    means: dict[str, Floats] = {}
     for order, values in orders.items():
         flat = values.reshape(len(values), -1)
         rank = (-flat).argsort(axis=1).argsort(axis=1).reshape(values.shape) / flat.shape[1]
-        for way, first, then in (("deletion", images, blurred), ("insertion", blurred, images)):
+        for method, first, then in (("deletion", images, blurred), ("insertion", blurred, images)):
             steps = [
                 _probability(model, np.where(_enlarged(rank < share, images), then, first))
                 for share in _SHARES
             ]
-            ways[f"{way}_{order}"] = np.mean(steps, axis=0)
-    return ways
+            means[f"{method}_{order}"] = np.mean(steps, axis=0)
+    return means
 
 
 def _inverted(model: OnnxModel, images: Pixels, limit: float) -> dict[str, Floats]:
-    """1 or 0 for each image, inverted: whether it is refused, and whether by its name too."""
+    """For each image, inverted: 1 if it is refused, and if inversion is named as the cause."""
     refused, named = np.zeros(len(images)), np.zeros(len(images))
     for row, image in enumerate(255 - images):
         distance = model.run(image[np.newaxis]).distance

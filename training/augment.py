@@ -7,43 +7,14 @@ one hospital's takes those for signs of disease.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from service.imaging.radiograph import Pixels
+from training.configuration import Augmentation
 from training.data import Dataset, Targets
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Ranges from which every image draws, uniformly unless said otherwise.
-
-    Attributes:
-        area: part of the image's area that a crop keeps; above 1 the image gets a black frame.
-        aspect: width over height of the crop, log-uniform.
-        rotation: degrees, to either side.
-        flip: chance of a left-right flip.
-        gamma: exponent on grey values 0..1, log-uniform.
-        contrast: factor around the image's mean, log-uniform.
-        brightness: shift of grey values 0..1, to either side.
-        sharpness: -1 blurs fully, 0 leaves, 1 sharpens as much.
-        noise: largest standard deviation of white noise, grey values 0..1.
-        texture: share of the images whose sharpness and noise change.
-    """
-
-    area: tuple[float, float] = (0.15, 1.0)
-    aspect: tuple[float, float] = (0.75, 4 / 3)
-    rotation: float = 10.0
-    flip: float = 0.5
-    gamma: tuple[float, float] = (0.7, 1.5)
-    contrast: tuple[float, float] = (0.65, 1.45)
-    brightness: float = 0.12
-    sharpness: tuple[float, float] = (-1.0, 1.0)
-    noise: float = 0.02
-    texture: float = 1.0
 
 
 def augment(images: tf.Tensor, size: int, ranges: Augmentation, seed: tf.Tensor) -> tf.Tensor:
@@ -85,8 +56,7 @@ def batches(
         drawn_by = tf.stack([tf.constant(seed * 1000 + epoch, tf.int64), step])
         return augment(images, size, ranges, drawn_by), targets, weights
 
-    # a generator leaves the images where they are; as a constant of the graph they would be copied
-    # anew for every epoch
+    # as a constant of the graph the images would be copied for every epoch
     signature = (
         tf.TensorSpec((), tf.int64),
         tf.TensorSpec((None, *data.images.shape[1:]), tf.uint8),
@@ -94,7 +64,7 @@ def batches(
         tf.TensorSpec((None,), tf.float32),
     )
     rows = tf.data.Dataset.from_generator(plain, output_signature=signature)
-    # told how many steps there are, Keras does not take the end of a single one for a lack of data
+    # without the number of steps, Keras warns of a lack of data after an epoch of one step
     steps = tf.data.experimental.assert_cardinality(math.ceil(len(order) / batch))
     return rows.map(variants, num_parallel_calls=2).prefetch(2).apply(steps)
 
@@ -117,7 +87,7 @@ def preview(
 
 
 class _Draw:
-    """Stateless random numbers, one a picture, of a new stream at each call."""
+    """Stateless random numbers, one for each image, from a new stream at each call."""
 
     def __init__(self, count: tf.Tensor, seed: tf.Tensor) -> None:
         self._count = count

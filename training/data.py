@@ -1,8 +1,8 @@
 """Labelled X-rays in the Kaggle folder layout, grouped by patient.
 
 The layout is ``{train,val,test}/{NORMAL,PNEUMONIA}`` or just ``{NORMAL,PNEUMONIA}``. Whether an
-infection is bacterial or viral is in the file name (``person1_bacteria_2.jpeg``); where it is not,
-the target is spread half and half over the two.
+infection is bacterial or viral is in the file name (``person1_bacteria_2.jpeg``); otherwise the
+target is one half for each of the two.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ _PATIENT = re.compile(
 
 
 class DataError(PneumoniaError):
-    """A folder that is no data set, or one that cannot be trained or scored on."""
+    """A folder without a usable data set, or one that cannot be trained or scored on."""
 
     code = "data"
 
@@ -48,8 +48,8 @@ class Sample:
 
     Attributes:
         path: the file.
-        target: a probability a label, summing to 1.
-        patient: whose image; unique over all sources.
+        target: one probability for each label, summing to 1.
+        patient: unique over all sources.
         source: name of the data set's folder.
     """
 
@@ -57,6 +57,11 @@ class Sample:
     target: tuple[float, float, float]
     patient: str
     source: str
+
+    @property
+    def name(self) -> str:
+        """Source and file name, as lists of images have them."""
+        return f"{self.source}/{self.path.name}"
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Dataset:
 
     @property
     def has_subtype(self) -> NDArray[np.bool_]:
-        """bool ``[N]``: normal, or pneumonia whose kind is known."""
+        """bool ``[N]``: normal, or pneumonia of a known subtype."""
         certain: NDArray[np.bool_] = self.targets.max(axis=1) > 0.99
         return certain
 
@@ -119,7 +124,7 @@ def find_samples(folder: Path, parts: Sequence[str] = ("train", "val")) -> list[
             joins the published 16-image validation part, too small to be one, to the training part.
 
     Raises:
-        DataError: no such folder, no such layout, or a class without files.
+        DataError: the folder does not exist, has another layout, or lacks files of a class.
     """
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}. See `pneumonia data --help` for the layout.")
@@ -181,16 +186,16 @@ def at_size(images: Pixels, size: int) -> Pixels:
 def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dataset]:
     """Split into training and validation images by patient.
 
-    Stratified by label and source; exact copies stay on one side, whoever they are said to be.
+    Stratified by label and source; exact copies stay on one side, whatever patient they name.
 
     Args:
         data: all images.
-        folds: into how many parts the patients are dealt.
+        folds: into how many parts the patients are divided.
         fold: which part validates, 0..folds-1.
-        seed: of the dealing.
+        seed: of the division.
 
     Raises:
-        DataError: no such fold, or too few patients of a class for so many.
+        DataError: there is no such fold, or a class has fewer patients than folds.
     """
     if not 0 <= fold < folds or folds < 2:
         raise DataError(f"--folds must be at least 2, and --fold lie from 0 to {folds - 1}.")
@@ -203,8 +208,8 @@ def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dat
             raise DataError(
                 f"Fewer than {folds} patients in one class; use fewer --folds or more images."
             )
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    training, validation = list(dealer.split(strata, strata, data.groups))[fold]
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    training, validation = list(splitter.split(strata, strata, data.groups))[fold]
     return data.take(training), data.take(validation)
 
 
@@ -223,7 +228,7 @@ def _sample(path: Path, name: str, source: str) -> Sample:
 
 
 def _groups(samples: Sequence[Sample], images: Pixels) -> NDArray[np.int64]:
-    """Number the patients; patients who share an exact copy of a picture become one."""
+    """Number the patients; patients who share an exact copy of an image become one."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -232,7 +237,7 @@ def _groups(samples: Sequence[Sample], images: Pixels) -> NDArray[np.int64]:
         return name
 
     for sample, image in zip(samples, images, strict=True):
-        picture = f"picture {hashlib.sha256(image.tobytes()).hexdigest()}"
-        parent[root(picture)] = root(sample.patient)
+        content = f"sha256 {hashlib.sha256(image.tobytes()).hexdigest()}"
+        parent[root(content)] = root(sample.patient)
     roots = [root(sample.patient) for sample in samples]
     return np.unique(roots, return_inverse=True)[1].astype(np.int64)

@@ -19,7 +19,7 @@ from service.inference.model import OnnxModel
 from service.inference.predictor import Predictor
 from training.data import LABELS, SIZE, DataError, Sample, load
 from training.metrics import Scores, confusion, measure_with_intervals, per_class
-from training.shifts import Shift, apply
+from training.shifts import NamedChange, apply
 
 CONFIDENT = 0.9
 _COUNTED = ("images", "pneumonia", "normal", "uncertain", "refused", "confident_errors")
@@ -27,14 +27,14 @@ _COUNTED = ("images", "pneumonia", "normal", "uncertain", "refused", "confident_
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said of one image, and the reference.
+    """A model's answer to one image, and the reference.
 
     Attributes:
         file: name of the file.
-        patient: whose image.
-        truth: the reference label; ``pneumonia`` where the kind is unknown.
+        patient: who is shown.
+        truth: the reference label; ``pneumonia`` where the subtype is unknown.
         decision: of the model, or ``refused``.
-        probabilities: one a label; None where refused.
+        probabilities: one for each label; None where refused.
         distance: of the input check; None without one.
     """
 
@@ -54,7 +54,7 @@ class Evaluation:
         model: name and version, or the file's name.
         data: name of the data set.
         operating_point: name of the rule, and its threshold.
-        answers: one an image that could be read.
+        answers: one for each image that could be read.
         skipped: files that could not be read, with the reason.
         scores: the answered images as arrays.
         figures: every figure with its 95 % interval.
@@ -70,7 +70,7 @@ class Evaluation:
     figures: dict[str, Rate]
 
     def to_json(self) -> dict[str, object]:
-        """Everything but the single answers, as plain JSON types."""
+        """Everything except the single answers, as JSON types."""
         refused = sum(answer.decision == "refused" for answer in self.answers)
         return {
             "model": self.model,
@@ -90,8 +90,8 @@ class Evaluation:
         }
 
     def decisions(self) -> dict[str, dict[str, int]]:
-        """By true label: how many images, how many got each decision or were refused, and how many
-        ``confident_errors``, in which the wrong side had a probability of ``CONFIDENT`` or more.
+        """Counts by true label: images, each decision, refusals, and ``confident_errors``, in
+        which the wrong class had a probability of ``CONFIDENT`` or more.
         """
         table: dict[str, dict[str, int]] = {}
         for answer in self.answers:
@@ -109,16 +109,16 @@ def evaluate(
     model: Path,
     samples: Sequence[Sample],
     operating_point: str = "balanced",
-    shift: Shift | None = None,
+    shift: NamedChange | None = None,
 ) -> Evaluation:
     """Score a model on labelled image files.
 
-    An ``.onnx`` file answers through the service's own predictor, refusals included; a ``.keras``
-    network gets the same pixels, has no calibration, and is judged at a threshold of 0.5. With a
-    ``shift``, every image is reduced to 224 x 224 and changed by it before it is answered.
+    An ``.onnx`` file is scored through the service's own predictor, refusals included; a
+    ``.keras`` network gets the same pixels, is not calibrated, and is scored at a threshold of
+    0.5. With a ``shift``, every image is first reduced to 224 x 224 and changed by it.
 
     Raises:
-        DataError: no model of a known kind, or no image was answered.
+        DataError: the file is no model of these two formats, or no image was answered.
         ModelFileError: the ONNX file cannot be used.
         InvalidRequest: it has no such operating point.
     """
@@ -159,7 +159,7 @@ def _to_scores(answers: Sequence[Answer], threshold: float) -> Scores:
 
 
 def _through_service(
-    path: Path, samples: Sequence[Sample], operating_point: str, shift: Shift | None
+    path: Path, samples: Sequence[Sample], operating_point: str, shift: NamedChange | None
 ) -> tuple[str, float, list[Answer], list[str]]:
     model = OnnxModel(path)
     predictor = Predictor(model)
@@ -169,9 +169,9 @@ def _through_service(
     for number, sample in enumerate(samples, start=1):
         about = (sample.path.name, sample.patient, _truth(sample))
         try:
-            said = predictor.predict(_encoded(sample, number, shift), operating_point)
-            row = tuple(said.probabilities[label] for label in LABELS)
-            answers.append(Answer(*about, said.decision, row, said.input_check.distance))
+            predicted = predictor.predict(_encoded(sample, number, shift), operating_point)
+            row = tuple(predicted.probabilities[label] for label in LABELS)
+            answers.append(Answer(*about, predicted.decision, row, predicted.input_check.distance))
         except NotAChestXray as refusal:
             answers.append(Answer(*about, "refused", None, refusal.distance))
         except (PneumoniaError, OSError) as error:
@@ -180,7 +180,7 @@ def _through_service(
     return f"{model.contract.name} {model.contract.version}", threshold, answers, skipped
 
 
-def _encoded(sample: Sample, number: int, shift: Shift | None) -> bytes:
+def _encoded(sample: Sample, number: int, shift: NamedChange | None) -> bytes:
     """The file as it is, or its shifted 224 x 224 copy as PNG."""
     data = sample.path.read_bytes()
     if shift is None:
@@ -193,7 +193,7 @@ def _encoded(sample: Sample, number: int, shift: Shift | None) -> bytes:
 
 
 def _through_keras(
-    path: Path, samples: Sequence[Sample], shift: Shift | None
+    path: Path, samples: Sequence[Sample], shift: NamedChange | None
 ) -> tuple[list[Answer], list[str]]:
     import keras
 

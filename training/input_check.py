@@ -1,12 +1,12 @@
-"""Is this a chest X-ray at all? A distance in the network's own features, fitted after training.
+"""The input check: a distance in the network's own features, fitted after training.
 
 Features are the global averages of a few layers, early ones for texture, late ones for anatomy,
 each brought to the scale of chest X-rays and squashed by a hyperbolic tangent: single channels that
 a marker or a white border excites would otherwise outweigh all others. The squashed features are
 projected to a few dimensions in which chest X-rays have zero mean and unit covariance; there the
 plain length is the Mahalanobis distance (Lee et al. 2018, arXiv:1807.03888). Each axis then gets a
-weight that is learnt from synthetic out-of-distribution images but never falls below a floor, so
-that what looks like neither is still far away. In the graph all of it is one small matrix product.
+weight that is learnt from synthetic out-of-distribution (OOD) images but never falls below a floor,
+so that other OOD images are still far away. In the graph all of it is one small matrix product.
 """
 
 import json
@@ -22,8 +22,8 @@ from scipy.optimize import minimize
 
 from service.imaging.radiograph import Pixels
 from training.data import Dataset, at_size
-from training.shifts import SHIFTS, apply
-from training.synthetic_ood import SYNTHETIC_OOD, make_synthetic_ood
+from training.shifts import apply, apply_in_turn
+from training.synthetic_ood import SYNTHETIC_OOD
 
 Features: TypeAlias = NDArray[np.float64]
 
@@ -41,11 +41,11 @@ ACCEPTED = 0.998
 INPUT_CHECK_FILE = "input_check.npz"
 REPORT_FILE = "input_check.json"
 _CHESTS = 1500
-_PER_KIND = 150
+_IMAGES_PER_OOD = 150
 _FLOOR = 0.2
 _SHRINKAGE = 0.02
 _SPREAD_FLOOR = 0.2
-_SMALLEST_SPREAD = 1e-6  # where few images leave most channels unexcited
+_SMALLEST_SPREAD = 1e-6  # of channels that none of few images excites
 _SQUASH = 3.0  # standard deviations
 
 
@@ -130,13 +130,13 @@ def fit(
 
     Args:
         chests: ``[N, F]`` features of chest X-rays, clean and shifted.
-        synthetic: ``[M, F]`` features of synthetic OOD images, each kind equally often.
+        synthetic: ``[M, F]`` features of synthetic OOD images, of each type equally many.
         held_out: ``[K, F]`` features of other patients' chest X-rays, clean and shifted; the limit
             accepts ``ACCEPTED`` of them.
         layers: what the features are.
     """
     centre, spread = chests.mean(axis=0), chests.std(axis=0)
-    # a channel that no chest X-ray excites is a good witness, but not an infinitely good one
+    # a channel that no chest X-ray excites would otherwise outweigh all others
     scale = _SQUASH * (spread + _SPREAD_FLOOR * np.median(spread) + _SMALLEST_SPREAD)
     inside, outside = (np.tanh((rows - centre) / scale) for rows in (chests, synthetic))
     mean = inside.mean(axis=0)
@@ -147,7 +147,7 @@ def fit(
     covariance = np.cov((inside @ axes.T).T)
     covariance += _SHRINKAGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     whitening = np.linalg.inv(np.linalg.cholesky(covariance)) @ axes
-    # turn to the axes along which the synthetic images stick out: then one weight an axis is enough
+    # along the axes in which the synthetic images stick out, one weight for each axis is enough
     turned = np.linalg.svd(outside @ whitening.T, full_matrices=False)[2] @ whitening
     weights = _weights((inside @ turned.T) ** 2, (outside @ turned.T) ** 2)
     projection = np.sqrt(weights)[:, np.newaxis] * turned
@@ -159,8 +159,8 @@ def fit(
 def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: Path) -> None:
     """Fit the check of a trained network and write the run's ``input_check.npz`` and ``.json``.
 
-    The JSON says what share of each kind of synthetic OOD image is refused,
-    how many clean and shifted validation images are, and how the distances of the latter lie.
+    The JSON holds the share that is refused of each type of synthetic OOD image and of the clean
+    and shifted validation images, and the distances of the latter as a histogram.
     """
     extract = feature_extractor(model)
     size = model.input_shape[1]
@@ -170,17 +170,17 @@ def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: 
 
     generator = np.random.default_rng(0)
     known = training.images[generator.permutation(len(training))[:_CHESTS]]
-    chests = np.concatenate([features(known), features(_shifted(known, 0))])
-    per_kind = known[:_PER_KIND]
+    chests = np.concatenate([features(known), features(apply_in_turn(known, 0))])
+    few = known[:_IMAGES_PER_OOD]
     fitted = fit(
         chests,
-        np.concatenate([features(make_synthetic_ood(kind, per_kind, 0)) for kind in SYNTHETIC_OOD]),
-        np.concatenate([features(_shifted(validation.images, seed)) for seed in (1, 2)]),
+        np.concatenate([features(apply(ood, few, 0)) for ood in SYNTHETIC_OOD]),
+        np.concatenate([features(apply_in_turn(validation.images, seed)) for seed in (1, 2)]),
     )
     fitted.save(folder / INPUT_CHECK_FILE)
-    held_out = validation.images[:: max(1, len(validation) // _PER_KIND)]
-    sets = {"clean": validation.images, "shifted": _shifted(validation.images, 3)}
-    sets |= {kind.name: make_synthetic_ood(kind, held_out, 1) for kind in SYNTHETIC_OOD}
+    held_out = validation.images[:: max(1, len(validation) // _IMAGES_PER_OOD)]
+    sets = {"clean": validation.images, "shifted": apply_in_turn(validation.images, 3)}
+    sets |= {ood.name: apply(ood, held_out, 1) for ood in SYNTHETIC_OOD}
     distances = {name: fitted.distance(features(images)) for name, images in sets.items()}
     report = {
         "limit": fitted.limit,
@@ -192,19 +192,10 @@ def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: 
 
 
 def _histogram(distances: Features, limit: float) -> dict[str, list[float]]:
-    """Of chest X-rays, up to twice the limit; what is farther counts in the last bin."""
+    """Of chest X-rays, up to twice the limit; larger distances count in the last bin."""
     edges = np.linspace(0, 2 * limit, 21)
     counts, _ = np.histogram(np.minimum(distances, edges[-1]), edges)
     return {"edges": edges.tolist(), "counts": counts.tolist()}
-
-
-def _shifted(images: Pixels, seed: int) -> Pixels:
-    """Each image under one named shift, in turn."""
-    changed = images.copy()
-    for number, shift in enumerate(SHIFTS):
-        rows = slice((number + seed) % len(SHIFTS), None, len(SHIFTS))
-        changed[rows] = apply(shift, images[rows], seed)
-    return changed
 
 
 def _weights(chests: Features, synthetic: Features) -> Features:

@@ -1,11 +1,11 @@
-"""What is measured of a classifier, with intervals that respect patients."""
+"""Figures of a classifier, with intervals by bootstrap over patients."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 
 from service.inference.contract import Rate
 
@@ -18,11 +18,11 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Scores:
-    """Answers and truth for the same images, in one order.
+    """Predictions and reference labels of the same images, in one order.
 
     Attributes:
         probabilities: float64 ``[N, C]``, the first label being normal.
-        truth: int ``[N]``, the true label's column; -1 where it is pneumonia of unknown kind.
+        truth: int ``[N]``, the reference label's column; -1 for pneumonia of unknown subtype.
         patients: int ``[N]``, equal for images of one patient.
         threshold: pneumonia at or above it.
     """
@@ -39,12 +39,12 @@ class Scores:
 
     @property
     def y_true(self) -> Booleans:
-        """Whose reference says pneumonia, bool ``[N]``."""
+        """Whether the reference is pneumonia, bool ``[N]``."""
         return np.not_equal(self.truth, 0)
 
     @property
     def y_pred(self) -> Booleans:
-        """Whose probability reaches the threshold, bool ``[N]``."""
+        """Whether the probability reaches the threshold, bool ``[N]``."""
         # in float32, as the graph and the service have it, so that an equal value counts as reached
         return self.probability.astype(np.float32) >= np.float32(self.threshold)
 
@@ -67,19 +67,19 @@ def expected_calibration_error(
 
 
 def measure(scores: Scores) -> dict[str, float]:
-    """All figures of one set of answers; NaN where a figure is undefined (a class is missing)."""
+    """All figures of one set of predictions; NaN where one is undefined (a class is missing)."""
     y_true, y_pred, probability = scores.y_true, scores.y_pred, scores.probability
-    hits, alarms = (y_pred & y_true).sum(), (y_pred & ~y_true).sum()
-    misses, clears = (~y_pred & y_true).sum(), (~y_pred & ~y_true).sum()
+    tp, fp = (y_pred & y_true).sum(), (y_pred & ~y_true).sum()
+    fn, tn = (~y_pred & y_true).sum(), (~y_pred & ~y_true).sum()
     known = scores.truth >= 0
     bacterial_or_viral = scores.truth >= 1
     return {
-        "accuracy": _share(hits + clears, len(y_true)),
-        "sensitivity": _share(hits, hits + misses),
-        "specificity": _share(clears, clears + alarms),
-        "precision": _share(hits, hits + alarms),
-        "negative_predictive_value": _share(clears, clears + misses),
-        "f1": _share(2 * hits, 2 * hits + alarms + misses),
+        "accuracy": _share(tp + tn, len(y_true)),
+        "sensitivity": _share(tp, tp + fn),
+        "specificity": _share(tn, tn + fp),
+        "precision": _share(tp, tp + fp),
+        "negative_predictive_value": _share(tn, tn + fn),
+        "f1": _share(2 * tp, 2 * tp + fp + fn),
         "auroc": _auroc(y_true, probability),
         "average_precision": (
             # a sum whose rounding may lie above one
@@ -106,12 +106,7 @@ def measure_with_intervals(scores: Scores, seed: int = 0) -> dict[str, Rate]:
     Patients are drawn with replacement, each with all of its images (percentile bootstrap, Efron
     1979), because images of one patient are not independent. Undefined figures are left out.
     """
-    rows_of = _rows_by_patient(scores.patients)
-    generator = np.random.default_rng(seed)
-    drawn: list[dict[str, float]] = []
-    for _ in range(RESAMPLES):
-        chosen = generator.integers(0, len(rows_of), len(rows_of))
-        drawn.append(measure(scores.take(np.concatenate([rows_of[number] for number in chosen]))))
+    drawn = [measure(scores.take(rows)) for rows in _resampled(scores.patients, seed, RESAMPLES)]
     return {
         name: _with_interval(value, [one[name] for one in drawn])
         for name, value in measure(scores).items()
@@ -126,17 +121,12 @@ def interval(
     resamples: int = RESAMPLES,
 ) -> Rate:
     """One figure of row indices with its 95 % interval by bootstrap over patients."""
-    rows_of = _rows_by_patient(patients)
-    generator = np.random.default_rng(seed)
-    values = []
-    for _ in range(resamples):
-        chosen = generator.integers(0, len(rows_of), len(rows_of))
-        values.append(figure(np.concatenate([rows_of[number] for number in chosen])))
+    values = [figure(rows) for rows in _resampled(patients, seed, resamples)]
     return _with_interval(figure(np.arange(len(patients))), values)
 
 
 def per_class(scores: Scores, labels: tuple[str, ...]) -> dict[str, Mapping[str, float]]:
-    """Sensitivity, precision and one-against-rest AUROC of each label, where the kind is known."""
+    """Sensitivity, precision and one-against-rest AUROC by label, where the subtype is known."""
     known = scores.truth >= 0
     truth, probabilities = scores.truth[known], scores.probabilities[known]
     answer = probabilities.argmax(axis=1)
@@ -156,18 +146,24 @@ def per_class(scores: Scores, labels: tuple[str, ...]) -> dict[str, Mapping[str,
 
 
 def confusion(scores: Scores, classes: int) -> list[list[int]]:
-    """Counts by true label (rows) and likeliest label (columns), where the kind is known."""
+    """Counts by true label (rows) and likeliest label (columns), where the subtype is known."""
     known = scores.truth >= 0
-    table = np.zeros((classes, classes), int)
-    np.add.at(table, (scores.truth[known], scores.probabilities[known].argmax(axis=1)), 1)
+    y_pred = scores.probabilities[known].argmax(axis=1)
+    table = confusion_matrix(scores.truth[known], y_pred, labels=range(classes))
     rows: list[list[int]] = table.tolist()
     return rows
 
 
-def _rows_by_patient(patients: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _resampled(
+    patients: NDArray[np.int64], seed: int, resamples: int
+) -> Iterator[NDArray[np.int64]]:
+    """Rows of bootstrap samples: patients drawn with replacement, each with all of its images."""
     order = np.argsort(patients, kind="stable")
-    borders = np.flatnonzero(np.diff(patients[order])) + 1
-    return list(np.split(order, borders))
+    rows_of = np.split(order, np.flatnonzero(np.diff(patients[order])) + 1)
+    generator = np.random.default_rng(seed)
+    for _ in range(resamples):
+        chosen = generator.integers(0, len(rows_of), len(rows_of))
+        yield np.concatenate([rows_of[number] for number in chosen])
 
 
 def _with_interval(value: float, drawn: list[float]) -> Rate:

@@ -1,15 +1,25 @@
-"""A report of an evaluation: figures for programs, a page for people, plots for both."""
+"""The report of an evaluation: figures as JSON, a page in Markdown, and plots."""
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from sklearn.metrics import precision_recall_curve, roc_curve
+from matplotlib.axes import Axes
+from sklearn.calibration import CalibrationDisplay
+from sklearn.metrics import (
+    ConfusionMatrixDisplay,
+    PrecisionRecallDisplay,
+    RocCurveDisplay,
+    precision_recall_curve,
+    roc_curve,
+)
 
 from training.data import LABELS
 from training.evaluate import Evaluation
+from training.metrics import confusion
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -37,17 +47,17 @@ def write_report(evaluation: Evaluation, folder: Path) -> None:
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     (folder / "report.md").write_text(to_markdown(evaluation))
     _write_answers(evaluation, folder / "answers.csv")
-    _plot_roc(evaluation, folder / "roc.png")
-    _plot_precision_recall(evaluation, folder / "precision_recall.png")
-    _plot_confusion(evaluation, folder / "confusion.png")
-    _plot_reliability(evaluation, folder / "reliability.png")
-    _plot_histogram(evaluation, folder / "histogram.png")
+    for name, plot in _PLOTS.items():
+        figure, panel = plt.subplots(figsize=(4.5, 4), layout="constrained")
+        plot(evaluation, panel)
+        figure.savefig(folder / f"{name}.png", dpi=100)
+        plt.close(figure)
 
 
 def write_shifts(evaluations: dict[str, Evaluation], folder: Path) -> None:
-    """Write ``shifts.json`` and ``shifts.md``, one row of figures a shift, and ``decisions.json``.
+    """Write ``shifts.json`` and ``shifts.md``, with the figures under each shift.
 
-    The latter counts the decisions of each true label under each shift.
+    Also ``decisions.json``, the counts of decisions by true label under each shift.
     """
     rows = {
         name: {figure: rate.model_dump() for figure, rate in evaluation.figures.items()}
@@ -85,7 +95,7 @@ def figures_table(figures: dict[str, dict[str, float]]) -> str:
 
 
 def to_markdown(evaluation: Evaluation) -> str:
-    """The page for people."""
+    """The page ``report.md``."""
     report = evaluation.to_json()
     figures = {name: rate.model_dump() for name, rate in evaluation.figures.items()}
     skipped = "".join(f"\n- skipped {line}" for line in evaluation.skipped)
@@ -124,76 +134,56 @@ def _write_answers(evaluation: Evaluation, file: Path) -> None:
             )
 
 
-def _plot_roc(evaluation: Evaluation, file: Path) -> None:
-    scores = evaluation.scores
-    alarms, hits, _ = roc_curve(scores.y_true, scores.probability)
-    figure, panel = _panel("1 - specificity", "sensitivity")
-    panel.plot(alarms, hits)
-    panel.plot([0, 1], [0, 1], ":", color="grey")
-    if "specificity" in evaluation.figures and "sensitivity" in evaluation.figures:
-        point = (
-            1 - evaluation.figures["specificity"].value,
-            evaluation.figures["sensitivity"].value,
-        )
+def _plot_roc(evaluation: Evaluation, panel: Axes) -> None:
+    scores, figures = evaluation.scores, evaluation.figures
+    fpr, tpr, _ = roc_curve(scores.y_true, scores.probability)
+    RocCurveDisplay(fpr=fpr, tpr=tpr).plot(panel, plot_chance_level=True)
+    if "specificity" in figures and "sensitivity" in figures:
+        point = (1 - figures["specificity"].value, figures["sensitivity"].value)
         panel.plot(*point, "o", label=evaluation.operating_point)
-        panel.legend()
-    _save(figure, file)
+    panel.set(xlabel="1 - specificity", ylabel="sensitivity")
+    panel.legend()
 
 
-def _plot_precision_recall(evaluation: Evaluation, file: Path) -> None:
+def _plot_precision_recall(evaluation: Evaluation, panel: Axes) -> None:
     scores = evaluation.scores
     precision, recall, _ = precision_recall_curve(scores.y_true, scores.probability)
-    figure, panel = _panel("recall", "precision")
-    panel.plot(recall, precision)
-    _save(figure, file)
+    PrecisionRecallDisplay(precision, recall).plot(panel)
+    panel.set(xlabel="recall", ylabel="precision")
 
 
-def _plot_confusion(evaluation: Evaluation, file: Path) -> None:
-    rows = np.array(evaluation.to_json()["confusion"]["rows"])  # type: ignore[index]
-    figure, panel = _panel("likeliest label", "reference")
-    panel.imshow(rows, cmap="Greys")
-    panel.set_xticks(range(len(LABELS)), LABELS)
-    panel.set_yticks(range(len(LABELS)), LABELS)
-    for (row, column), count in np.ndenumerate(rows):
-        colour = "white" if count > rows.max() / 2 else "black"
-        panel.text(column, row, str(count), ha="center", va="center", color=colour)
-    _save(figure, file)
+def _plot_confusion(evaluation: Evaluation, panel: Axes) -> None:
+    rows = np.array(confusion(evaluation.scores, len(LABELS)))
+    ConfusionMatrixDisplay(rows, display_labels=LABELS).plot(ax=panel, cmap="Greys", colorbar=False)
+    panel.set(xlabel="likeliest label", ylabel="reference")
 
 
-def _plot_reliability(evaluation: Evaluation, file: Path) -> None:
+def _plot_reliability(evaluation: Evaluation, panel: Axes) -> None:
     scores = evaluation.scores
-    place = np.minimum((scores.probability * 10).astype(int), 9)
-    figure, panel = _panel("stated probability of pneumonia", "share with pneumonia")
-    panel.plot([0, 1], [0, 1], ":", color="grey")
-    bins = [number for number in range(10) if (place == number).any()]
-    stated = [scores.probability[place == number].mean() for number in bins]
-    observed = [scores.y_true[place == number].mean() for number in bins]
-    counts = [int((place == number).sum()) for number in bins]
-    panel.plot(stated, observed, "o-")
-    for x, y, count in zip(stated, observed, counts, strict=True):
-        panel.annotate(str(count), (x, y), fontsize=7)
-    _save(figure, file)
+    display = CalibrationDisplay.from_predictions(
+        scores.y_true, scores.probability, n_bins=10, ax=panel
+    )
+    counts = np.histogram(scores.probability, np.linspace(0, 1, 11))[0]
+    points = zip(display.prob_pred, display.prob_true, counts[counts > 0], strict=True)
+    for predicted, observed, count in points:
+        panel.annotate(str(count), (predicted, observed), fontsize=7)
+    panel.set(xlabel="predicted probability of pneumonia", ylabel="share with pneumonia")
 
 
-def _plot_histogram(evaluation: Evaluation, file: Path) -> None:
+def _plot_histogram(evaluation: Evaluation, panel: Axes) -> None:
     scores = evaluation.scores
-    figure, panel = _panel("probability of pneumonia", "images")
-    edges = np.linspace(0, 1, 21)
+    edges = np.linspace(0, 1, 21).tolist()
     panel.hist(scores.probability[~scores.y_true], edges, alpha=0.6, label="reference normal")
     panel.hist(scores.probability[scores.y_true], edges, alpha=0.6, label="reference pneumonia")
     panel.axvline(scores.threshold, color="black", linestyle=":")
-    panel.set_yscale("log")
+    panel.set(xlabel="probability of pneumonia", ylabel="images", yscale="log")
     panel.legend()
-    _save(figure, file)
 
 
-def _panel(x: str, y: str):  # type: ignore[no-untyped-def]
-    figure, panel = plt.subplots(figsize=(4.5, 4), layout="constrained")
-    panel.set_xlabel(x)
-    panel.set_ylabel(y)
-    return figure, panel
-
-
-def _save(figure, file: Path) -> None:  # type: ignore[no-untyped-def]
-    figure.savefig(file, dpi=100)
-    plt.close(figure)
+_PLOTS: dict[str, Callable[[Evaluation, Axes], None]] = {
+    "roc": _plot_roc,
+    "precision_recall": _plot_precision_recall,
+    "confusion": _plot_confusion,
+    "reliability": _plot_reliability,
+    "histogram": _plot_histogram,
+}

@@ -1,4 +1,4 @@
-"""Named changes that stand for other hospitals: the yardstick a candidate is ranked on.
+"""Named distribution shifts that stand for other hospitals; candidates are ranked by them.
 
 The clean validation images come from the training hospital and every candidate is nearly perfect
 on them. These are the same images as another detector, exposure, post-processing, archive or
@@ -19,25 +19,34 @@ Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 @dataclass(frozen=True)
-class Shift:
-    """One named change.
+class NamedChange:
+    """One change of an image.
 
     Attributes:
         name: as it appears in reports.
-        change: grey image in, grey image of the same size out; the generator places what has a
-            place.
+        change: grey image in, grey image of the same size out; whatever is random comes from the
+            generator.
     """
 
     name: str
     change: Change
 
 
-def apply(shift: Shift, images: Pixels, seed: int = 0) -> Pixels:
+def apply(named: NamedChange, images: Pixels, seed: int = 0) -> Pixels:
     """Change every image, uint8 ``[N, h, w, 1]`` in and out; the seed fixes what is random."""
     changed = np.empty_like(images)
     for row, image in enumerate(images):
         generator = np.random.default_rng((seed, row))
-        changed[row, ..., 0] = np.asarray(shift.change(Image.fromarray(image[..., 0]), generator))
+        changed[row, ..., 0] = np.asarray(named.change(Image.fromarray(image[..., 0]), generator))
+    return changed
+
+
+def apply_in_turn(images: Pixels, seed: int = 0) -> Pixels:
+    """Each image under one of the shifts in turn, uint8 ``[N, h, w, 1]`` in and out."""
+    changed = images.copy()
+    for number, shift in enumerate(SHIFTS):
+        rows = slice((number + seed) % len(SHIFTS), None, len(SHIFTS))
+        changed[rows] = apply(shift, images[rows], seed)
     return changed
 
 
@@ -51,8 +60,8 @@ def _contrast(factor: float) -> Change:
     return _curve(lambda grey: 0.5 + (grey - 0.5) * factor)
 
 
-def _filter(kind: ImageFilter.Filter) -> Change:
-    return lambda image, _: image.filter(kind)
+def _filter(given: ImageFilter.Filter) -> Change:
+    return lambda image, _: image.filter(given)
 
 
 def _noise(deviation: float) -> Change:
@@ -85,7 +94,7 @@ def _crop(width: float, height: float) -> Change:
 
 
 def _border(share: float, grey: int) -> Change:
-    """Shrink the picture into a frame of one grey."""
+    """Shrink the image into a frame of one grey."""
 
     def change(image: Image.Image, _: np.random.Generator) -> Image.Image:
         margin = round(share * image.width)
@@ -121,21 +130,25 @@ def _rotated(degrees: float) -> Change:
 
 
 SHIFTS = (
-    Shift("contrast_low", _contrast(0.6)),
-    Shift("contrast_high", _contrast(1.5)),
-    Shift("gamma_dark", _curve(lambda grey: grey**1.6)),
-    Shift("gamma_bright", _curve(lambda grey: grey**0.6)),
-    Shift("brightness", _curve(lambda grey: grey + 0.15)),
-    Shift("blur", _filter(ImageFilter.GaussianBlur(1.2))),
-    Shift("sharpen", _filter(ImageFilter.UnsharpMask(2, 150, 0))),
-    Shift("noise", _noise(8)),
-    Shift("jpeg_quality", _jpeg(25)),
-    Shift("crop", _crop(0.8, 0.8)),
-    Shift("aspect", _crop(1.0, 0.75)),
-    Shift("scale", _border(0.1, 0)),
-    Shift("border_white", _border(0.06, 255)),
-    Shift("marker", _marker),
-    Shift("resample_nearest", _resampled(140, Image.Resampling.NEAREST, Image.Resampling.NEAREST)),
-    Shift("resample_lanczos", _resampled(112, Image.Resampling.LANCZOS, Image.Resampling.BICUBIC)),
-    Shift("rotation", _rotated(7)),
+    NamedChange("contrast_low", _contrast(0.6)),
+    NamedChange("contrast_high", _contrast(1.5)),
+    NamedChange("gamma_dark", _curve(lambda grey: grey**1.6)),
+    NamedChange("gamma_bright", _curve(lambda grey: grey**0.6)),
+    NamedChange("brightness", _curve(lambda grey: grey + 0.15)),
+    NamedChange("blur", _filter(ImageFilter.GaussianBlur(1.2))),
+    NamedChange("sharpen", _filter(ImageFilter.UnsharpMask(2, 150, 0))),
+    NamedChange("noise", _noise(8)),
+    NamedChange("jpeg_quality", _jpeg(25)),
+    NamedChange("crop", _crop(0.8, 0.8)),
+    NamedChange("aspect", _crop(1.0, 0.75)),
+    NamedChange("scale", _border(0.1, 0)),
+    NamedChange("border_white", _border(0.06, 255)),
+    NamedChange("marker", _marker),
+    NamedChange(
+        "resample_nearest", _resampled(140, Image.Resampling.NEAREST, Image.Resampling.NEAREST)
+    ),
+    NamedChange(
+        "resample_lanczos", _resampled(112, Image.Resampling.LANCZOS, Image.Resampling.BICUBIC)
+    ),
+    NamedChange("rotation", _rotated(7)),
 )

@@ -1,44 +1,19 @@
-"""Made images that are no upright frontal chest X-ray: what the input check learns to refuse.
+"""Synthetic out-of-distribution (OOD) images, which the input check learns to refuse.
 
-Some are chest X-rays spoilt as real ones get spoilt (inverted, turned, cut, put together on a
-sheet), some are drawn (pages of text, shapes, noise, gradients). Photographs and other anatomies
-are not needed to fit the check; where a folder of them is at hand they measure it.
+Some are chest X-rays spoilt in ways that happen in practice (inverted, turned, cut, put together on
+a sheet), some are drawn (pages of text, shapes, noise, gradients). Photographs and other anatomies
+are not needed to fit the check; a folder of them measures it. The drawn ones ignore their chest
+X-ray but for its size.
 """
-
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from service.imaging.radiograph import Pixels
-
-Make = Callable[[Image.Image, np.random.Generator], Image.Image]
-
-
-@dataclass(frozen=True)
-class SyntheticOod:
-    """One kind of image to refuse.
-
-    Attributes:
-        name: as it appears in reports.
-        make: from a grey chest X-ray (which drawn kinds ignore) to an image of the same size.
-    """
-
-    name: str
-    make: Make
+from training.shifts import Change, NamedChange
 
 
-def make_synthetic_ood(kind: SyntheticOod, chests: Pixels, seed: int = 0) -> Pixels:
-    """One synthetic out-of-distribution image a chest X-ray, uint8 ``[N, h, w, 1]`` in and out."""
-    made = np.empty_like(chests)
-    for row, chest in enumerate(chests):
-        generator = np.random.default_rng((seed, row))
-        made[row, ..., 0] = np.asarray(kind.make(Image.fromarray(chest[..., 0]), generator))
-    return made
-
-
-def _transposed(turn: Image.Transpose) -> Make:
+def _transposed(turn: Image.Transpose) -> Change:
     return lambda chest, _: chest.transpose(turn).resize(chest.size)
 
 
@@ -74,7 +49,7 @@ def _collage(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
 
 
 def _screen(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
-    """A photograph of a small picture on a bright or dark page."""
+    """A photograph of a small image on a bright or dark page."""
     page = Image.new("L", chest.size, int(generator.choice([20, 200, 255])))
     side = generator.uniform(0.25, 0.4)
     small = chest.resize((round(side * chest.width), round(side * chest.height)))
@@ -99,8 +74,8 @@ def _text(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
 
 def _shapes(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
     """Lit, shaded objects on a background: what a photograph of things has in common."""
-    picture = Image.new("L", chest.size, int(generator.integers(256)))
-    draw = ImageDraw.Draw(picture)
+    scene = Image.new("L", chest.size, int(generator.integers(256)))
+    draw = ImageDraw.Draw(scene)
     for _ in range(int(generator.integers(1, 12))):
         x, y = generator.uniform(-0.2, 1, 2) * chest.size
         width, height = generator.uniform(0.1, 0.8, 2) * chest.size
@@ -110,9 +85,9 @@ def _shapes(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
             draw.ellipse(box, fill=grey)
         else:
             draw.rectangle(box, fill=grey)
-    picture = picture.filter(ImageFilter.GaussianBlur(generator.uniform(0, 8)))
+    scene = scene.filter(ImageFilter.GaussianBlur(generator.uniform(0, 8)))
     light = Image.linear_gradient("L").rotate(generator.uniform(0, 360)).resize(chest.size)
-    return Image.blend(picture, light, generator.uniform(0, 0.5))
+    return Image.blend(scene, light, generator.uniform(0, 0.5))
 
 
 def _cloud(size: tuple[int, int], generator: np.random.Generator) -> Image.Image:
@@ -127,12 +102,12 @@ def _cloud(size: tuple[int, int], generator: np.random.Generator) -> Image.Image
 
 
 def _paste_thing(
-    picture: Image.Image, cloud: Pixels, generator: np.random.Generator, largest: float
+    scene: Image.Image, cloud: Pixels, generator: np.random.Generator, largest: float
 ) -> None:
     """One lit, roundish or many-cornered thing, with a piece of the cloud as its surface."""
-    width, height = picture.size
-    mask = Image.new("L", picture.size, 0)
-    x, y = generator.uniform(0.1, 0.9, 2) * picture.size
+    width, height = scene.size
+    mask = Image.new("L", scene.size, 0)
+    x, y = generator.uniform(0.1, 0.9, 2) * scene.size
     radius = generator.uniform(0.06, largest) * width
     corners = int(generator.integers(4, 40))
     angles = np.sort(generator.uniform(0, 2 * np.pi, corners))
@@ -153,34 +128,34 @@ def _paste_thing(
     if generator.random() < 0.4:
         surface += 255 * np.exp(-((lit * generator.uniform(4, 10)) ** 2))
     thing = Image.fromarray(np.clip(surface, 0, 255).astype(np.uint8))
-    picture.paste(thing, (0, 0), mask)
+    scene.paste(thing, (0, 0), mask)
 
 
 def _things(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
-    """A few things on a bright or dark ground, as in a picture for a catalogue."""
+    """A few things on a bright or dark ground, as in a catalogue."""
     ground = int(generator.choice([255, 255, 245, 220, 128, 20, 0]))
-    picture = Image.new("L", chest.size, ground)
+    scene = Image.new("L", chest.size, ground)
     cloud = np.asarray(_cloud(chest.size, generator))
     for _ in range(int(generator.integers(1, 6))):
-        _paste_thing(picture, cloud, generator, 0.42)
-    return picture.filter(ImageFilter.GaussianBlur(generator.uniform(0, 1)))
+        _paste_thing(scene, cloud, generator, 0.42)
+    return scene.filter(ImageFilter.GaussianBlur(generator.uniform(0, 1)))
 
 
 def _scene(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
     """Things before and behind each other ("dead leaves", Lee et al. 2001), as in a photograph."""
-    picture = _cloud(chest.size, generator)
+    scene = _cloud(chest.size, generator)
     cloud = np.asarray(_cloud(chest.size, generator))
     for _ in range(int(generator.integers(6, 20))):
-        _paste_thing(picture, cloud, generator, 0.3)
-    return picture.filter(ImageFilter.GaussianBlur(generator.uniform(0, 1.5)))
+        _paste_thing(scene, cloud, generator, 0.3)
+    return scene.filter(ImageFilter.GaussianBlur(generator.uniform(0, 1.5)))
 
 
 def _noise(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
     """Noise from fine to cloudy."""
     cells = int(np.exp(generator.uniform(np.log(3), np.log(chest.width))))
     grey = generator.normal(generator.uniform(60, 190), generator.uniform(15, 90), (cells, cells))
-    picture = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
-    return picture.resize(chest.size, Image.Resampling.BICUBIC)
+    scene = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
+    return scene.resize(chest.size, Image.Resampling.BICUBIC)
 
 
 def _flat(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
@@ -192,8 +167,8 @@ def _flat(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
 
 def _body_part(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
     """Bright tapering bones in a grey sleeve on black: a limb, roughly."""
-    picture = Image.new("L", chest.size, int(generator.integers(0, 30)))
-    draw = ImageDraw.Draw(picture)
+    scene = Image.new("L", chest.size, int(generator.integers(0, 30)))
+    draw = ImageDraw.Draw(scene)
     width, height = chest.size
     middle = generator.uniform(0.35, 0.65) * width
     sleeve = generator.uniform(0.12, 0.3) * width
@@ -213,25 +188,25 @@ def _body_part(chest: Image.Image, generator: np.random.Generator) -> Image.Imag
             fill=int(generator.integers(150, 250)),
             width=int(generator.integers(6, 24)),
         )
-    picture = picture.filter(ImageFilter.GaussianBlur(generator.uniform(1, 4)))
-    return picture.rotate(float(generator.uniform(-90, 90)), Image.Resampling.BILINEAR)
+    scene = scene.filter(ImageFilter.GaussianBlur(generator.uniform(1, 4)))
+    return scene.rotate(float(generator.uniform(-90, 90)), Image.Resampling.BILINEAR)
 
 
 SYNTHETIC_OOD = (
-    SyntheticOod("inverted", _inverted),
-    SyntheticOod("upside_down", _transposed(Image.Transpose.ROTATE_180)),
-    SyntheticOod("turned_left", _transposed(Image.Transpose.ROTATE_90)),
-    SyntheticOod("turned_right", _transposed(Image.Transpose.ROTATE_270)),
-    SyntheticOod("flipped", _transposed(Image.Transpose.FLIP_TOP_BOTTOM)),
-    SyntheticOod("tilted", _tilted),
-    SyntheticOod("detail", _detail),
-    SyntheticOod("collage", _collage),
-    SyntheticOod("screen", _screen),
-    SyntheticOod("text", _text),
-    SyntheticOod("shapes", _shapes),
-    SyntheticOod("things", _things),
-    SyntheticOod("scene", _scene),
-    SyntheticOod("noise", _noise),
-    SyntheticOod("flat", _flat),
-    SyntheticOod("body_part", _body_part),
+    NamedChange("inverted", _inverted),
+    NamedChange("upside_down", _transposed(Image.Transpose.ROTATE_180)),
+    NamedChange("turned_left", _transposed(Image.Transpose.ROTATE_90)),
+    NamedChange("turned_right", _transposed(Image.Transpose.ROTATE_270)),
+    NamedChange("flipped", _transposed(Image.Transpose.FLIP_TOP_BOTTOM)),
+    NamedChange("tilted", _tilted),
+    NamedChange("detail", _detail),
+    NamedChange("collage", _collage),
+    NamedChange("screen", _screen),
+    NamedChange("text", _text),
+    NamedChange("shapes", _shapes),
+    NamedChange("things", _things),
+    NamedChange("scene", _scene),
+    NamedChange("noise", _noise),
+    NamedChange("flat", _flat),
+    NamedChange("body_part", _body_part),
 )

@@ -1,4 +1,4 @@
-"""What a trained network says of its validation images, clean and shifted, kept for the export.
+"""A trained network's logits for its validation images, clean and shifted, for the export.
 
 Temperature and thresholds fitted on clean validation images would be overconfident elsewhere, so
 the run keeps the logits under every named shift as well.
@@ -17,6 +17,7 @@ from training.shifts import SHIFTS, apply
 from training.train import predict_logits
 
 VALIDATION_FILE = "validation.npz"
+NAMES_FILE = "validation.txt"
 CLEAN = "clean"
 _SHOWN = 64
 
@@ -79,5 +80,5 @@ def record(model: keras.Model, data: Dataset, folder: Path) -> None:
         sources=np.array([sample.source for sample in data.samples]),
         images=data.images[shown],
     )
-    names = sorted(f"{sample.source}/{sample.path.name}" for sample in data.samples)
-    (folder / "validation.txt").write_text("\n".join(names) + "\n")
+    names = sorted(sample.name for sample in data.samples)
+    (folder / NAMES_FILE).write_text("\n".join(names) + "\n")

@@ -17,14 +17,17 @@ from service.process.logs import configure_logging
 from service.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from service.cli import Subparsers
     from service.inference.predictor import Predictor
 
 
-def serve_arguments(parser: argparse.ArgumentParser) -> None:
-    """What ``serve`` takes; everything else is a setting of the environment."""
+def register(subparsers: "Subparsers") -> None:
+    """Add the command; all but its arguments is set by the environment."""
+    parser = subparsers.add_parser("serve", description="Serve the model over HTTP.")
     parser.add_argument("--host", help="address to listen on (PNEUMONIA_HOST)")
     parser.add_argument("--port", type=int, help="port, 0 for any free one (PNEUMONIA_PORT)")
     parser.add_argument("--model", type=Path, help="model file (PNEUMONIA_MODEL)")
+    parser.set_defaults(run=serve)
 
 
 def serve(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from training.validation import Validation
 PLAIN = Scaling()
 
 
-def _pool(scaling: Scaling = PLAIN, images: int = 6000) -> Pool:
+def make_pool(scaling: Scaling = PLAIN, images: int = 6000) -> Pool:
     """Labels drawn from logits under a scaling."""
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 1.5, (images, 3))
@@ -29,13 +29,13 @@ def _pool(scaling: Scaling = PLAIN, images: int = 6000) -> Pool:
 def test_the_scaling_of_the_logits_is_found(temperature: float) -> None:
     # with as many of each class as the fit takes for granted
     made = Scaling(temperature, offset=0.0, subtype_temperature=2 * temperature)
-    found = fit_scaling(_balanced(_pool(made)))
+    found = fit_scaling(_balanced(make_pool(made)))
     assert found.temperature == pytest.approx(made.temperature, rel=0.15)
     assert found.subtype_temperature == pytest.approx(made.subtype_temperature, rel=0.25)
 
 
 def test_an_offset_is_found() -> None:
-    plain = _balanced(_pool(Scaling(2.0)))
+    plain = _balanced(make_pool(Scaling(2.0)))
     moved = Pool(np.add(plain.logits, [0, 0.8, 0.8]), plain.truth, plain.patients)
     found, other = fit_scaling(plain), fit_scaling(moved)
     assert other.offset == pytest.approx(found.offset - 0.8 / found.temperature, abs=0.01)
@@ -48,8 +48,8 @@ def _balanced(pool: Pool) -> Pool:
     return Pool(pool.logits[rows], pool.truth[rows], pool.patients[rows])
 
 
-def test_pneumonia_of_unknown_kind_counts_for_whether_not_for_which() -> None:
-    known = _pool(Scaling(2.0, 0.0, 2.0))
+def test_pneumonia_of_unknown_subtype_counts_for_pneumonia_and_not_for_the_subtype() -> None:
+    known = make_pool(Scaling(2.0, 0.0, 2.0))
     hidden = np.where((known.truth > 0) & (np.arange(len(known.truth)) % 2 == 0), -1, known.truth)
     pool = Pool(known.logits, hidden, known.patients)
     assert pool.y_true.sum() == known.y_true.sum()
@@ -61,7 +61,7 @@ def test_pneumonia_of_unknown_kind_counts_for_whether_not_for_which() -> None:
 
 
 def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget() -> None:
-    pool = _pool()
+    pool = make_pool()
     balanced, screening = operating_points(pool, Scaling(), "made")
     probability = Scaling().pneumonia(pool.logits)
     for point in (balanced, screening):
@@ -95,6 +95,6 @@ def test_the_pool_holds_one_source_under_all_shifts() -> None:
 
 
 def test_the_histogram_counts_every_answer() -> None:
-    histogram = probability_histogram(_pool(images=500), Scaling())
+    histogram = probability_histogram(make_pool(images=500), Scaling())
     assert sum(histogram.counts) == 500
     assert len(histogram.edges) == 21

@@ -1,4 +1,4 @@
-"""Quantised graphs against the network they came from, and the gate between them and a file."""
+"""Quantised graphs against the network they came from, and the figures they have to reach."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -129,11 +129,13 @@ def test_refusals_are_counted_by_the_limit(plain: onnx.ModelProto, graph: onnx.M
     assert everything["synthetic_ood_accepted"] == {"float32": 0, "int8": 0}
 
 
-def test_equal_answers_pass_the_gate_and_worse_ones_are_named(known: Validation) -> None:
+def test_equal_answers_pass_and_worse_ones_are_named(known: Validation) -> None:
     good = replace(known, logits=np.stack([8 * TARGETS, 8 * TARGETS]))
     check_quality(compare((good, Scaling()), (good, Scaling()), {}))
     spoilt = good.logits.copy()
-    spoilt[1, :2] = spoilt[1, 1::-1]  # under the shift one normal and one ill image change places
+    spoilt[1, :2] = spoilt[
+        1, 1::-1
+    ]  # under the shift one normal and one bacterial image change places
     comparison = compare((good, Scaling()), (replace(good, logits=spoilt), Scaling()), {})
     with pytest.raises(
         QuantizationError, match=r"auroc shifted is 0\.\d+ instead of 1\.0000"

@@ -1,4 +1,4 @@
-"""Three numbers between logits and probabilities."""
+"""From logits to probabilities."""
 
 import numpy as np
 import onnx
@@ -7,16 +7,18 @@ import pytest
 from onnx import TensorProto, helper
 from scipy.special import softmax
 
-from export.scaling import Scaling, add_probabilities
+from export.scaling import Scaling, add_probabilities, has_scaling, set_scaling
+from service.inference.contract import golden_pattern
+from service.settings import DEFAULT_MODEL
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (50, 3))
 
 
-def test_without_numbers_of_its_own_it_is_the_softmax() -> None:
+def test_by_default_it_is_the_softmax() -> None:
     assert np.allclose(Scaling().probabilities(LOGITS), softmax(LOGITS, axis=1))
 
 
-def test_the_kinds_share_what_pneumonia_gets() -> None:
+def test_the_subtypes_share_the_probability_of_pneumonia() -> None:
     scaling = Scaling(0.7, -0.5, 3.0)
     given = scaling.probabilities(LOGITS)
     assert np.allclose(given.sum(axis=1), 1)
@@ -49,3 +51,21 @@ def test_the_graph_keeps_even_small_probabilities(temperature: float) -> None:
     (probabilities,) = session.run(None, {"given": logits})
     assert np.allclose(probabilities, scaling.probabilities(logits), rtol=0.01, atol=0)
     assert np.allclose(scaling.logits(probabilities), logits - logits[:, :1], atol=1e-3)
+
+
+def test_the_model_that_ships_can_be_scaled_anew() -> None:
+    graph = onnx.load(DEFAULT_MODEL)
+    assert has_scaling(graph)
+    size = graph.graph.input[0].type.tensor_type.shape.dim[1].dim_value
+    image = {"image": golden_pattern(0, size, size)[np.newaxis]}
+
+    def predict() -> np.ndarray:
+        session = ort.InferenceSession(graph.SerializeToString())
+        probabilities: np.ndarray = session.run(["probabilities"], image)[0]
+        return probabilities
+
+    set_scaling(graph, Scaling())
+    logits = Scaling().logits(predict())
+    scaling = Scaling(2.0, -0.5, 3.0)
+    set_scaling(graph, scaling)
+    assert np.allclose(predict(), scaling.probabilities(logits), atol=1e-4)

@@ -1,7 +1,7 @@
 """The command line."""
 
-import importlib
 import json
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -99,25 +99,35 @@ def test_a_wrong_setting_is_one_line(
     one_line(capsys, "PNEUMONIA_MAX_PIXELS")
 
 
-def test_a_missing_package_names_what_to_install(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name}", name="tensorflow")
+def _command(monkeypatch: pytest.MonkeyPatch, module: str, extra: str | None) -> None:
+    monkeypatch.setattr(cli, "COMMANDS", (Command("dream", "", module, extra),))
 
-    monkeypatch.setattr(importlib, "import_module", missing)
-    assert main(["train"]) == 1
+
+def test_a_missing_package_names_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "dreams.py").write_text(
+        "def register(subparsers):\n"
+        "    subparsers.add_parser('dream').set_defaults(run=run)\n"
+        "def run(arguments):\n"
+        "    import pillows\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    _command(monkeypatch, "dreams", "training")
+    assert main(["dream"]) == 1
     error = capsys.readouterr().err
-    assert "tensorflow" in error
+    assert "the package pillows is missing" in error
     assert "requirements/training.txt" in error
     assert (ROOT / "requirements" / "training.txt").exists()
+    _command(monkeypatch, "dreams", None)
+    with pytest.raises(ModuleNotFoundError):
+        main(["dream"])
 
 
 def test_a_command_that_a_container_lacks_comes_with_a_checkout(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = Command("dream", "", "absent.commands", "training")
-    monkeypatch.setattr(cli, "COMMANDS", (command,))
+    _command(monkeypatch, "absent.commands.dream", "training")
     assert main(["dream"]) == 1
     assert "checkout" in capsys.readouterr().err
 
@@ -129,8 +139,23 @@ def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "dream" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.extra])
-def test_commands_follow_the_convention(command: Command) -> None:
-    module = importlib.import_module(command.module)
-    assert callable(getattr(module, command.name))
-    assert callable(getattr(module, f"{command.name}_arguments"))
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_help_and_usage_errors_of_a_command_import_no_framework(command: Command) -> None:
+    """In a process of its own, since other tests import TensorFlow."""
+    script = (
+        "import sys\n"
+        "from service.cli import main\n"
+        "try:\n"
+        f"    main(['{command.name}', sys.argv[1]])\n"
+        "except SystemExit as left:\n"
+        "    print(left.code, sorted({'keras', 'tensorflow', 'sklearn'} & sys.modules.keys()))\n"
+    )
+    for option, code in (("--help", 0), ("--dream", 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", script, option],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == f"{code} []"

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from service.imaging.radiograph import Pixels
 from tests.dataset import write_dataset
-from training.augment import Augmentation, augment, batches, preview
+from training.augment import augment, batches, preview
+from training.configuration import Augmentation
 from training.data import Dataset, find_samples, load
 
 STILL = Augmentation(

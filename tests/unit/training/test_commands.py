@@ -11,6 +11,8 @@ import pytest
 from service.cli import main
 from tests.dataset import write_dataset
 
+# the record of the run that made the model that ships
+SHIPPED = Path(__file__).parent.parent.parent.parent / "models" / "reports" / "run"
 # Keras makes arrays of tensors in a way that numpy 2 warns of
 keras_warns = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -38,7 +40,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         (
             ["evaluate", "none.onnx", "--out-of-distribution", "none"],
-            "There is no folder none of pictures",
+            "There is no folder none of images",
         ),
         (["evaluate", "none.onnx", "--only", "none.txt"], "There is no file none.txt"),
     ],
@@ -67,15 +69,17 @@ def test_a_run_that_learnt_from_what_is_held_out_is_not_learnt_from(
     words = ["train", str(data), "--folds", "3", option, str(start), "--out", str(out)]
     assert main(words) == 1
     assert "start/configuration.json" in capsys.readouterr().err
-    made = '{"validation_fingerprint": "another", "recipe": {"start": []}}'
-    (start / "configuration.json").write_text(made)
+    (start / "configuration.json").write_text('{"recipe": {}}')
+    assert main(words) == 1
+    assert "start/configuration.json: labels: Field required" in capsys.readouterr().err
+    (start / "configuration.json").write_bytes((SHIPPED / "configuration.json").read_bytes())
     assert main(words) == 1
     assert "learnt from images that this run holds out" in capsys.readouterr().err
     assert not out.exists()
 
 
 @keras_warns
-def test_a_network_of_another_kind_is_no_start(
+def test_a_network_of_another_architecture_is_no_start(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [str(data), "--folds", "3", "--screen", "--phase", "32:0:1:0.001"]
@@ -86,21 +90,21 @@ def test_a_network_of_another_kind_is_no_start(
 
 
 @keras_warns
-def test_a_pupil_learns_what_its_teachers_say_and_not_the_labels(
+def test_a_student_learns_its_teachers_predictions_and_not_the_labels(
     data: Path, tmp_path: Path
 ) -> None:
     words = ["train", str(data), "--folds", "3", "--screen", "--arch", "cnn"]
-    teacher, pupil = tmp_path / "teacher", tmp_path / "pupil"
+    teacher, student = tmp_path / "teacher", tmp_path / "student"
     assert main([*words, "--phase", "32:0:1:1e-9", "--out", str(teacher)]) == 0
     stubborn = keras.models.load_model(teacher / "model.keras")
     kernel, _ = stubborn.get_layer("classifier").get_weights()
     stubborn.get_layer("classifier").set_weights([kernel * 0, np.array([0, 0, 9.0])])
     stubborn.save(teacher / "model.keras")
     learn = ["--phase", "32:0:8:0.1", "--average", "0", "--teachers", str(teacher)]
-    assert main([*words, *learn, "--out", str(pupil)]) == 0
-    with np.load(pupil / "validation.npz") as held_out:
+    assert main([*words, *learn, "--out", str(student)]) == 0
+    with np.load(student / "validation.npz") as held_out:
         assert (held_out["logits"].argmax(axis=-1) == 2).all(), "whatever their labels"
-    made = json.loads((pupil / "configuration.json").read_text())
+    made = json.loads((student / "configuration.json").read_text())
     assert made["recipe"]["teachers"] == [str(teacher / "model.keras")]
     assert len(made["teachers_sha256"][0]) == 64
     assert made["recipe"]["label_smoothing"] == 0
@@ -134,11 +138,11 @@ def test_files_that_are_no_images_are_named_and_left_out(
 ) -> None:
     folder = tmp_path / "data"
     write_dataset(folder, patients=2, images=1)
-    normal, ill = folder / "train" / "NORMAL", folder / "train" / "PNEUMONIA"
+    normal, pneumonia = folder / "train" / "NORMAL", folder / "train" / "PNEUMONIA"
     (normal / "empty.jpeg").touch()
-    (ill / "person9_virus_1.jpeg").write_text("no image")
-    whole = next(ill.iterdir()).read_bytes()
-    (ill / "person9_virus_2.jpeg").write_bytes(whole[: len(whole) // 2])
+    (pneumonia / "person9_virus_1.jpeg").write_text("no image")
+    whole = next(pneumonia.iterdir()).read_bytes()
+    (pneumonia / "person9_virus_2.jpeg").write_bytes(whole[: len(whole) // 2])
     assert main(["data", str(folder)]) == 0
     said = capsys.readouterr().out
     for name in ("empty.jpeg", "person9_virus_1.jpeg", "person9_virus_2.jpeg"):

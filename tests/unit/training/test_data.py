@@ -14,7 +14,7 @@ from tests.needs import shared
 from training.data import DataError, find_samples, load, split
 
 
-def test_reads_the_kaggle_layout_and_takes_the_kind_from_the_file_name(tmp_path: Path) -> None:
+def test_reads_the_kaggle_layout_and_takes_the_subtype_from_the_file_name(tmp_path: Path) -> None:
     write_dataset(tmp_path, patients=3)
     images = load(find_samples(tmp_path), quiet=True)
     assert images.images.shape == (18, 224, 224, 1)
@@ -35,7 +35,7 @@ def test_a_folder_without_parts_is_a_data_set_too(tmp_path: Path) -> None:
     assert len(find_samples(tmp_path, ("test",))) == 6
 
 
-def test_pneumonia_of_unknown_kind_is_spread_over_both_kinds(tmp_path: Path) -> None:
+def test_pneumonia_of_unknown_subtype_is_spread_over_both_subtypes(tmp_path: Path) -> None:
     write_dataset(tmp_path, patients=1, images=1)
     (tmp_path / "train/PNEUMONIA/person0_virus_0.jpeg").rename(
         tmp_path / "train/PNEUMONIA/00000061_012.jpeg"

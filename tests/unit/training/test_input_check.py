@@ -30,7 +30,7 @@ def test_the_limit_accepts_the_wanted_share_of_chests(check: InputCheck) -> None
     )
 
 
-def test_synthetic_ood_images_of_a_known_kind_are_refused(check: InputCheck) -> None:
+def test_synthetic_ood_images_like_those_fitted_on_are_refused(check: InputCheck) -> None:
     assert (check.distance(GENERATOR.normal(5, 8, (200, FEATURES))) > check.limit).all()
 
 

@@ -13,7 +13,7 @@ from training.metrics import (
     per_class,
 )
 
-# two normal, two bacterial, two viral, one of unknown kind
+# two normal, two bacterial, two viral, one of unknown subtype
 SCORES = Scores(
     probabilities=np.array(
         [
@@ -94,7 +94,7 @@ def test_intervals_draw_patients_not_images() -> None:
     assert many.high - many.low == pytest.approx(one.high - one.low, rel=0.05)
 
 
-def test_per_class_and_confusion_leave_unknown_kinds_out() -> None:
+def test_per_class_and_confusion_leave_unknown_subtypes_out() -> None:
     assert confusion(SCORES, 3) == [[1, 1, 0], [1, 1, 0], [0, 1, 1]]
     rows = per_class(SCORES, ("normal", "bacterial", "viral"))
     assert rows["viral"]["images"] == 2

@@ -1,10 +1,10 @@
-"""The named changes of the yardstick."""
+"""The named distribution shifts."""
 
 import numpy as np
 import pytest
 
 from tests.dataset import chest
-from training.shifts import SHIFTS, Shift, apply
+from training.shifts import SHIFTS, NamedChange, apply
 
 
 def _images() -> np.ndarray:
@@ -13,7 +13,7 @@ def _images() -> np.ndarray:
 
 
 @pytest.mark.parametrize("shift", SHIFTS, ids=lambda shift: shift.name)
-def test_a_shift_changes_the_image_and_keeps_its_form(shift: Shift) -> None:
+def test_a_shift_changes_the_image_and_keeps_its_form(shift: NamedChange) -> None:
     images = _images()
     changed = apply(shift, images)
     assert changed.shape == images.shape

@@ -1,0 +1,1 @@
+"""`pneumonia export` and `calibrate`: arguments in, lines of text out."""

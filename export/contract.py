@@ -1,0 +1,141 @@
+"""The contract of a model file, the same way for `export` and `calibrate`."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from export.calibration import Pool, operating_points, probability_histogram
+from export.pack import open_graph
+from export.run import Run
+from export.scaling import Scaling
+from service.inference.contract import (
+    Contract,
+    Golden,
+    InputSpec,
+    golden_pattern,
+    pattern_hash,
+)
+from training.data import LABELS, PNEUMONIA_LABELS
+from training.validation import Validation
+
+_POPULATION = "not stated"
+_GOLDEN_PATTERNS = 3
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the contract says of a model that no run knows.
+
+    Attributes:
+        name: of the model.
+        version: of the model.
+        population: whom the training images show, in a sentence; None where not stated.
+        ages: youngest and oldest age in years for which the figures hold; None where not stated.
+    """
+
+    name: str
+    version: str
+    population: str | None = None
+    ages: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class CalibratedGraph:
+    """A graph with its scaling, and what was measured of it.
+
+    Attributes:
+        graph: with the output ``probabilities``.
+        validation: the graph's logits for the run's validation images.
+        scaling: the one inside the graph.
+        parity: of graph and network, by :func:`export.parity.check_parity`.
+        metrics: further figures.
+    """
+
+    graph: onnx.ModelProto
+    validation: Validation
+    scaling: Scaling
+    parity: dict[str, float]
+    metrics: dict[str, float]
+
+
+def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contract:
+    """The contract of a graph made from a run."""
+    configuration = run.configuration
+    pool = Pool.of(made.validation, run.source)
+    data = (
+        f"{configuration.validation_images} validation images of "
+        f"{configuration.validation_patients} patients held out of training, those of "
+        f"{run.source}, clean and under {len(made.validation.shifts) - 1} named shifts"
+    )
+    fields = _calibration(made.graph, pool, made.scaling, data, run.size)
+    if run.distances is not None:
+        fields["reference_histograms"]["distance"] = run.distances
+    return Contract(
+        name=identity.name,
+        version=identity.version,
+        labels=LABELS,
+        pneumonia_labels=PNEUMONIA_LABELS,
+        input=InputSpec(height=run.size, width=run.size),
+        input_check_limit=run.check.limit if run.check else None,
+        population=identity.population or _POPULATION,
+        population_age_years=identity.ages,
+        training_data=(
+            f"{configuration.training_images} images of {configuration.training_patients} patients "
+            f"from {' and '.join(configuration.sources)}, fingerprint "
+            f"{configuration.training_fingerprint[:16]}"
+        ),
+        metrics=made.metrics,
+        parity=made.parity,
+        libraries={
+            **configuration.versions,
+            **{name: version(name) for name in ("onnx", "onnxruntime", "tf2onnx")},
+        },
+        **fields,
+    )
+
+
+def recalibrated(
+    before: Contract, graph: onnx.ModelProto, pool: Pool, scaling: Scaling
+) -> Contract:
+    """The contract of a graph that got another scaling, fitted on the pool."""
+    data = (
+        f"{len(pool.truth)} labelled images of {len(np.unique(pool.patients))} patients given to "
+        "`pneumonia calibrate`"
+    )
+    fields = _calibration(graph, pool, scaling, data, before.input.height)
+    fields["reference_histograms"] = before.reference_histograms | fields["reference_histograms"]
+    return before.model_copy(
+        update={"version": f"{before.version.split('+')[0]}+calibrated", **fields}
+    )
+
+
+def _calibration(
+    graph: onnx.ModelProto, pool: Pool, scaling: Scaling, data: str, size: int
+) -> dict[str, Any]:
+    """The fields of the contract that follow from a scaling and the images it was fitted on."""
+    session = open_graph(graph)
+    return {
+        "created": datetime.now(UTC).replace(microsecond=0),
+        **asdict(scaling),
+        "operating_points": operating_points(pool, scaling, data),
+        "calibration": data,
+        "reference_histograms": {"probability": probability_histogram(pool, scaling)},
+        "golden": tuple(_golden(session, number, size) for number in range(_GOLDEN_PATTERNS)),
+    }
+
+
+def _golden(session: ort.InferenceSession, number: int, size: int) -> Golden:
+    pattern = golden_pattern(number, size, size)
+    outputs = [output.name for output in session.get_outputs()]
+    values = dict(zip(outputs, session.run(outputs, {"image": pattern[np.newaxis]}), strict=True))
+    return Golden(
+        pattern=number,
+        sha256=pattern_hash(pattern),
+        probabilities=tuple(float(value) for value in values["probabilities"][0]),
+        distance=float(values["distance"][0]) if "distance" in values else None,
+    )

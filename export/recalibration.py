@@ -1,0 +1,54 @@
+"""Refit the scaling and the operating points of a model file to a user's own images."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from export.calibration import Pool, fit_scaling
+from export.contract import recalibrated
+from export.scaling import Scaling, has_scaling, set_scaling
+from service.errors import ModelFileError
+from service.inference.contract import Contract
+from training.data import DataError, find_samples
+from training.evaluate import evaluate
+
+FEWEST = 30  # images of each class
+
+
+def recalibrate(model: Path, folder: Path, part: str = "val") -> tuple[onnx.ModelProto, Contract]:
+    """Fit a model file's scaling and operating points to labelled images.
+
+    Args:
+        model: an ``.onnx`` file of `pneumonia export`.
+        folder: labelled images.
+        part: which part of a divided data set is used.
+
+    Returns:
+        The graph with the new scaling, and its contract.
+
+    Raises:
+        DataError: there is no such file, or the model answers too few images of a class.
+        ModelFileError: the file cannot be used.
+    """
+    if not model.is_file():
+        raise DataError(f"There is no model file {model}.")
+    graph = onnx.load(model)
+    if not has_scaling(graph):
+        raise ModelFileError("the model file's probabilities have no scaling; export it again")
+    scores = evaluate(model, find_samples(folder, (part,))).scores
+    fewest = min(int(scores.y_true.sum()), int((~scores.y_true).sum()))
+    if fewest < FEWEST:
+        raise DataError(
+            f"Only {fewest} images of one class were answered; calibrating needs at least "
+            f"{FEWEST} of each."
+        )
+    before = Contract.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
+    scaling = Scaling(before.temperature, before.offset, before.subtype_temperature)
+    pool = Pool(scaling.logits(scores.probabilities), scores.truth, scores.patients)
+    fitted = fit_scaling(pool)
+    if len(np.unique(scores.truth[scores.truth > 0])) < 2:  # these images do not tell subtypes
+        fitted = replace(fitted, subtype_temperature=scaling.subtype_temperature)
+    set_scaling(graph, fitted)
+    return graph, recalibrated(before, graph, pool, fitted)

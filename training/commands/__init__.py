@@ -1,0 +1,1 @@
+"""`pneumonia data`, `train` and `evaluate`: arguments in, lines of text out."""

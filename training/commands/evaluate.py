@@ -1,0 +1,112 @@
+"""`pneumonia evaluate`."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.cli import Subparsers
+    from service.inference.contract import Rate
+    from training.data import Sample
+
+_PRINTED = ("auroc", "accuracy", "sensitivity", "specificity", "ece")
+
+
+def register(subparsers: "Subparsers") -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "evaluate", description="Score a model on labelled images and write a report."
+    )
+    parser.add_argument("model", type=Path, help="a .keras or .onnx file")
+    parser.add_argument(
+        "folder", type=Path, help="{train,val,test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA}"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the report")
+    parser.add_argument(
+        "--part",
+        choices=("train", "val", "test"),
+        default="test",
+        help="which part of a divided data set is scored (default: test)",
+    )
+    parser.add_argument(
+        "--only",
+        type=Path,
+        metavar="FILE",
+        help="score only the images listed in this file, such as a run's validation.txt",
+    )
+    parser.add_argument(
+        "--operating-point", default="balanced", help="of an .onnx file (default: balanced)"
+    )
+    parser.add_argument(
+        "--shifts",
+        action="store_true",
+        help="also score the images under each named distribution shift (shifts.json)",
+    )
+    parser.add_argument(
+        "--audit",
+        action="store_true",
+        help="also hide parts of the images and test the evidence map of an .onnx file "
+        "(audit.json)",
+    )
+    parser.add_argument(
+        "--out-of-distribution",
+        type=Path,
+        metavar="FOLDER",
+        help="also report how many images of this folder, none of them a chest X-ray, an .onnx "
+        "file refuses (out_of_distribution.json)",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from training.audit import audit
+    from training.data import DataError, load
+    from training.evaluate import evaluate
+    from training.out_of_distribution import score_out_of_distribution
+    from training.report import write_report, write_shifts
+    from training.shifts import SHIFTS
+
+    model, out, point = arguments.model, arguments.out, arguments.operating_point
+    others = arguments.out_of_distribution
+    if (arguments.audit or others) and model.suffix != ".onnx":
+        raise DataError(
+            f"--audit and --out-of-distribution need an .onnx file; make one of {model} with "
+            "`pneumonia export`."
+        )
+    if others and not others.is_dir():
+        raise DataError(f"There is no folder {others} of images.")
+    samples = _find(arguments.folder, arguments.part, arguments.only)
+    evaluation = evaluate(model, samples, point)
+    write_report(evaluation, out)
+    _print({name: evaluation.figures[name] for name in _PRINTED if name in evaluation.figures})
+    if arguments.shifts:
+        shifted = {shift.name: evaluate(model, samples, point, shift) for shift in SHIFTS}
+        write_shifts({"clean": evaluation, **shifted}, out)
+    if arguments.audit:
+        _print(audit(model, load(samples), out))
+    if others:
+        refused, skipped = score_out_of_distribution(model, others, out)
+        for line in skipped:
+            print(f"skipped {line}")
+        _print({"refused": refused})
+    print(f"The report is {out}/report.md")
+    return 0
+
+
+def _find(folder: Path, part: str, only: Path | None) -> "list[Sample]":
+    from training.data import DataError, find_samples
+
+    if only is None:
+        return find_samples(folder, (part,))
+    if not only.is_file():
+        raise DataError(f"There is no file {only}; --only needs a list of images.")
+    names = set(only.read_text().split("\n"))
+    samples = [one for one in find_samples(folder, ("train", "val", "test")) if one.name in names]
+    if not samples:
+        raise DataError(f"{only} lists no image of {folder}.")
+    return samples
+
+
+def _print(figures: "dict[str, Rate]") -> None:
+    for name, rate in figures.items():
+        print(f"{name} {rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})")

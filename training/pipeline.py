@@ -1,0 +1,76 @@
+"""From folders of labelled images to a finished run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from training.architectures import has_evidence
+from training.configuration import Recipe, Selection
+from training.data import Dataset, find_samples, load, split
+from training.earlier_runs import start_networks, teacher_networks
+from training.input_check import prepare
+from training.provenance import describe_run
+from training.train import train
+from training.validation import record
+
+
+def load_selection(selection: Selection, seed: int) -> Dataset:
+    """All images of a selection, those held out among them.
+
+    Raises:
+        DataError: a folder is missing, is no data set, or lacks images of a class.
+    """
+    images = load([sample for folder in selection.folders for sample in find_samples(folder)])
+    if selection.limit is None:
+        return images
+    chosen = np.random.default_rng(seed).permutation(len(images))[: selection.limit]
+    return images.take(np.sort(chosen))
+
+
+def train_run(
+    recipe: Recipe,
+    selection: Selection,
+    images: Dataset,
+    folder: Path,
+    command: str,
+    start: Sequence[Path] = (),
+    teachers: Sequence[Path] = (),
+    resume: bool = False,
+    input_check: bool = True,
+) -> None:
+    """Train a network, predict its validation images, and fit its input check.
+
+    Args:
+        recipe: how to train; ``start`` and ``teachers`` take the place of its own.
+        selection: how the images were chosen and are divided.
+        images: what :func:`load_selection` loaded.
+        folder: of the run.
+        command: for the record.
+        start: folders of runs whose mean weights training starts from.
+        teachers: folders of runs whose mean predictions replace the labels.
+        resume: continue from the folder's checkpoint.
+        input_check: whether to fit the input check of a network with an evidence map.
+
+    Raises:
+        DataError: the images cannot be divided like this, or an earlier run or the folder cannot be
+            used.
+        ConfigurationError: the configuration of an earlier run, or of the one to resume, cannot be
+            read.
+    """
+    # the split does not follow the seed of the run, so that seeds can be compared
+    training, validation = split(images, selection.folds, selection.fold, seed=0)
+    recipe = replace(
+        recipe,
+        start=start_networks(start, recipe.architecture, validation),
+        teachers=teacher_networks(teachers, validation),
+    )
+    first = selection.folders[0].name
+    times = [1 if one.source == first else selection.also_times for one in training.samples]
+    training = training.take(np.repeat(np.arange(len(training)), times))
+    configuration = describe_run(recipe, selection, training, validation, command)
+    model = train(configuration, training, validation, folder, resume)
+    record(model, validation, folder)
+    if has_evidence(model) and input_check:
+        prepare(model, training, validation, folder)
