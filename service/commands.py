@@ -7,10 +7,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from service.errors import InvalidRequest, PneumoniaError
-from service.http.forms import too_many_bytes
 from service.http.problems import problem_of
 from service.http.request_context import new_request_id
 from service.http.schemas import ModelAnswer, describe
+from service.http.uploads import too_many_bytes
 from service.inference.loading import load_predictor
 from service.inference.predictor import Predictor
 from service.settings import read_settings
@@ -54,7 +54,7 @@ def _predict(predictor: Predictor, path: Path, point: str, max_bytes: int) -> di
         raise InvalidRequest(f"The file cannot be read: {error.strerror}.") from error
     if size > max_bytes:
         raise too_many_bytes(max_bytes)
-    prediction = predictor.predict(data, point)
+    prediction = predictor.predict(data, predictor.model.contract.operating_point(point))
     contract = predictor.model.contract
     model = ModelAnswer(name=contract.name, version=contract.version, sha256=predictor.model.sha256)
     answer = describe(prediction, model, new_request_id(), 0.0, perf_counter() - start)

@@ -4,7 +4,9 @@ Every error says in its sentence what happened and, where the sender can do some
 The sentence never holds a path, a file name or a value taken from the image's own text.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
+
+SuspectedCause: TypeAlias = Literal["inverted", "upside_down", "sideways"]
 
 
 class PneumoniaError(Exception):
@@ -20,11 +22,6 @@ class PneumoniaError(Exception):
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
-
-    @property
-    def was_judged(self) -> bool:
-        """Whether all the work was done that an answer takes, and not only a part of it."""
-        return False
 
 
 class ModelFileError(PneumoniaError):
@@ -86,17 +83,12 @@ class NotAChestXray(PneumoniaError):
         detail: str,
         distance: float | None = None,
         limit: float | None = None,
-        suspected_cause: str | None = None,
+        suspected_cause: SuspectedCause | None = None,
     ) -> None:
         super().__init__(detail)
         self.distance = distance
         self.limit = limit
         self.suspected_cause = suspected_cause
-
-    @property
-    def was_judged(self) -> bool:
-        """See the base."""
-        return self.distance is not None
 
 
 class NoEvidence(PneumoniaError):

@@ -163,13 +163,13 @@ def _through_service(
 ) -> tuple[str, float, list[Answer], list[str]]:
     model = OnnxModel(path)
     predictor = Predictor(model)
-    threshold = model.contract.operating_point(operating_point).threshold
+    point = model.contract.operating_point(operating_point)
     answers, skipped = [], []
     bar = Progbar(len(samples), unit_name="image")
     for number, sample in enumerate(samples, start=1):
         about = (sample.path.name, sample.patient, _truth(sample))
         try:
-            predicted = predictor.predict(_encoded(sample, number, shift), operating_point)
+            predicted = predictor.predict(_encoded(sample, number, shift), point)
             row = tuple(predicted.probabilities[label] for label in LABELS)
             answers.append(Answer(*about, predicted.decision, row, predicted.input_check.distance))
         except NotAChestXray as refusal:
@@ -177,7 +177,7 @@ def _through_service(
         except (PneumoniaError, OSError) as error:
             skipped.append(f"{sample.path}: {error}")
         bar.update(number)
-    return f"{model.contract.name} {model.contract.version}", threshold, answers, skipped
+    return f"{model.contract.name} {model.contract.version}", point.threshold, answers, skipped
 
 
 def _encoded(sample: Sample, number: int, shift: NamedChange | None) -> bytes:

@@ -7,16 +7,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from service import __version__
 from service.errors import PneumoniaError
-from service.http.gate import Gate
 from service.http.middleware import Observe
-from service.http.problems import answer_error
+from service.http.open_inference import JSON_LENGTH
+from service.http.problems import CODES, answer_error
 from service.http.routes import explain, operations, pages, predict, v2
+from service.http.uploads import UploadMemory, UploadReader
 from service.inference.predictor import Predictor
-from service.process.linger import Linger
 from service.runtime.metrics import Metrics
 from service.runtime.runtime import Runtime
 from service.settings import Settings
@@ -58,6 +59,12 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.state.uploads = UploadReader(
+        settings.max_bytes,
+        settings.max_batch,
+        settings.body_seconds,
+        UploadMemory(settings.max_upload_memory),
+    )
     for router in (
         predict.router,
         explain.router,
@@ -66,20 +73,20 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
         pages.make_router(),
     ):
         app.include_router(router)
-        runtime.metrics.expect(router.routes)
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                runtime.metrics.expect_requests(route.path, route.methods or ())
+    runtime.metrics.expect_refusals(CODES)
     for kind in (PneumoniaError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer_error)
-    # the last one added is the outermost
-    work = (*predict.router.routes, *explain.router.routes)
-    app.add_middleware(Gate, routes=work)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "X-API-Key", "X-Request-ID"],
-            expose_headers=["X-Request-ID", "Retry-After"],
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["Authorization", "X-API-Key", "X-Request-ID", JSON_LENGTH],
+            expose_headers=["X-Request-ID", "Retry-After", JSON_LENGTH],
         )
+    # the last one added is the outermost
     app.add_middleware(Observe, metrics=runtime.metrics)
-    app.add_middleware(Linger)
     return app

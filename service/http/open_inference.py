@@ -4,6 +4,8 @@ A body is JSON, or JSON followed by the tensors' bytes; a header then says where
 https://github.com/kserve/open-inference-protocol
 """
 
+import base64
+import binascii
 import json
 import math
 import struct
@@ -13,19 +15,32 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from service.errors import InvalidRequest, TooLarge
 
 # A number takes up to 30 times more memory as an object than in JSON; large tensors go in binary.
 LARGEST_JSON = 4 * 2**20
 
+JSON_LENGTH = "Inference-Header-Content-Length"
+
 _LENGTH = struct.Struct("<I")
 
 Tensor: TypeAlias = NDArray[np.float32] | list[bytes]
 
 
-class _Parameters(BaseModel):
+class _Nullable(BaseModel):
+    """A null is as if the key was absent: MLServer's client writes one for all it does not use."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {key: item for key, item in value.items() if item is not None}
+
+
+class _Parameters(_Nullable):
     binary_data_size: int | None = Field(default=None, ge=0)
     binary_data: bool | None = None
     binary_data_output: bool = False
@@ -34,7 +49,7 @@ class _Parameters(BaseModel):
     operating_point: str = "balanced"
 
 
-class _Input(BaseModel):
+class _Input(_Nullable):
     name: str
     shape: list[int]
     datatype: str
@@ -42,12 +57,12 @@ class _Input(BaseModel):
     data: list[Any] | None = None
 
 
-class _Output(BaseModel):
+class _Output(_Nullable):
     name: str
     parameters: _Parameters = _Parameters()
 
 
-class _Request(BaseModel):
+class _Request(_Nullable):
     id: str | None = None
     parameters: _Parameters = _Parameters()
     inputs: list[_Input] = Field(min_length=1, max_length=1)
@@ -191,7 +206,7 @@ def _encoded(tensor: _Input, data: bytes) -> bytes:
     if tensor.datatype != "BYTES" or math.prod(tensor.shape) != 1:
         raise InvalidRequest("The input bytes is BYTES [1]: one encoded image.")
     if tensor.parameters.binary_data_size is None:
-        raise InvalidRequest("The input bytes is accepted as binary data only.")
+        return _from_base64(tensor.data)
     if (
         tensor.parameters.binary_data_size != len(data)
         or len(data) < _LENGTH.size
@@ -199,6 +214,19 @@ def _encoded(tensor: _Input, data: bytes) -> bytes:
     ):
         raise InvalidRequest("The input bytes does not have the length it says it has.")
     return data[_LENGTH.size :]
+
+
+def _from_base64(data: list[Any] | None) -> bytes:
+    """An encoded image in JSON: it is no text, so clients write it as base64."""
+    text = data[0] if data else None
+    if isinstance(text, dict):  # as KServe's older protocol has it
+        text = text.get("b64")
+    try:
+        return base64.b64decode(text or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise InvalidRequest(
+            "The input bytes is neither binary data nor base64. Send one of them."
+        ) from None
 
 
 def _to_bytes(tensor: Tensor) -> bytes:

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service import errors
+from service.errors import SuspectedCause
 from service.http.request_context import request_context_of
-from service.inference.suspected_cause import SuspectedCause
 
 MEDIA_TYPE = "application/problem+json"
 OPEN_INFERENCE = "/v2"
@@ -41,20 +41,20 @@ CODES: tuple[Code, ...] = get_args(Code)
 # Each code: its HTTP status and the title, which is the same for every occurrence.
 TABLE: dict[Code, tuple[int, str]] = {
     "undecodable_image": (400, "The image cannot be decoded"),
-    "bad_request": (400, "This is not HTTP as it should be"),
-    "unauthorized": (401, "A key is needed"),
-    "not_found": (404, "There is nothing here"),
-    "method_not_allowed": (405, "This method is not for this address"),
-    "request_timeout": (408, "The upload took too long"),
+    "bad_request": (400, "Malformed HTTP request"),
+    "unauthorized": (401, "Unauthorized"),
+    "not_found": (404, "Not found"),
+    "method_not_allowed": (405, "Method not allowed"),
+    "request_timeout": (408, "Request timeout"),
     "too_large": (413, "The image is too large"),
     "unsupported_type": (415, "The file type is not supported"),
-    "not_a_chest_xray": (422, "This is not a chest X-ray the model can judge"),
-    "invalid_request": (422, "The request does not fit"),
-    "overloaded": (429, "Too much work at once"),
-    "internal": (500, "Something went wrong here"),
+    "not_a_chest_xray": (422, "Not a chest X-ray the model can read"),
+    "invalid_request": (422, "Invalid request"),
+    "overloaded": (429, "Too many requests"),
+    "internal": (500, "Internal server error"),
     "no_evidence": (501, "The model has no evidence map"),
-    "not_ready": (503, "The service takes no requests now"),
-    "deadline_exceeded": (504, "The answer took too long"),
+    "not_ready": (503, "Service not ready"),
+    "deadline_exceeded": (504, "Deadline exceeded"),
 }
 
 # Which code each error of ours is answered with; an error that is not here is a 500.

@@ -1,4 +1,4 @@
-"""What the service answers, as its documentation shows it."""
+"""What is asked and answered, as the OpenAPI document shows it."""
 
 from typing import Literal
 
@@ -13,6 +13,19 @@ from service.inference.predictor import Prediction
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class PredictingQuery(BaseModel):
+    """Query parameters of every endpoint that predicts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    operating_point: str = Field(
+        default="balanced",
+        description="Which of the model's operating points decides; `GET /model` lists them.",
+        max_length=64,
+        examples=["screening"],
+    )
 
 
 class OperatingPointAnswer(_Answer):

@@ -7,26 +7,21 @@ from io import BytesIO
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import NoEvidence, NotAChestXray
 from service.imaging.decode import decode
-from service.imaging.overlay import evidence_layer, overlay
 from service.imaging.preprocess import DECODE_MARGIN, size_warnings, to_model_input
 from service.imaging.radiograph import Limits, Pixels, PredictionWarning, Radiograph
 from service.inference.contract import Contract, OperatingPoint, golden_pattern
+from service.inference.evidence import DISPLAY_SIDE, Layer, draw_evidence, pneumonia_evidence
 from service.inference.model import Model, ModelOutput
 from service.inference.suspected_cause import ADVICE, find_suspected_cause
 
 Decision: TypeAlias = Literal["pneumonia", "normal", "uncertain"]
-Layer: TypeAlias = Literal["overlay", "evidence"]
 
-_UNLIKE = "The image is too unlike the chest X-rays this model was made for and cannot be judged."
+_UNLIKE = "The image is too unlike the chest X-rays this model was made for and cannot be read."
 _SEND_A_CHEST = "Send one upright frontal chest X-ray, not inverted, with nothing around it."
-
-# pictures with evidence have no longer side than this: more shows nothing more of a coarse map
-PICTURE_SIDE = 1536
 
 
 @dataclass(frozen=True)
@@ -84,16 +79,19 @@ class Predictor:
         self._limits = limits or Limits()
         self._refuse = refuse
 
-    def predict(self, data: bytes, operating_point: str = "balanced") -> Prediction:
+    def predict(self, data: bytes, point: OperatingPoint | None = None) -> Prediction:
         """Answer for one encoded image.
 
+        Args:
+            data: the whole file.
+            point: what decides; by default the contract's ``balanced``.
+
         Raises:
-            InvalidRequest: the model has no such operating point.
             UndecodableImage, UnsupportedType, TooLarge: see :func:`service.imaging.decode.decode`.
             NotAChestXray: the input check failed and refusal is on.
         """
         contract = self.model.contract
-        point = contract.operating_point(operating_point)
+        point = point or contract.operating_point("balanced")
         start = time.perf_counter()
         radiograph, image = self._read(data)
         decoded = time.perf_counter()
@@ -126,33 +124,25 @@ class Predictor:
             ),
         )
 
-    def explain(
-        self,
-        data: bytes,
-        operating_point: str = "balanced",
-        alpha: float = 0.5,
-        layer: Layer = "overlay",
-    ) -> bytes:
+    def explain(self, data: bytes, alpha: float = 0.5, layer: Layer = "overlay") -> bytes:
         """Draw the evidence of the pneumonia labels over the image.
 
         See :func:`pneumonia_evidence` for what is drawn; its positive parts are coloured.
 
         Args:
             data: one encoded image.
-            operating_point: as for :meth:`predict`; it decides nothing here but must exist.
             alpha: opacity of the evidence, 0..1.
             layer: ``overlay`` for the image with the evidence over it, ``evidence`` for the
                 evidence alone, at the same size.
 
         Returns:
-            PNG, RGB for ``overlay``, RGBA for ``evidence``; no side above ``PICTURE_SIDE`` pixels.
+            PNG, RGB for ``overlay``, RGBA for ``evidence``; no side above ``DISPLAY_SIDE`` pixels.
 
         Raises:
             NoEvidence: the model file has no map.
             PneumoniaError: as :meth:`predict`.
         """
         contract = self.model.contract
-        contract.operating_point(operating_point)
         radiograph, image = self._read(data)
         output = self.model.run(image[np.newaxis])
         if output.evidence is None:
@@ -160,15 +150,12 @@ class Predictor:
         self._check(image, output)
         if radiograph.image.size != (radiograph.width, radiograph.height):
             # the decoder made it as small as the model needs it, which is less than eyes like
-            radiograph = decode(data, self._limits, PICTURE_SIDE)
-        picture = _picture(radiograph.image)
+            radiograph = decode(data, self._limits, DISPLAY_SIDE)
         evidence = pneumonia_evidence(contract, output.evidence)[0]
-        if layer == "evidence":
-            return evidence_layer(picture.size, evidence, alpha)
-        return overlay(picture, evidence, alpha)
+        return draw_evidence(radiograph.image, evidence, alpha, layer)
 
     def warm_up(self) -> None:
-        """Answer once for a made picture, so that the first caller does not pay for loading."""
+        """Answer once for a synthetic image, so that the first caller does not pay for loading."""
         spec = self.model.contract.input
         stream = BytesIO()
         Image.fromarray(golden_pattern(0, spec.height, spec.width)[..., 0]).save(stream, "JPEG")
@@ -202,20 +189,6 @@ class Predictor:
         )
 
 
-def pneumonia_evidence(contract: Contract, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The maps of all pneumonia labels in one, float32 ``[N, C, h, w]`` to ``[N, h, w]``.
-
-    It is the sum of the uncalibrated logits' maps over the pneumonia labels, each first taken
-    relative to the mean over the other labels' maps. For one label this is exact (the map's mean
-    plus a bias is the logit); for the sum of several it is a summary, since probabilities do not
-    add up in logits.
-    """
-    ours = list(contract.pneumonia_columns)
-    others = np.delete(maps, ours, axis=1).mean(axis=1, keepdims=True)
-    summed: NDArray[np.float32] = (maps[:, ours] - others).sum(axis=1)
-    return summed
-
-
 def _age_warnings(radiograph: Radiograph, contract: Contract) -> tuple[PredictionWarning, ...]:
     """Whether the file says that the patient is of another age than the model was made for."""
     age, ages = radiograph.age_years, contract.population_age_years
@@ -226,12 +199,3 @@ def _age_warnings(radiograph: Radiograph, contract: Contract) -> tuple[Predictio
         f"{ages[0]} to {ages[1]} years that the model's figures hold for."
     )
     return (PredictionWarning("outside_training_population", sentence),)
-
-
-def _picture(image: Image.Image) -> Image.Image:
-    """The image at a size to look at."""
-    scale = max(image.size) / PICTURE_SIDE
-    if scale > 1:
-        width, height = (max(1, round(side / scale)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.BILINEAR)
-    return image

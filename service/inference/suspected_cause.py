@@ -4,14 +4,11 @@ Inverted grey values are the commonest mistake with DICOM files (MONOCHROME1 rea
 the other way round), pictures turned on their side the commonest with photographs of films.
 """
 
-from typing import Literal, TypeAlias
-
 import numpy as np
 
+from service.errors import SuspectedCause
 from service.imaging.radiograph import Pixels
 from service.inference.model import Model
-
-SuspectedCause: TypeAlias = Literal["inverted", "upside_down", "sideways"]
 
 ADVICE: dict[SuspectedCause, str] = {
     "inverted": "It looks like a chest X-ray whose grey values are inverted. Send it with bones "

@@ -11,7 +11,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
-from service.errors import DeadlineExceeded, NotReady, Overloaded, PneumoniaError
+from service.errors import DeadlineExceeded, NotReady, Overloaded
 from service.runtime.cpus import lower_thread_priority
 
 T = TypeVar("T")
@@ -211,7 +211,7 @@ class Admission:
         try:
             done = JobResult(admitted.job(), begun - admitted.since)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
-            stopped_early = not (isinstance(error, PneumoniaError) and error.was_judged)
+            stopped_early = True
             tell = partial(admitted.answer.set_exception, error)
         else:
             stopped_early, tell = False, partial(admitted.answer.set_result, done)

@@ -12,9 +12,7 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
 )
-from starlette.routing import BaseRoute, Route
 
-from service.http.problems import CODES
 from service.inference.contract import Contract
 from service.inference.contract import Histogram as ReferenceHistogram
 from service.inference.predictor import Prediction
@@ -81,17 +79,18 @@ class Metrics:
         self._distance: Histogram | None = None
         for stage in STAGES:
             self.stages.labels(stage)
-        for code in CODES:
-            self.refused.labels(code)
         for decision in DECISIONS:
             self.predictions.labels(decision)
 
-    def expect(self, routes: Iterable[BaseRoute]) -> None:
-        """Let the series of each route exist before its first request."""
-        for route in routes:
-            if isinstance(route, Route):
-                for method in route.methods or ():
-                    self.requests.labels(route.path, method, "200")
+    def expect_requests(self, route: str, methods: Iterable[str]) -> None:
+        """Let the series of a route exist before its first request."""
+        for method in methods:
+            self.requests.labels(route, method, "200")
+
+    def expect_refusals(self, codes: Iterable[str]) -> None:
+        """Let the series of each problem code exist before its first problem."""
+        for code in codes:
+            self.refused.labels(code)
 
     def describe_model(self, contract: Contract, sha256: str) -> None:
         """Say which model answers and prepare its histograms.

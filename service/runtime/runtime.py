@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
 from service.errors import NotReady
-from service.http.uploads import UploadMemory, UploadReader
 from service.inference.loading import load_predictor
 from service.inference.predictor import Predictor
 from service.runtime.admission import Admission
@@ -21,8 +20,6 @@ class Runtime:
     Attributes:
         settings: what it was made with.
         metrics: what it counts.
-        reader: how it reads uploads.
-        memory: what it may hold of them.
         finished: whether all accepted work was done when the service stopped.
     """
 
@@ -36,8 +33,6 @@ class Runtime:
         self.settings = settings
         self._early = predictor
         self.metrics = Metrics()
-        self.reader = UploadReader(settings.max_bytes, settings.max_batch, settings.body_seconds)
-        self.memory = UploadMemory(settings.max_upload_memory)
         self.finished = True
         self._admission: Admission | None = None
         self._predictor: Predictor | None = None

@@ -7,26 +7,22 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from service.http.dependencies import PREDICTING, CurrentRuntime, Uploads
 from service.http.disconnect import cancel_on_disconnect
-from service.http.routes.common import (
-    KEYED,
-    READING,
-    RunningParts,
-    problems,
-    upload,
-)
-from service.http.routes.work import JudgeQuery, WorkRoute
-from service.inference.predictor import Layer
+from service.http.openapi import READING, problems, upload
+from service.http.routes.run_prediction import run_admitted
+from service.http.schemas import PredictingQuery
+from service.inference.evidence import Layer
 from service.runtime.cost import expected_units
 
-router = APIRouter(route_class=WorkRoute, dependencies=KEYED, tags=["Images"])
+router = APIRouter(dependencies=PREDICTING, tags=["Images"])
 
 # the image is read a second time at a size to look at, and drawn
 _DRAWING_UNITS = 3.0
 
 
-class ExplainQuery(JudgeQuery):
-    """What the address may ask for."""
+class ExplainQuery(PredictingQuery):
+    """Query parameters of /explain."""
 
     alpha: float | None = Field(
         default=None,
@@ -58,23 +54,27 @@ class PngResponse(Response):
     },
 )
 async def explain(
-    request: Request, runtime: RunningParts, query: Annotated[ExplainQuery, Query()]
+    request: Request,
+    runtime: CurrentRuntime,
+    uploads: Uploads,
+    query: Annotated[ExplainQuery, Query()],
 ) -> PngResponse:
     """Draw where the evidence for pneumonia lies. It is evidence, not the outline of a lesion.
 
     Opacity 0 gives the plain X-ray, also for formats a browser cannot show.
     """
     predictor = runtime.predictor
-    predictor.model.contract.operating_point(query.operating_point)
+    predictor.model.contract.operating_point(query.operating_point)  # decides nothing, must exist
     opacity = query.alpha
     if opacity is None:
         opacity = 0.5 if query.layer == "overlay" else 1.0
-    with runtime.memory.hold() as hold:
-        data = await runtime.reader.read_one(request, hold)
+    with uploads.memory.hold() as hold:
+        data = await uploads.read_one(request, hold)
         done = await cancel_on_disconnect(
             request.receive,
-            runtime.admission.run(
-                lambda: predictor.explain(data, query.operating_point, opacity, query.layer),
+            run_admitted(
+                runtime,
+                lambda: predictor.explain(data, opacity, query.layer),
                 _DRAWING_UNITS + 2 * expected_units(data),
             ),
         )

@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import PlainTextResponse, Response
 
-from service.http.routes.common import KEYED, RunningParts, problems
+from service.http.dependencies import CurrentRuntime, RequireApiKey
+from service.http.openapi import problems
 from service.http.schemas import Health, ModelDescription
 
 router = APIRouter(tags=["Operations"])
@@ -14,7 +15,7 @@ router = APIRouter(tags=["Operations"])
 @router.head("/health/ready", include_in_schema=False)
 @router.get("/health", summary="Ready", responses=problems("not_ready"))
 @router.get("/health/ready", summary="Ready", responses=problems("not_ready"))
-async def ready(runtime: RunningParts) -> Health:
+async def ready(runtime: CurrentRuntime) -> Health:
     """Whether the service takes requests: 503 while it starts and when it is about to end."""
     runtime.check_ready()
     return Health()
@@ -27,8 +28,9 @@ async def live() -> Health:
     return Health()
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
-async def metrics(runtime: RunningParts) -> Response:
+async def metrics(runtime: CurrentRuntime) -> Response:
     """Prometheus' text format."""
     return Response(generate_latest(runtime.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -36,10 +38,10 @@ async def metrics(runtime: RunningParts) -> Response:
 @router.get(
     "/model",
     summary="Describe the model",
-    dependencies=KEYED,
+    dependencies=[RequireApiKey],
     responses=problems("unauthorized", "not_ready"),
 )
-async def model(runtime: RunningParts) -> ModelDescription:
+async def model(runtime: CurrentRuntime) -> ModelDescription:
     """What the model promises: labels, operating points, population, figures."""
     served = runtime.predictor.model
     return ModelDescription(

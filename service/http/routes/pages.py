@@ -1,17 +1,17 @@
 """What a browser opens: the page, the documentation, and their files, all from the package."""
 
-import hashlib
-from dataclasses import dataclass
+import os
 from pathlib import Path
 
 from fastapi import APIRouter
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 _FOLDER = Path(__file__).parents[2] / "web"
 
-# Said here and not asked of the system, whose table may lack or bend them.
+# not asked of the system, whose table of types may lack some or have others
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -37,76 +37,54 @@ _POLICY = (
 
 # ReDoc writes its styles into empty style elements as it runs, and one with a fixed text; a policy
 # can name them by the hashes of what stands in them.
-_REDOC_POLICY = _POLICY.replace(
-    "style-src 'self'",
-    "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' "
-    "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='",
-)
+_POLICIES = {
+    "redoc.html": _POLICY.replace(
+        "style-src 'self'",
+        "style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' "
+        "'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='",
+    )
+}
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file of the package, as it is sent."""
+class WebFiles(StaticFiles):
+    """The files under ``service/web``; browsers keep them and ask whether they have changed."""
 
-    content: bytes
-    media_type: str
-    etag: str
-
-
-def _read(path: Path) -> _File:
-    content = path.read_bytes()
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    return _File(content, _TYPES[path.suffix], etag)
-
-
-class Pages:
-    """All files under ``service/web``, read once; a name that is not among them is not found."""
-
-    def __init__(self, folder: Path = _FOLDER) -> None:
-        self._files = {
-            path.relative_to(folder).as_posix(): _read(path)
-            for path in folder.rglob("*")
-            if path.suffix in _TYPES
-        }
-
-    def answer(self, request: Request, name: str, policy: str = _POLICY) -> Response:
-        """Send a file, or 304 to a browser that has it.
-
-        Raises:
-            starlette.exceptions.HTTPException: 404, there is no such file.
-        """
-        file = self._files.get(name)
-        if file is None:
-            raise HTTPException(404)
-        headers = {
-            "ETag": file.etag,
-            "Cache-Control": "no-cache",
-            "Content-Security-Policy": policy,
-        }
-        if request.headers.get("if-none-match") == file.etag:
-            return Response(status_code=304, headers=headers)
-        return Response(file.content, headers=headers, media_type=file.media_type)
+    def file_response(
+        self,
+        full_path: "os.PathLike[str] | str",
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """A file with its type and policy, or 304 to a browser that has it."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        path = Path(full_path)
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["Content-Security-Policy"] = _POLICIES.get(path.name, _POLICY)
+        if "content-type" in response.headers:
+            response.headers["content-type"] = _TYPES[path.suffix]
+        return response
 
 
 def make_router() -> APIRouter:
     """The routes of the page, the documentation and their files."""
-    pages = Pages()
+    files = WebFiles(directory=_FOLDER)
     router = APIRouter(include_in_schema=False)
 
     @router.api_route("/", methods=_METHODS)
     async def page(request: Request) -> Response:
-        return pages.answer(request, "index.html")
+        return await files.get_response("index.html", request.scope)
 
     @router.api_route("/docs", methods=_METHODS)
     async def swagger(request: Request) -> Response:
-        return pages.answer(request, "docs/swagger.html")
+        return await files.get_response("docs/swagger.html", request.scope)
 
     @router.api_route("/redoc", methods=_METHODS)
     async def redoc(request: Request) -> Response:
-        return pages.answer(request, "docs/redoc.html", _REDOC_POLICY)
+        return await files.get_response("docs/redoc.html", request.scope)
 
     @router.api_route("/static/{name:path}", methods=_METHODS)
     async def static(request: Request, name: str) -> Response:
-        return pages.answer(request, name)
+        return await files.get_response(name, request.scope)
 
     return router

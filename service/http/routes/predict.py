@@ -9,32 +9,28 @@ from pydantic import Field
 from starlette.requests import Request
 
 from service.errors import PneumoniaError
+from service.http.dependencies import PREDICTING, CurrentRuntime, Uploads
 from service.http.disconnect import cancel_on_disconnect
+from service.http.openapi import READING, problems, upload
 from service.http.problems import problem_of, unexpected
 from service.http.request_context import request_context_of
-from service.http.routes.common import (
-    KEYED,
-    READING,
-    RunningParts,
-    problems,
-    upload,
-)
 from service.http.routes.run_prediction import run_prediction
-from service.http.routes.work import JudgeQuery, WorkRoute
 from service.http.schemas import (
     BatchAnswer,
     BatchPrediction,
     BatchProblem,
+    PredictingQuery,
     PredictionAnswer,
 )
+from service.inference.contract import OperatingPoint
 from service.inference.predictor import Predictor
 from service.runtime.runtime import Runtime
 
-router = APIRouter(route_class=WorkRoute, dependencies=KEYED, tags=["Images"])
+router = APIRouter(dependencies=PREDICTING, tags=["Images"])
 
 
-class PredictQuery(JudgeQuery):
-    """What the addresses of this module may ask for."""
+class PredictQuery(PredictingQuery):
+    """Query parameters of /predict and /predict/batch."""
 
     uids: bool = Field(
         default=False,
@@ -45,29 +41,30 @@ class PredictQuery(JudgeQuery):
 
 @router.post(
     "/predict",
-    summary="Judge one image",
+    summary="Read one image",
     openapi_extra=upload("file"),
     responses=problems(*READING),
 )
 async def predict(
-    request: Request, runtime: RunningParts, query: Annotated[PredictQuery, Query()]
+    request: Request,
+    runtime: CurrentRuntime,
+    uploads: Uploads,
+    query: Annotated[PredictQuery, Query()],
 ) -> PredictionAnswer:
-    """Judge one chest X-ray: pneumonia or not, how sure, which kind.
+    """Read one chest X-ray: pneumonia or not, how sure, which kind.
 
     Send it as the form field `file`, or its bytes alone as the body: JPEG, PNG, BMP, TIFF, WebP or
     DICOM (CR or DX). The answer holds no patient data; of a DICOM file it holds the UIDs where
     `uids=true` asks for them.
     """
     predictor = runtime.predictor
-    predictor.model.contract.operating_point(query.operating_point)
+    point = predictor.model.contract.operating_point(query.operating_point)
     context = request_context_of(request.scope)
-    with runtime.memory.hold() as hold:
-        data = await runtime.reader.read_one(request, hold)
+    with uploads.memory.hold() as hold:
+        data = await uploads.read_one(request, hold)
         answer = await cancel_on_disconnect(
             request.receive,
-            run_prediction(
-                runtime, predictor, data, query.operating_point, context.request_id, query.uids
-            ),
+            run_prediction(runtime, predictor, data, point, context.request_id, query.uids),
         )
     context.decision = answer.decision
     return answer
@@ -75,36 +72,40 @@ async def predict(
 
 @router.post(
     "/predict/batch",
-    summary="Judge several images",
+    summary="Read several images",
     openapi_extra=upload("files", many=True),
     responses=problems(*READING),
 )
 async def predict_batch(
-    request: Request, runtime: RunningParts, query: Annotated[PredictQuery, Query()]
+    request: Request,
+    runtime: CurrentRuntime,
+    uploads: Uploads,
+    query: Annotated[PredictQuery, Query()],
 ) -> BatchAnswer:
-    """Judge several chest X-rays; each gets a prediction or a problem of its own.
+    """Read several chest X-rays; each gets a prediction or a problem of its own.
 
     Send each as one form field `files`, in any of the formats of `/predict`. The results are in the
     order of the upload.
     """
     predictor = runtime.predictor
-    predictor.model.contract.operating_point(query.operating_point)
+    point = predictor.model.contract.operating_point(query.operating_point)
     request_id = request_context_of(request.scope).request_id
-    with runtime.memory.hold() as hold:
-        files = await runtime.reader.read_many(request, hold)
+    with uploads.memory.hold() as hold:
+        files = await uploads.read_many(request, hold)
         results = await cancel_on_disconnect(
             request.receive,
-            _judge_all(runtime, predictor, files, query, request_id),
+            _predict_all(runtime, predictor, files, point, request_id, query.uids),
         )
     return BatchAnswer(request_id=request_id, results=results)
 
 
-async def _judge_all(
+async def _predict_all(
     runtime: Runtime,
     predictor: Predictor,
     files: list[bytes | PneumoniaError],
-    query: PredictQuery,
+    point: OperatingPoint,
     request_id: str,
+    with_uids: bool,
 ) -> list[BatchPrediction | BatchProblem]:
     """As many at a time as there are workers, so that a batch does not shed itself."""
     results: list[BatchPrediction | BatchProblem] = []
@@ -116,7 +117,7 @@ async def _judge_all(
                 if isinstance(file, PneumoniaError):
                     raise file
                 prediction = await run_prediction(
-                    runtime, predictor, file, query.operating_point, request_id, query.uids
+                    runtime, predictor, file, point, request_id, with_uids
                 )
                 results.append(BatchPrediction(index=index, prediction=prediction))
                 continue

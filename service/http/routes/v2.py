@@ -12,12 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service import __version__
-from service.errors import InvalidRequest, TooLarge, UnknownModel, UnsupportedType
+from service.errors import InvalidRequest, TooLarge, UnknownModel
+from service.http.dependencies import PREDICTING, CurrentRuntime, RequireApiKey, Uploads
 from service.http.disconnect import cancel_on_disconnect
-from service.http.open_inference import InferRequest, Tensor, read_request, write_answer
+from service.http.open_inference import (
+    JSON_LENGTH,
+    InferRequest,
+    Tensor,
+    read_request,
+    write_answer,
+)
 from service.http.problems import OPEN_INFERENCE
 from service.http.request_context import request_context_of
-from service.http.routes.common import KEYED, RunningParts
 from service.http.routes.run_prediction import run_prediction
 from service.http.schemas import PredictionAnswer
 from service.inference.predictor import Predictor
@@ -27,8 +33,6 @@ router = APIRouter(prefix=OPEN_INFERENCE, include_in_schema=False)
 
 # how much of an average image's work is the model's, and not the decoder's
 _INFERENCE_UNITS = 0.5
-
-_JSON_LENGTH = "Inference-Header-Content-Length"
 
 
 @router.get("")
@@ -41,14 +45,16 @@ async def server() -> dict[str, Any]:
     }
 
 
+@router.head("/health/live")
 @router.get("/health/live")
 async def live() -> dict[str, bool]:
     """Whether the process answers at all."""
     return {"live": True}
 
 
+@router.head("/health/ready")
 @router.get("/health/ready")
-async def ready(runtime: RunningParts) -> dict[str, bool]:
+async def ready(runtime: CurrentRuntime) -> dict[str, bool]:
     """Whether requests are taken."""
     runtime.check_ready()
     return {"ready": True}
@@ -57,7 +63,7 @@ async def ready(runtime: RunningParts) -> dict[str, bool]:
 @router.get("/models/{name}/ready")
 @router.get("/models/{name}/versions/{version}/ready")
 async def model_ready(
-    runtime: RunningParts, name: str, version: str | None = None
+    runtime: CurrentRuntime, name: str, version: str | None = None
 ) -> dict[str, str | bool]:
     """Whether requests for this model are taken."""
     runtime.check_ready()
@@ -65,9 +71,9 @@ async def model_ready(
     return {"name": name, "ready": True}
 
 
-@router.get("/models/{name}", dependencies=KEYED)
-@router.get("/models/{name}/versions/{version}", dependencies=KEYED)
-async def model(runtime: RunningParts, name: str, version: str | None = None) -> dict[str, Any]:
+@router.get("/models/{name}", dependencies=[RequireApiKey])
+@router.get("/models/{name}/versions/{version}", dependencies=[RequireApiKey])
+async def model(runtime: CurrentRuntime, name: str, version: str | None = None) -> dict[str, Any]:
     """The model's inputs and outputs. ``image`` or ``bytes`` is sent, not both."""
     predictor = runtime.predictor
     _check_model(predictor, name, version)
@@ -92,19 +98,20 @@ async def model(runtime: RunningParts, name: str, version: str | None = None) ->
     }
 
 
-@router.post("/models/{name}/infer", dependencies=KEYED)
-@router.post("/models/{name}/versions/{version}/infer", dependencies=KEYED)
+@router.post("/models/{name}/infer", dependencies=PREDICTING)
+@router.post("/models/{name}/versions/{version}/infer", dependencies=PREDICTING)
 async def infer(
-    request: Request, runtime: RunningParts, name: str, version: str | None = None
+    request: Request,
+    runtime: CurrentRuntime,
+    uploads: Uploads,
+    name: str,
+    version: str | None = None,
 ) -> Response:
     """Tensors in, the graph's outputs out; or an encoded image in, and the decision out."""
     predictor = runtime.predictor
     _check_model(predictor, name, version)
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedType("Compressed requests are not accepted.")
-    runtime.admission.check()
-    with runtime.memory.hold() as hold:
-        body = await runtime.reader.read_body(request, hold)
+    with uploads.memory.hold() as hold:
+        body = await uploads.read_body(request, hold)
         json_length = _json_length(request)
         spec = predictor.model.contract.input
         asked = read_request(body, json_length, spec.height, spec.width)
@@ -115,7 +122,7 @@ async def infer(
     answer, length = write_answer(head, tensors, asked)
     if length is None:
         return Response(answer, media_type="application/json")
-    headers = {_JSON_LENGTH: str(length)}
+    headers = {JSON_LENGTH: str(length)}
     return Response(answer, headers=headers, media_type="application/octet-stream")
 
 
@@ -125,10 +132,8 @@ async def _infer(
     images = asked.images
     if isinstance(images, bytes):
         context = request_context_of(request.scope)
-        predictor.model.contract.operating_point(asked.operating_point)
-        answer = await run_prediction(
-            runtime, predictor, images, asked.operating_point, context.request_id
-        )
+        point = predictor.model.contract.operating_point(asked.operating_point)
+        answer = await run_prediction(runtime, predictor, images, point, context.request_id)
         context.decision = answer.decision
         return _outputs(answer)
     if len(images) > runtime.settings.max_batch:
@@ -163,11 +168,11 @@ def _check_model(predictor: Predictor, name: str, version: str | None) -> None:
 
 
 def _json_length(request: Request) -> int | None:
-    text = request.headers.get(_JSON_LENGTH)
+    text = request.headers.get(JSON_LENGTH)
     if text is None:
         return None
     if not text.isdecimal() or len(text) > 12:
-        raise InvalidRequest(f"{_JSON_LENGTH} is not a number of bytes.")
+        raise InvalidRequest(f"{JSON_LENGTH} is not a number of bytes.")
     return int(text)
 
 

@@ -83,9 +83,8 @@ def test_bad_files(client: AppClient, path: str, data: bytes, status: int, code:
 @pytest.mark.parametrize(
     ("options", "status", "code", "says"),
     [
-        ({"files": {"image": JPEG}}, 422, "invalid_request", "field that is not called file"),
+        ({"files": {"image": JPEG}}, 422, "invalid_request", "no field file"),
         ({"files": [("file", JPEG), ("file", JPEG)]}, 422, "invalid_request", "more than 1"),
-        ({"files": {"file": JPEG}, "data": {"note": "x"}}, 422, "invalid_request", "not called"),
         ({"json": {"image": "..."}}, 415, "unsupported_type", "multipart/form-data"),
         ({"data": {"file": "x"}}, 415, "unsupported_type", "multipart/form-data"),
         ({"content": JPEG, "headers": {"content-type": "text/plain"}}, 415, "unsupported_type", ""),
@@ -159,7 +158,6 @@ def test_announced_length_is_refused_before_anything_is_read(client: AppClient) 
         "/predict", content=b"", headers={"content-length": str(2**31), "content-type": "image/png"}
     )
     check_problem(response, 413, "too_large")
-    assert response.headers["connection"] == "close"
 
 
 async def unannounced(size: int) -> AsyncIterator[bytes]:
@@ -177,7 +175,7 @@ def test_uploads_that_can_never_fit_the_memory_are_too_large(start_service: Serv
 
 def test_uploads_that_fill_the_memory_are_shed(start_service: ServiceFactory) -> None:
     client = start_service(max_upload_memory=2**20)
-    with client.app.state.runtime.memory.hold() as others:
+    with client.app.state.uploads.memory.hold() as others:
         others.take(10)
         response = client.post("/predict", content=bytes(2**20))
     problem = check_problem(response, 429, "overloaded")

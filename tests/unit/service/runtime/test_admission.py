@@ -211,19 +211,6 @@ async def test_learns_from_failures_that_took_longer_than_expected() -> None:
 
 
 @run
-async def test_learns_from_refusals_as_from_answers() -> None:
-    async with admission(seconds_per_unit=1.0) as made:
-
-        def refuse() -> None:
-            raise NotAChestXray("A fruit.", distance=9.0, limit=7.0)
-
-        for _ in range(100):
-            with pytest.raises(NotAChestXray):
-                await made.run(refuse, 1.0)
-        assert await expected(made) < 0.1
-
-
-@run
 async def test_one_job_that_took_for_ever_teaches_little() -> None:
     async with admission(seconds_per_unit=1e-3) as made:
         await made.run(lambda: time.sleep(0.2), 1.0)

@@ -1,35 +1,8 @@
-"""What the routes share: the running parts, the key, and how inputs are documented."""
+"""How inputs and problems are described in the OpenAPI document."""
 
-from typing import Annotated, Any
-
-from fastapi import Depends, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
-from starlette.requests import Request
+from typing import Any
 
 from service.http.problems import MEDIA_TYPE, TABLE, Code, make_problem
-from service.http.security import check_key
-from service.runtime.runtime import Runtime
-
-_bearer = HTTPBearer(auto_error=False, description="Only where the service was given keys.")
-_header = APIKeyHeader(
-    name="X-API-Key", auto_error=False, description="The same key in a header of its own."
-)
-
-
-async def _runtime(request: Request) -> Runtime:
-    runtime: Runtime = request.app.state.runtime
-    return runtime
-
-
-RunningParts = Annotated[Runtime, Depends(_runtime)]
-
-
-async def _keyed(request: Request, runtime: RunningParts) -> None:
-    check_key(request, runtime.settings.api_key_sha256)
-
-
-# the two schemes only document; the check itself reads the headers
-KEYED = [Depends(_keyed), Security(_bearer), Security(_header)]
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 
@@ -48,7 +21,6 @@ def upload(field: str, many: bool = False) -> dict[str, Any]:
                 "type": "object",
                 "properties": {field: schema},
                 "required": [field],
-                "additionalProperties": False,
             }
         }
     }

@@ -1,0 +1,43 @@
+"""What the code of each room may import."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SERVICE = Path(__file__).parents[3] / "service"
+MODULES = sorted(path.relative_to(SERVICE) for path in SERVICE.rglob("*.py"))
+
+WEB = ("fastapi", "starlette", "uvicorn", "python_multipart", "httptools")
+# from the bottom to the top: each may import those before it
+ROOMS = ("imaging", "inference", "runtime", "http", "process")
+
+
+def imported(module: Path) -> set[str]:
+    """Full names of everything that a module imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse((SERVICE / module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_run_downwards(module: Path) -> None:
+    room = module.parts[0]
+    if room not in ROOMS:
+        return
+    above = ROOMS[ROOMS.index(room) + 1 :]
+    wrong = {
+        name for name in imported(module) if name.startswith(tuple(f"service.{r}" for r in above))
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_only_http_and_process_know_the_web_framework(module: Path) -> None:
+    if module.parts[0] in ("http", "process"):
+        return
+    assert not {name for name in imported(module) if name.split(".")[0] in WEB}
