@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from service.errors import Overloaded, UndecodableImage, UnsupportedType
-from service.imaging import raster
+from service.imaging import file_structure, raster
 from service.imaging.dicom import decode_dicom
 from service.imaging.dicom_reader import looks_like_dicom
 from service.imaging.radiograph import Limits, Radiograph
@@ -66,9 +66,9 @@ def decode(data: bytes, limits: Limits, at_least: int | None = None) -> Radiogra
         raise UndecodableImage("The upload is empty. Send the bytes of one image.")
     name = recognise(data)
     if name is None:
-        raise UnsupportedType(
-            f"The first bytes belong to no known image type. Send {', '.join(DECODERS)}."
-        )
+        other = file_structure.known_but_not_read(data)
+        found = f"The file is {other}" if other else "The first bytes belong to no known image type"
+        raise UnsupportedType(f"{found}. Send {', '.join(DECODERS)}.")
     try:
         return DECODERS[name](data, limits, at_least)
     except MemoryError as error:

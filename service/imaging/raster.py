@@ -1,13 +1,14 @@
 """JPEG, PNG, BMP, TIFF and WebP, decoded by Pillow."""
 
 import struct
+from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from service.errors import NotAChestXray, TooLarge, UndecodableImage, UnsupportedType
+from service.imaging import file_structure, sixteen_bits
 from service.imaging.radiograph import Limits, PredictionWarning, Radiograph
 
 # Pillow warns and raises at limits of its own; ours are checked here, before anything is decoded.
@@ -33,14 +34,30 @@ _DECODER_FAILURES = (
 # file with thousands of them would hold a core for minutes.
 _MOST_JPEG_SCANS = 64
 
-_SIGNIFICANT_BITS = (8, 10, 12, 14, 16)
 _PNG_BIT_DEPTH_OFFSET = 24
 _TIFF_BITS_PER_SAMPLE = 258
-# Fax compressions hold black and white only, and libtiff prints a line for each line they break.
-_FAX = frozenset(("tiff_ccitt", "group3", "group4", "tiff_raw_16"))
 _TIFF_PHOTOMETRIC = 262
 _TIFF_WHITE_IS_ZERO = 0
-_SIDEWAYS = range(5, 9)  # EXIF orientations that swap rows and columns
+
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = range(5, 9)  # orientations that swap rows and columns
+
+# of a TIFF: each is parsed to find the largest
+_MOST_PAGES = 64
+
+# Metadata never matters, however broken: what is left when it is taken out is decoded instead.
+_WITHOUT_METADATA: dict[str, Callable[[bytes], bytes]] = {
+    "JPEG": file_structure.without_jpeg_metadata,
+    "PNG": file_structure.without_png_metadata,
+}
 
 
 def decode_jpeg(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
@@ -59,10 +76,7 @@ def decode_bmp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
 
 
 def decode_tiff(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
-    """TIFF with integer samples of 1 to 16 bits, either photometric direction, first page.
-
-    Any compression but those of fax.
-    """
+    """TIFF with unsigned samples of 1 to 16 bits, either photometric direction, largest page."""
     return _decode(data, "TIFF", limits, at_least)
 
 
@@ -91,38 +105,101 @@ def check_size(width: int, height: int, limits: Limits) -> None:
 
 def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Radiograph:
     try:
-        with Image.open(BytesIO(data), formats=[name]) as image:
+        return _decode_as_it_is(data, name, limits, at_least)
+    except UndecodableImage:
+        plain = _WITHOUT_METADATA.get(name, bytes)(data)
+        if len(plain) == len(data):
+            raise
+        return _decode_as_it_is(plain, name, limits, at_least)
+
+
+def _decode_as_it_is(data: bytes, name: str, limits: Limits, at_least: int | None) -> Radiograph:
+    try:
+        with _open(data, name) as image:
+            warnings = _choose_frame(image, name)
+            page = image.tell()
             width, height = image.size
             check_size(width, height, limits)
             if name == "JPEG" and _has_many_scans(image, data):
                 raise UndecodableImage(
                     "The JPEG has far more scans than any real image. Save it again."
                 )
-            if image.info.get("compression") in _FAX:
-                raise UnsupportedType(
-                    "A TIFF with fax compression is black and white, which no X-ray is. Send the "
-                    "original image."
-                )
-            # Pillow announces TIFF sizes as they will be after turning, the others as stored
-            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-            turned = name != "TIFF" and orientation in _SIDEWAYS
             bit_depth = _bit_depth(image, data, name)
-            warnings = _warnings(image)
             if at_least is not None:
                 # only JPEG does anything here; it also skips the colour planes
                 image.draft("L", _reduced(width, height, at_least))
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            grey, more = _grey(image)
+            grey, more = _grey(image, lambda: _open(data, name, page))
+            # Pillow turns TIFF images itself, and announces their size as it will be then
+            orientation = 1 if name == "TIFF" else _orientation(image)
     except _DECODER_FAILURES as error:
         if str(error).startswith(_OUT_OF_MEMORY):
             raise MemoryError from error
+        if str(error).lower().startswith("unsupported"):  # how Pillow begins what it does not read
+            raise UnsupportedType(
+                f"This form of {name} is not read. {file_structure.SEND_INSTEAD}"
+            ) from error
         raise UndecodableImage(
             f"The {name} image is truncated or corrupt. Send the complete, original file."
         ) from error
-    if turned:
+    if orientation in _TRANSPOSITIONS:
+        grey = grey.transpose(_TRANSPOSITIONS[orientation])
+    if orientation in _SIDEWAYS:
         width, height = height, width
     return Radiograph(grey, name, width, height, bit_depth, warnings + more)
+
+
+def _open(data: bytes, name: str, page: int = 0) -> ImageFile.ImageFile:
+    """Open an image whose form is read; nothing is decoded yet.
+
+    Raises:
+        UnsupportedType: an intact file of another form.
+    """
+    if name == "JPEG":
+        file_structure.check_jpeg(data)
+    if name == "TIFF":
+        file_structure.check_tiff(file_structure.tiff_tags(data))
+    try:
+        image = Image.open(BytesIO(data), formats=[name])
+    except UnidentifiedImageError:
+        if name == "TIFF":
+            raise file_structure.unread_tiff(file_structure.tiff_tags(data)) from None
+        raise
+    image.seek(page)
+    return image
+
+
+def _choose_frame(image: ImageFile.ImageFile, name: str) -> tuple[PredictionWarning, ...]:
+    """Go to the largest page of a TIFF, whose others are copies of it in small; else stay.
+
+    Where several are the largest it is the first of them, like the first frame of other formats.
+    """
+    if name != "TIFF":
+        frames = getattr(image, "n_frames", 1)
+        sentence = f"The file holds {frames} images; only the first was read."
+        return (PredictionWarning("first_frame", sentence),) if frames > 1 else ()
+    sizes = [image.width * image.height]
+    try:
+        for page in range(1, _MOST_PAGES):
+            image.seek(page)
+            sizes.append(image.width * image.height)
+    except EOFError:
+        pass
+    page = sizes.index(max(sizes))
+    image.seek(page)
+    if len(sizes) == 1:
+        return ()
+    file_structure.check_tiff(image.tag_v2)  # type: ignore[attr-defined]
+    sentence = f"The file holds {len(sizes)} pages or more; page {page + 1}, the largest, was read."
+    return (PredictionWarning("first_frame", sentence),)
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """The Exif orientation, 1 to 8; 1 where there is none or the Exif data cannot be read."""
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DECODER_FAILURES:
+        return 1
+    return orientation if orientation in _TRANSPOSITIONS else 1
 
 
 def _has_many_scans(image: Image.Image, data: bytes) -> bool:
@@ -148,57 +225,23 @@ def _bit_depth(image: Image.Image, data: bytes, name: str) -> int:
     return 1 if image.mode == "1" else 8
 
 
-def _warnings(image: Image.Image) -> tuple[PredictionWarning, ...]:
-    frames = getattr(image, "n_frames", 1)
-    if frames == 1:
-        return ()
-    return (
-        PredictionWarning(
-            "first_frame", f"The file holds {frames} images; only the first was read."
-        ),
-    )
-
-
-def _grey(image: Image.Image) -> tuple[Image.Image, tuple[PredictionWarning, ...]]:
+def _grey(
+    image: ImageFile.ImageFile, reopen: Callable[[], ImageFile.ImageFile]
+) -> tuple[Image.Image, tuple[PredictionWarning, ...]]:
     """Any Pillow mode to 8-bit grey; transparent parts become black, as outside the field."""
-    if image.mode in ("I", "F"):
-        raise UnsupportedType(
-            "32-bit samples have no agreed range. Send 8 or 16 bits a sample, or the DICOM file."
-        )
+    if sixteen_bits.is_colour(image):
+        return sixteen_bits.to_8_bits(sixteen_bits.read_colour(image, reopen))
+    image.load()
     if image.mode.startswith("I;16"):
         samples = np.asarray(image).astype(np.uint16, copy=False)
-        return _to_8_bits(samples, _counts_from_white(image))
+        return sixteen_bits.to_8_bits(samples, _counts_from_white(image))
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba).convert("L"), ()
     # converting a grey image would copy it
     return image if image.mode == "L" else image.convert("L"), ()
 
 
 def _counts_from_white(image: Image.Image) -> bool:
     """Pillow turns 8-bit TIFF samples that count from white, but leaves 16-bit ones as they are."""
-    tags = getattr(image, "tag_v2", {})
-    return image.mode.startswith("I;16") and tags.get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
-
-
-def _to_8_bits(
-    samples: NDArray[np.uint16], inverted: bool
-) -> tuple[Image.Image, tuple[PredictionWarning, ...]]:
-    """16-bit samples to 8 bits by the range they use: 8, 10, 12, 14 or 16 bits.
-
-    Detectors give 10 to 14 bits and many tools store those unscaled in 16; dividing by 65535 would
-    turn such an image nearly black. The range is a power of two, not the brightest pixel, so that
-    a copy with other contrast stays another image.
-    """
-    brightest = int(samples.max())
-    bits = next(bits for bits in _SIGNIFICANT_BITS if brightest < 1 << bits)
-    scaled = np.rint(samples * np.float32(255 / ((1 << bits) - 1))).astype(np.uint8)
-    if inverted:
-        scaled = 255 - scaled
-    grey = Image.fromarray(scaled)
-    if bits == 16:
-        return grey, ()
-    sentence = (
-        f"The 16-bit samples use no more than {bits} bits, so {bits} bits were taken as white."
-    )
-    return grey, (PredictionWarning("assumed_bit_depth", sentence),)
+    return getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO
