@@ -12,6 +12,7 @@ from PIL import Image
 
 from service.errors import NoEvidence, NotAChestXray
 from service.imaging.decode import decode
+from service.imaging.dicom_pool import DicomPool
 from service.imaging.overlay import evidence_layer, overlay
 from service.imaging.preprocess import DECODE_MARGIN, size_warnings, to_model_input
 from service.imaging.radiograph import Limits, Pixels, PredictionWarning, Radiograph
@@ -82,7 +83,12 @@ class Predictor:
         """
         self.model = model
         self._limits = limits or Limits()
+        self._dicom_pool = DicomPool()
         self._refuse = refuse
+
+    def close(self) -> None:
+        """End the processes that read DICOM files."""
+        self._dicom_pool.close()
 
     def predict(self, data: bytes, operating_point: str = "balanced") -> Prediction:
         """Answer for one encoded image.
@@ -160,7 +166,7 @@ class Predictor:
         self._check(image, output)
         if radiograph.image.size != (radiograph.width, radiograph.height):
             # the decoder made it as small as the model needs it, which is less than eyes like
-            radiograph = decode(data, self._limits, PICTURE_SIDE)
+            radiograph = decode(data, self._limits, PICTURE_SIDE, self._dicom_pool)
         picture = _picture(radiograph.image)
         evidence = pneumonia_evidence(contract, output.evidence)[0]
         if layer == "evidence":
@@ -178,7 +184,8 @@ class Predictor:
     def _read(self, data: bytes) -> tuple[Radiograph, Pixels]:
         """The decoded image, and the model's input made of it."""
         spec = self.model.contract.input
-        radiograph = decode(data, self._limits, DECODE_MARGIN * max(spec.height, spec.width))
+        least = DECODE_MARGIN * max(spec.height, spec.width)
+        radiograph = decode(data, self._limits, least, self._dicom_pool)
         return radiograph, to_model_input(
             radiograph.image, spec.height, spec.width, spec.resampling
         )
