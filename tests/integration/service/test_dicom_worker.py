@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from benchmarks.dicom_files import real_file
+from benchmarks.memory import resident_megabytes
 from benchmarks.report import ROOT
 from service.errors import (
     NotAChestXray,
@@ -311,6 +312,31 @@ def test_a_worker_loads_neither_the_web_framework_nor_the_runtime(pool: DicomPoo
     assert "gdcm" in mapped
     assert "onnxruntime" not in mapped
     assert "pydantic" not in mapped
+
+
+@pytest.mark.parametrize("syntax", ["RLE", "JPEG lossless"])
+def test_the_largest_file_fits_beside_the_service(pool: DicomPool, syntax: str) -> None:
+    """Compose allows 1,536 MB, and the service itself takes some 200 MB."""
+    samples = np.full((8000, 8000), 0xF090, np.uint16)
+    samples[:1000] = 0x0820
+    runs = (
+        b"\x81\x08" * 62_500 + b"\x81\xf0" * 437_500,
+        b"\x81\x20" * 62_500 + b"\x81\x90" * 437_500,
+    )
+    frame = (
+        struct.pack("<16I", 2, 64, 64 + len(runs[0]), *[0] * 13) + b"".join(runs)
+        if syntax == "RLE"
+        else frame_of(syntax, samples, 16)
+    )
+    window = {"WindowCenter": 32768, "WindowWidth": 65536}
+    data = file_bytes(radiograph(samples, 16, **window), syntax, frame=frame)
+    del samples, frame
+    before = resident_megabytes(os.getpid())[0]
+    found = decode(data, Limits(), pool=pool)
+    assert (found.width, found.height) == (8000, 8000)
+    (worker,) = workers()
+    growth = resident_megabytes(os.getpid())[0] - before
+    assert resident_megabytes(worker)[1] + growth < 1100
 
 
 def test_refusals_are_the_same_errors_as_in_this_process(pool: DicomPool) -> None:
