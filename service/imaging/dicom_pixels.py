@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,13 @@ from pydicom.dataset import FileDataset
 from pydicom.encaps import encapsulate, generate_fragments
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import (
-    JPEG2000,
     UID,
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
-    JPEGExtended12Bit,
     JPEGLossless,
-    JPEGLosslessSV1,
     JPEGLSLossless,
-    JPEGLSNearLossless,
     RLELossless,
 )
 
@@ -38,24 +32,10 @@ from service.imaging.dicom_header import short
 
 Samples: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 
-_NATIVE = (
-    ImplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-)
-_COMPRESSED = (
-    RLELossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,  # where it has 8 bits
-    JPEGLossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    JPEGLSNearLossless,
-    JPEG2000Lossless,
-    JPEG2000,
-)
-SYNTAXES = (*_NATIVE, *_COMPRESSED)
+# PS3.6 annex A: uncompressed, then RLE, JPEG (of 8 bits), JPEG lossless, JPEG-LS and JPEG 2000
+_NATIVE = ("", ".1", ".1.99", ".2")
+_COMPRESSED = (".5", ".4.50", ".4.51", ".4.57", ".4.70", ".4.80", ".4.81", ".4.90", ".4.91")
+SYNTAXES = tuple(UID(f"1.2.840.10008.1.2{end}") for end in _NATIVE + _COMPRESSED)
 
 _LAYOUT = ("Rows", "Columns", "BitsAllocated", "BitsStored")
 _ITEM = b"\xfe\xff\x00\xe0"
@@ -101,8 +81,7 @@ class Layout:
     signed: bool
 
 
-@dataclass(frozen=True)
-class _Stream:
+class _Stream(NamedTuple):
     """A compressed frame and what its own header says."""
 
     data: bytes
@@ -177,7 +156,7 @@ def _pixel_data(dataset: FileDataset) -> tuple[memoryview, str, bool]:
     raw = source.read(4) if explicit else head[4:]
     (length,) = struct.unpack("<I" if little else ">I", raw)
     value = memoryview(source.read(-1 if length == _UNDEFINED else length))
-    compressed = transfer_syntax(dataset) in _COMPRESSED
+    compressed = transfer_syntax(dataset) in SYNTAXES[len(_NATIVE) :]
     encapsulated = length == _UNDEFINED or (compressed and value[:4] == _ITEM)
     return value, head[4:6].decode("ascii") if explicit else "OW", encapsulated
 

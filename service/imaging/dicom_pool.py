@@ -15,10 +15,8 @@ import subprocess
 import sys
 import weakref
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from PIL import Image
 
@@ -51,8 +49,7 @@ _ENVIRONMENT = {
 }
 
 
-@dataclass(frozen=True)
-class _Worker:
+class _Worker(NamedTuple):
     process: subprocess.Popen[bytes]
     connection: socket.socket
 
@@ -86,12 +83,7 @@ class DicomPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:

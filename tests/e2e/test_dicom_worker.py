@@ -269,7 +269,7 @@ def test_workers_end_with_their_service_however_it_ends(end: str) -> None:
         import os
         from service.imaging.dicom_pool import DicomPool
         from service.imaging.radiograph import Limits
-        from tests.integration.service.test_dicom_worker import GOOD, workers
+        from tests.e2e.test_dicom_worker import GOOD, workers
         pool = DicomPool()
         pool.decode(GOOD, Limits())
         print(*workers(), flush=True)
