@@ -100,8 +100,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], type[PneumoniaError] | None]] = {
         lambda: meta(EXPLICIT) + tiny_elements(500_000),
         UnsupportedType,
     ),
-    "four megabytes of empty items": (
-        lambda: meta(EXPLICIT) + SEQUENCE + EMPTY_ITEM * 500_000,
+    "sixteen megabytes of empty items": (
+        lambda: meta(EXPLICIT) + SEQUENCE + EMPTY_ITEM * 2_000_000,
         UndecodableImage,
     ),
     "sequences in sequences": (
@@ -147,7 +147,7 @@ def test_a_hostile_file_is_refused_in_bounded_time_and_memory(pool: DicomPool, k
         decode(data, Limits(), pool=pool)
     own = os.times()
     assert own.user + own.system - before.user - before.system < 1
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 30
     assert decode(GOOD, Limits(), pool=pool).format == "DICOM"
 
 
