@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from service.imaging.dicom_reader import DEFLATED
+DEFLATED = "1.2.840.10008.1.2.1.99"
 
 _PACKAGES = ("pydicom", "data_store")  # what the package pydicom-data installs
 _MODALITY = re.compile(

@@ -18,6 +18,7 @@ from pydicom.uid import JPEGBaseline8Bit
 from benchmarks import mutations
 from benchmarks.dicom_files import as_radiograph, real_file, real_files
 from benchmarks.fuzzing import Target, outcome_of
+from service.imaging.dicom_pool import DicomPool
 
 _EXPLICIT_HEADER = re.compile(rb"[A-Z]{2}[\0-\x40][\0-\x02]")
 _SIMPLE = (mutations.flip, mutations.overwrite, mutations.truncate, mutations.delete)
@@ -26,11 +27,12 @@ _SIMPLE = (mutations.flip, mutations.overwrite, mutations.truncate, mutations.de
 def readable_files() -> list[bytes]:
     """The seeds: every real file that is read once it claims to be a chest radiograph."""
     files = (as_radiograph(path.read_bytes()) for path in real_files().values())
-    return [
-        data
-        for data in (*files, _as_jpeg(real_file("image_dfl.dcm")))
-        if outcome_of(data) == "read"
-    ]
+    with DicomPool() as pool:
+        return [
+            data
+            for data in (*files, _as_jpeg(real_file("image_dfl.dcm")))
+            if outcome_of(data, pool) == "read"
+        ]
 
 
 def _as_jpeg(data: bytes) -> bytes:

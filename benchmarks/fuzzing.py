@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from benchmarks.memory import resident_megabytes
 from service.errors import PneumoniaError
 from service.imaging.decode import decode
+from service.imaging.dicom_pool import DicomPool
 from service.imaging.preprocess import to_model_input
 from service.imaging.radiograph import Limits
 
@@ -149,10 +150,10 @@ def fuzz(target: Target, first: int, end: int, printed: Path) -> Tally:
     return tally
 
 
-def outcome_of(data: bytes) -> str:
+def outcome_of(data: bytes, pool: DicomPool | None = None) -> str:
     """``read``, the code of a refusal, or what escaped."""
     try:
-        radiograph = decode(data, Limits(), _AT_LEAST)
+        radiograph = decode(data, Limits(), _AT_LEAST, pool)
         to_model_input(radiograph.image, _SIDE, _SIDE, "bilinear")
     except PneumoniaError as error:
         return error.code
@@ -174,11 +175,11 @@ def _work(target: Target, sender: Connection, first: int, end: int, printed: Pat
     warnings.simplefilter("error")
     # it warns of much that is odd, and then reads or refuses it; the service logs no warning
     warnings.filterwarnings("ignore", module="PIL")
-    seeds = target.seeds()
+    seeds, pool = target.seeds(), DicomPool()
     for number in range(first, end):
         data = target.input(number, seeds)
         begun = time.process_time()
-        outcome = outcome_of(data)
+        outcome = outcome_of(data, pool)
         seconds = time.process_time() - begun
         # not ru_maxrss, which begins with what the process that started this one once took
         peak = round(resident_megabytes(os.getpid())[1])

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from openjpeg.utils import encode_array
 from PIL import Image
 from pydicom.config import disable_value_validation
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
+from pydicom.tag import Tag
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
@@ -130,9 +133,14 @@ def file_bytes(
     stream = BytesIO()
     encoding = {"implicit_vr": False, "little_endian": False} if syntax == "big endian" else {}
     with disable_value_validation():
-        dataset.save_as(stream, enforce_file_format=True, **encoding)
+        dataset.preamble = bytes(128)
+        dataset.save_as(stream, enforce_file_format="SOPClassUID" in dataset, **encoding)
     data = stream.getvalue()
     return data if preamble else data[132:]
+
+
+class RawText(str):
+    """A value that is written as it is, also where its value representation forbids it."""
 
 
 def _change(dataset: Dataset, changes: dict[str, Any]) -> None:
@@ -140,7 +148,13 @@ def _change(dataset: Dataset, changes: dict[str, Any]) -> None:
         for keyword, value in changes.items():
             if keyword in dataset:
                 delattr(dataset, keyword)  # an element keeps the validation it was made with
-            if value is not None:
+            if isinstance(value, RawText):
+                tag = Tag(keyword)
+                text = value.encode() + b" " * (len(value) % 2)
+                dataset[tag] = RawDataElement(
+                    tag, dictionary_VR(tag), len(text), text, 0, False, True
+                )
+            elif value is not None:
                 setattr(dataset, keyword, value)
 
 

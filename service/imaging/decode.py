@@ -1,17 +1,18 @@
 """Encoded bytes to a grey radiograph. Its first bytes say what a file is; names and headers lie."""
 
+import struct
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeAlias
 
 from service.errors import Overloaded, UndecodableImage, UnsupportedType
 from service.imaging import file_structure, raster
-from service.imaging.dicom import decode_dicom
-from service.imaging.dicom_reader import looks_like_dicom
+from service.imaging.dicom_pool import DicomPool
 from service.imaging.radiograph import Limits, Radiograph
 
 Decoder: TypeAlias = Callable[[bytes, Limits, int | None], Radiograph]
 
-# first bytes -> format; a file format's decoder stands in DECODERS
+# first bytes -> format; all but DICOM are in DECODERS
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG", "PNG"),
@@ -28,14 +29,22 @@ DECODERS: dict[str, Decoder] = {
     "BMP": raster.decode_bmp,
     "TIFF": raster.decode_tiff,
     "WEBP": raster.decode_webp,
-    "DICOM": decode_dicom,
 }
+FORMATS = (*DECODERS, "DICOM")
+
+# PS3.10 section 7.1
+_PREAMBLE = 128
+_DICOM = b"DICM"
+_VALUE_REPRESENTATIONS = frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US "
+    b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()
+)
 
 
 def recognise(data: bytes) -> str | None:
-    """The format that the first bytes announce: a key of ``DECODERS``, or None."""
+    """The format that the first bytes announce: one of ``FORMATS``, or None."""
     # first, because a DICOM file's preamble may make it look like another format, too (PS3.10 7.1)
-    if looks_like_dicom(data):
+    if _looks_like_dicom(data):
         return "DICOM"
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
@@ -45,7 +54,24 @@ def recognise(data: bytes) -> str | None:
     return None
 
 
-def decode(data: bytes, limits: Limits, at_least: int | None = None) -> Radiograph:
+def _looks_like_dicom(data: bytes) -> bool:
+    """Whether the first bytes are a DICOM file's, with its preamble or (often seen) without."""
+    if data[_PREAMBLE : _PREAMBLE + len(_DICOM)] == _DICOM:
+        return True
+    # without it a file starts with group 2 or 8, low element numbers first, and a short value
+    for order, groups in (("<", (2, 8)), (">", (8,))):
+        if len(data) < 8:
+            return False
+        group, element, representation, _ = struct.unpack_from(f"{order}HH2sH", data)
+        if group in groups and element <= 0xFF:
+            (length,) = struct.unpack_from(f"{order}I", data, 4)
+            return representation in _VALUE_REPRESENTATIONS or length <= 0xFF
+    return False
+
+
+def decode(
+    data: bytes, limits: Limits, at_least: int | None = None, pool: DicomPool | None = None
+) -> Radiograph:
     """Decode one encoded image.
 
     Args:
@@ -54,6 +80,8 @@ def decode(data: bytes, limits: Limits, at_least: int | None = None) -> Radiogra
         at_least: where given, the decoder may return a smaller picture as long as neither side
             falls below this many pixels (JPEG scales while decoding, which is much faster). The
             radiograph's ``width`` and ``height`` stay those of the original.
+        pool: the processes that read DICOM files; without it, each file gets one of its own, which
+            takes about half a second to start.
 
     Raises:
         UndecodableImage: empty, truncated or corrupt.
@@ -68,8 +96,11 @@ def decode(data: bytes, limits: Limits, at_least: int | None = None) -> Radiogra
     if name is None:
         other = file_structure.known_but_not_read(data)
         found = f"The file is {other}" if other else "The first bytes belong to no known image type"
-        raise UnsupportedType(f"{found}. Send {', '.join(DECODERS)}.")
+        raise UnsupportedType(f"{found}. Send {', '.join(FORMATS)}.")
     try:
+        if name == "DICOM":
+            with nullcontext(pool) if pool else DicomPool() as processes:
+                return processes.decode(data, limits)
         return DECODERS[name](data, limits, at_least)
     except MemoryError as error:
         raise Overloaded(

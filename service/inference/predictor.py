@@ -11,6 +11,7 @@ from PIL import Image
 
 from service.errors import NoEvidence, NotAChestXray
 from service.imaging.decode import decode
+from service.imaging.dicom_pool import DicomPool
 from service.imaging.preprocess import DECODE_MARGIN, size_warnings, to_model_input
 from service.imaging.radiograph import Limits, Pixels, PredictionWarning, Radiograph
 from service.inference.contract import Contract, OperatingPoint, golden_pattern
@@ -77,7 +78,12 @@ class Predictor:
         """
         self.model = model
         self._limits = limits or Limits()
+        self._dicom_pool = DicomPool()
         self._refuse = refuse
+
+    def close(self) -> None:
+        """End the processes that read DICOM files."""
+        self._dicom_pool.close()
 
     def predict(self, data: bytes, point: OperatingPoint | None = None) -> Prediction:
         """Answer for one encoded image.
@@ -150,7 +156,7 @@ class Predictor:
         self._check(image, output)
         if radiograph.image.size != (radiograph.width, radiograph.height):
             # the decoder made it as small as the model needs it, which is less than eyes like
-            radiograph = decode(data, self._limits, DISPLAY_SIDE)
+            radiograph = decode(data, self._limits, DISPLAY_SIDE, self._dicom_pool)
         evidence = pneumonia_evidence(contract, output.evidence)[0]
         return draw_evidence(radiograph.image, evidence, alpha, layer)
 
@@ -165,7 +171,8 @@ class Predictor:
     def _read(self, data: bytes) -> tuple[Radiograph, Pixels]:
         """The decoded image, and the model's input made of it."""
         spec = self.model.contract.input
-        radiograph = decode(data, self._limits, DECODE_MARGIN * max(spec.height, spec.width))
+        least = DECODE_MARGIN * max(spec.height, spec.width)
+        radiograph = decode(data, self._limits, least, self._dicom_pool)
         return radiograph, to_model_input(
             radiograph.image, spec.height, spec.width, spec.resampling
         )

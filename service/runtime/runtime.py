@@ -118,11 +118,13 @@ class Runtime:
         try:
             yield
         finally:
-            self._predictor = None
+            predictor, self._predictor = self._predictor, None
             self.drain()
             self._loading.cancel()
             await asyncio.wait({self._loading})
             self.finished = await self._admission.close(max(0.0, self._time_to_drain()))
+            if predictor is not None:
+                predictor.close()
 
     def _time_to_drain(self) -> float:
         """Seconds left for accepted work."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from benchmarks.dicom_files import real_file, real_files
 from benchmarks.report import ROOT
 from service.errors import PneumoniaError, UnsupportedType
 from service.imaging.decode import decode
+from service.imaging.dicom_pool import DicomPool
 from service.imaging.preprocess import to_model_input
 from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
@@ -25,7 +27,6 @@ from service.settings import DEFAULT_MODEL
 from tests.dicom import file_bytes, lut, radiograph, read
 from tests.needs import program
 
-AT_LEAST = 448
 CHEST = "RG1_UNCR.dcm"
 
 
@@ -42,12 +43,18 @@ def expected_code(path: Path) -> str:
     return "read" if "PixelData" in pydicom.dcmread(path) else "undecodable_image"
 
 
+@pytest.fixture(scope="module")
+def pool() -> Iterator[DicomPool]:
+    with DicomPool() as pool:
+        yield pool
+
+
 @pytest.mark.parametrize("name", real_files())
 @pytest.mark.filterwarnings("ignore:::pydicom")
-def test_each_file_gets_the_right_answer(name: str) -> None:
+def test_each_file_gets_the_right_answer(name: str, pool: DicomPool) -> None:
     path = real_files()[name]
     try:
-        radiograph = decode(path.read_bytes(), Limits(), AT_LEAST)
+        radiograph = decode(path.read_bytes(), Limits(), pool=pool)
     except PneumoniaError as error:
         assert error.code == expected_code(path)
         return
@@ -133,10 +140,10 @@ def forms() -> dict[str, dict[str, bytes]]:
 
 @pytest.mark.parametrize("family", ["originals", "twins"])
 def test_one_picture_in_all_its_forms_looks_the_same_to_the_model(
-    forms: dict[str, dict[str, bytes]], family: str
+    forms: dict[str, dict[str, bytes]], family: str, pool: DicomPool
 ) -> None:
     pictures = {
-        name: seen(decode(data, Limits(), AT_LEAST).image) for name, data in forms[family].items()
+        name: seen(decode(data, Limits(), pool=pool).image) for name, data in forms[family].items()
     }
     first = next(iter(pictures.values()))
     for name, picture in pictures.items():
@@ -149,6 +156,7 @@ def test_one_picture_in_all_its_forms_gets_the_same_probability(
 ) -> None:
     predictor = Predictor(OnnxModel(DEFAULT_MODEL), refuse=False)
     answers = {name: predictor.predict(data).probability for name, data in forms[family].items()}
+    predictor.close()
     assert max(answers.values()) - min(answers.values()) <= 0.01, answers
 
 
@@ -167,7 +175,7 @@ DCMTK = {
 
 
 @pytest.mark.parametrize("form", DCMTK)
-def test_what_dcmtk_writes_is_the_same_picture(form: str, tmp_path: Path) -> None:
+def test_what_dcmtk_writes_is_the_same_picture(form: str, tmp_path: Path, pool: DicomPool) -> None:
     command, *options = DCMTK[form]
     source = next(path for name, path in real_files().items() if name.endswith(CHEST))
     written = tmp_path / "written.dcm"
@@ -176,8 +184,8 @@ def test_what_dcmtk_writes_is_the_same_picture(form: str, tmp_path: Path) -> Non
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    found = values(decode(written.read_bytes(), Limits()).image)
-    original = values(decode(source.read_bytes(), Limits()).image)
+    found = values(decode(written.read_bytes(), Limits(), pool=pool).image)
+    original = values(decode(source.read_bytes(), Limits(), pool=pool).image)
     assert np.abs(found - original).max() <= (1 if "near" in form else 0)
 
 
@@ -185,7 +193,7 @@ def test_what_dcmtk_writes_is_the_same_picture(form: str, tmp_path: Path) -> Non
     ("process", "match"), [("+ee", "12-bit JPEG"), ("+ep", "progressive JPEG")]
 )
 def test_jpeg_of_12_bits_and_progressive_jpeg_are_refused_by_name(
-    process: str, match: str, tmp_path: Path
+    process: str, match: str, tmp_path: Path, pool: DicomPool
 ) -> None:
     source = next(path for name, path in real_files().items() if name.endswith(CHEST))
     written = tmp_path / "written.dcm"
@@ -195,25 +203,23 @@ def test_jpeg_of_12_bits_and_progressive_jpeg_are_refused_by_name(
         stderr=subprocess.DEVNULL,
     )
     with pytest.raises(UnsupportedType, match=match):
-        decode(written.read_bytes(), Limits())
+        decode(written.read_bytes(), Limits(), pool=pool)
 
 
-def test_a_jpeg_that_dcmtk_wraps_is_read_like_the_jpeg(tmp_path: Path) -> None:
+def test_a_jpeg_that_dcmtk_wraps_is_read_like_the_jpeg(tmp_path: Path, pool: DicomPool) -> None:
     jpeg, wrapped = tmp_path / "chest.jpg", tmp_path / "chest.dcm"
-    decode(real_file(CHEST), Limits()).image.save(jpeg, quality=90)
+    decode(real_file(CHEST), Limits(), pool=pool).image.save(jpeg, quality=90)
     subprocess.run(
         [program("img2dcm", "dcmtk"), "-k", "Modality=CR", str(jpeg), str(wrapped)],
         check=True,
         stderr=subprocess.DEVNULL,
     )
     expected = decode(jpeg.read_bytes(), Limits()).image
-    found = decode(wrapped.read_bytes(), Limits()).image
+    found = decode(wrapped.read_bytes(), Limits(), pool=pool).image
     np.testing.assert_array_equal(values(found), values(expected))
-    smaller = decode(wrapped.read_bytes(), Limits(), AT_LEAST).image
-    assert np.abs(seen(smaller) - seen(expected)).mean() < 1
 
 
-def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path) -> None:
+def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path, pool: DicomPool) -> None:
     source = next(path for name, path in real_files().items() if name.endswith(CHEST))
     shown = tmp_path / "shown.pgm"
     subprocess.run(
@@ -221,7 +227,7 @@ def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path) -> None:
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    found = values(decode(source.read_bytes(), Limits()).image)
+    found = values(decode(source.read_bytes(), Limits(), pool=pool).image)
     # dcmtk rounds down
     assert np.abs(found - values(Image.open(shown))).max() <= 1
 

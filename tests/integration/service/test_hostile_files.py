@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.client import AppClient
+from tests.dicom import file_bytes, radiograph, shadows
 from tests.pictures import encode, picture
 
 JPEG = picture()
@@ -64,6 +65,44 @@ def test_bombs(client: AppClient, data: bytes, status: int, code: str) -> None:
     response = client.post("/predict", content=data)
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert client.post("/predict", content=JPEG).status_code == 200
+
+
+UNDEFINED = 0xFFFFFFFF
+NESTED = struct.pack("<HH2sHI", 8, 0x1140, b"SQ", 0, UNDEFINED) + struct.pack(
+    "<HHI", 0xFFFE, 0xE000, UNDEFINED
+)
+CRASHING = b"\xff\xd8\xff\xc3\x00\x0b\x0c\xff\xff\xff\xff\x01\x00\x11\x00\xff\xda\x00\x02"
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (bytes(128) + b"DICM" + NESTED * 50_000, 400, "undecodable_image"),
+        (
+            bytes(128)
+            + b"DICM\x02\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99"
+            + zlib.compress(bytes(2**24), wbits=-zlib.MAX_WBITS)[:-2],
+            400,
+            "undecodable_image",
+        ),
+        (
+            file_bytes(radiograph(shadows(64, 64)), "JPEG lossless", Rows=60_000, Columns=60_000),
+            413,
+            "too_large",
+        ),
+        (
+            file_bytes(radiograph(shadows(64, 64)), "JPEG lossless", frame=CRASHING),
+            400,
+            "undecodable_image",
+        ),
+    ],
+    ids=["nested sequences", "cut deflate stream", "announced size", "lossless JPEG"],
+)
+def test_hostile_dicom(client: AppClient, data: bytes, status: int, code: str) -> None:
+    response = client.post("/predict", content=data)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    good = file_bytes(radiograph(shadows(160, 128), WindowCenter=2048, WindowWidth=4096))
+    assert client.post("/predict", content=good).status_code == 200
 
 
 def test_an_archive_behind_a_picture_is_not_looked_at(client: AppClient) -> None:

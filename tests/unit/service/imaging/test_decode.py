@@ -1,18 +1,20 @@
 """What the system refuses is not the image's fault, and what an image may ask of a decoder."""
 
-import errno
-import subprocess
+import struct
 from io import BytesIO
 from unittest.mock import Mock
 
 import pytest
 from PIL import ExifTags, Image
 
+from benchmarks.dicom_files import real_files
 from service.errors import Overloaded, UndecodableImage
-from service.imaging.decode import decode
+from service.imaging.decode import decode, recognise
 from service.imaging.radiograph import Limits
-from tests.dicom import file_bytes, radiograph, shadows
+from tests.dicom import NATIVE, file_bytes, radiograph, shadows
 from tests.pictures import picture
+
+NO_DICOM = ("FileInfo.txt", "README", ".md", ".icc", ".dump", ".gz", "README.txt", "no_meta.dcm")
 
 
 @pytest.mark.parametrize(
@@ -30,15 +32,32 @@ def test_a_picture_there_is_no_memory_for_is_not_called_corrupt(
         decode(picture(), Limits())
 
 
-@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EAGAIN])
-def test_a_process_there_is_no_room_for_is_not_called_corrupt(
-    monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    data = file_bytes(radiograph(shadows()), "JPEG-LS")
-    decode(data, Limits())
-    monkeypatch.setattr(subprocess, "run", Mock(side_effect=OSError(number, "fork")))
-    with pytest.raises(Overloaded):
-        decode(data, Limits())
+@pytest.mark.parametrize("syntax", NATIVE)
+@pytest.mark.parametrize("preamble", [True, False])
+def test_dicom_is_recognised_with_and_without_preamble(syntax: str, preamble: bool) -> None:
+    data = file_bytes(radiograph(shadows(40, 50)), syntax, preamble)
+    assert recognise(data) == "DICOM"
+    start = data.find(struct.pack(">HH" if syntax == "big endian" else "<HH", 8, 0x16))
+    assert syntax == "deflated" or recognise(data[start:]) == "DICOM"
+
+
+def test_a_file_that_is_also_a_tiff_is_taken_for_dicom() -> None:
+    assert recognise(b"II*\0" + file_bytes(radiograph(shadows()))[4:]) == "DICOM"
+
+
+@pytest.mark.parametrize("name", [name for name in real_files() if name.endswith(NO_DICOM)])
+def test_other_real_files_are_not_taken_for_dicom(name: str) -> None:
+    assert recognise(real_files()[name].read_bytes()) != "DICOM"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
+def test_pictures_are_not_taken_for_dicom(kind: str) -> None:
+    assert recognise(picture(kind=kind)) == kind
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 131])
+def test_a_few_zero_bytes_are_not_taken_for_dicom(length: int) -> None:
+    assert recognise(bytes(length)) is None
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])

@@ -4,24 +4,26 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from benchmarks.dicom_files import real_file
 from service.errors import NotAChestXray, UndecodableImage
-from service.imaging.dicom_grey import to_grey
-from service.imaging.dicom_reader import read_elements
-from service.imaging.dicom_samples import read_layout, read_samples
+from service.imaging.dicom_display import to_grey
+from service.imaging.dicom_header import read_header
+from service.imaging.dicom_pixels import read_layout, read_samples
 from service.imaging.radiograph import Pixels, PredictionWarning
-from tests.dicom import Samples, file_bytes, lut, radiograph, read, shadows
+from tests.dicom import RawText, Samples, file_bytes, lut, radiograph, read, shadows
 
-WHOLE = {"WindowCenter": 2048, "WindowWidth": 4096}
+WHOLE: dict[str, Any] = {"WindowCenter": 2048, "WindowWidth": 4096}
 
 
 def shown(data: bytes) -> tuple[Pixels, tuple[PredictionWarning, ...]]:
-    elements = read_elements(data, 10_000_000)
-    layout = read_layout(elements)
-    return to_grey(elements, layout, read_samples(elements, layout, 0))
+    header = read_header(data)
+    layout = read_layout(header)
+    return to_grey(header, layout, read_samples(header, layout))
 
 
 def grey(dataset: Dataset, syntax: str = "explicit") -> Pixels:
@@ -42,19 +44,20 @@ def assert_close(found: Pixels, expected: Any, most: int = 1) -> None:
 
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID", None])
-@pytest.mark.parametrize(("center", "width"), [(2048, 4096), (1500.5, 900), (100, 1), (3000, 2)])
+@pytest.mark.parametrize(("place", "width"), [(0.5, 4096), (0.4, 900), (0.5, 1), (0.6, 2)])
 @pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (0.5, -300), (-2, 5000)])
 def test_windows_are_those_of_pydicom(
-    signed: bool, function: str | None, center: float, width: float, slope: float, intercept: float
+    signed: bool, function: str | None, place: float, width: float, slope: float, intercept: float
 ) -> None:
     samples = shadows().astype(np.int16) - 2048 if signed else shadows()
+    ends = np.array([-2048, 2047] if signed else [0, 4095]) * slope + intercept
+    center = round(float(ends[0] + place * (ends[1] - ends[0])), 1)
     changes: dict[str, Any] = {"WindowCenter": center, "WindowWidth": width}
     if function:
         changes["VOILUTFunction"] = function
     if (slope, intercept) != (1, 0):
         changes |= {"RescaleSlope": slope, "RescaleIntercept": intercept}
     data = file_bytes(radiograph(samples, **changes))
-    ends = np.array([-2048, 2047] if signed else [0, 4095]) * slope + intercept
     # pydicom spreads grey from what the lowest to what the highest stored value becomes
     with np.errstate(over="ignore"):
         expected = as_pydicom_shows(data, *ends)
@@ -221,22 +224,122 @@ def test_8_bits_without_a_window_are_shown_as_they_are(signed: bool) -> None:
     ("changes", "match"),
     [
         ({"RescaleSlope": 0, "RescaleIntercept": 1}, "slope is zero"),
-        ({**WHOLE, "VOILUTFunction": "SOMETHING"}, "none that the standard knows"),
-        ({"VOILUTSequence": lut(np.arange(10), 0, 16)[:]}, "shorter"),
+        ({"RescaleSlope": 1, "RescaleIntercept": RawText("1,5")}, "not a number"),
+        ({"RescaleSlope": RawText("NaN"), "RescaleIntercept": 0}, "not a number"),
+        ({"ModalityLUTSequence": lut(np.arange(10), 0, 16)}, "shorter than announced"),
     ],
 )
-def test_headers_that_cannot_be_applied_are_refused(changes: dict[str, Any], match: str) -> None:
-    if "VOILUTSequence" in changes:
-        changes["VOILUTSequence"][0].LUTDescriptor = [11, 0, 16]
+def test_modality_transforms_that_cannot_be_applied_are_refused(
+    changes: dict[str, Any], match: str
+) -> None:
+    if "ModalityLUTSequence" in changes:
+        changes["ModalityLUTSequence"][0].LUTDescriptor = [11, 0, 16]
     with pytest.raises(UndecodableImage, match=match):
-        grey(radiograph(shadows(), **changes))
+        grey(radiograph(shadows(), **WHOLE, **changes))
 
 
-def test_a_table_without_a_descriptor_is_refused() -> None:
+def test_a_modality_table_without_a_descriptor_is_refused() -> None:
     sequence = lut(np.arange(10), 0, 16)
     del sequence[0].LUTDescriptor
     with pytest.raises(UndecodableImage, match="no descriptor"):
-        grey(radiograph(shadows(), VOILUTSequence=sequence))
+        grey(radiograph(shadows(), ModalityLUTSequence=sequence))
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "-1.#QNAN", "3.4e38", "2047,5", "2048 HU", "x"]
+)
+@pytest.mark.parametrize("keyword", ["WindowCenter", "WindowWidth"])
+def test_a_window_that_is_not_a_number_is_as_if_there_were_none(keyword: str, value: str) -> None:
+    without = grey(radiograph(shadows()))
+    pixels, warnings = shown(
+        file_bytes(radiograph(shadows(), **{**WHOLE, keyword: RawText(value)}))
+    )
+    assert [warning.code for warning in warnings] == ["percentile_window"]
+    np.testing.assert_array_equal(pixels, without)
+
+
+@pytest.mark.parametrize("function", ["SOMETHING", "linear", "Linear "])
+def test_an_unknown_voi_lut_function_is_linear(function: str) -> None:
+    expected = grey(radiograph(shadows(), **WHOLE))
+    found = grey(radiograph(shadows(), **WHOLE, VOILUTFunction=function))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_functions_are_recognised_in_any_case() -> None:
+    expected = grey(radiograph(shadows(), **WHOLE, VOILUTFunction="SIGMOID"))
+    found = grey(radiograph(shadows(), **WHOLE, VOILUTFunction="Sigmoid"))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_linear_window_narrower_than_1_is_for_small_values() -> None:
+    small: dict[str, Any] = {"RescaleSlope": 0.0001, "RescaleIntercept": 0}
+    window: dict[str, Any] = {"WindowCenter": 0.20475, "WindowWidth": 0.4095}
+    assert_close(grey(radiograph(shadows(), **small, **window)), shadows() / 4095 * 255)
+
+
+@given(
+    used=st.integers(8, 16),
+    declared=st.integers(8, 16),
+    first=st.integers(-300, 300),
+    more=st.integers(0, 300),
+    photometric=st.sampled_from(["MONOCHROME1", "MONOCHROME2"]),
+    syntax=st.sampled_from(["implicit", "explicit"]),
+)
+def test_the_range_of_a_voi_table_is_that_of_its_entries(
+    used: int, declared: int, first: int, more: int, photometric: str, syntax: str
+) -> None:
+    """However many bits a table announces, the image is that of the same table in 16 bits."""
+    samples = shadows(40, 50).astype(np.int16) - 2048
+    curve = np.linspace(0, 1, 4096 - first + more) ** 1.5
+    changes: dict[str, Any] = {"PhotometricInterpretation": photometric}
+    entries = np.rint(curve * ((1 << used) - 1)).astype(np.uint16)
+    table = lut(entries, first - 2048, declared)
+    pixels, warnings = shown(
+        file_bytes(radiograph(samples, **changes, VOILUTSequence=table), syntax)
+    )
+    full = lut(np.rint(curve * 65535).astype(np.uint16), first - 2048, 16)
+    assert_close(pixels, grey(radiograph(samples, **changes, VOILUTSequence=full)).astype(int))
+    assert [warning.code for warning in warnings] == ["assumed_bit_depth"] * (used < declared)
+
+
+BROKEN_TABLES: dict[str, dict[str, Any]] = {
+    "shorter than announced": {"LUTDescriptor": [4096, 0, 12], "LUTData": b"\0\1" * 4000},
+    "no descriptor": {"LUTDescriptor": None},
+    "no entries": {"LUTData": None},
+    "all the same": {"LUTData": b"\0\1" * 4096},
+    "for other values": {"LUTDescriptor": [4096, 60_000, 12]},
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_TABLES)
+@pytest.mark.parametrize("window", [WHOLE, {}])
+def test_a_voi_table_that_cannot_be_used_gives_way_to_what_is_beside_it(
+    kind: str, window: dict[str, Any]
+) -> None:
+    table = lut(np.arange(4096).astype(np.uint16), 0, 12)
+    for keyword, value in BROKEN_TABLES[kind].items():
+        if value is None:
+            delattr(table[0], keyword)
+        else:
+            setattr(table[0], keyword, value)
+    pixels, warnings = shown(file_bytes(radiograph(shadows(), **window, VOILUTSequence=table)))
+    np.testing.assert_array_equal(pixels, grey(radiograph(shadows(), **window)))
+    codes = ["ignored_voi_lut"] + ["percentile_window"] * (not window)
+    assert [warning.code for warning in warnings] == codes
+
+
+def test_a_window_that_would_show_nothing_is_left_out() -> None:
+    pixels, warnings = shown(
+        file_bytes(radiograph(shadows(), WindowCenter=40_000, WindowWidth=1000))
+    )
+    np.testing.assert_array_equal(pixels, grey(radiograph(shadows())))
+    assert [warning.code for warning in warnings] == ["percentile_window"]
+
+
+@pytest.mark.parametrize(("width", "codes"), [(8000, []), (40_000, ["narrow_grey_range"])])
+def test_a_file_that_uses_little_of_the_grey_range_is_told(width: int, codes: list[str]) -> None:
+    _, warnings = shown(file_bytes(radiograph(shadows(), WindowCenter=2048, WindowWidth=width)))
+    assert [warning.code for warning in warnings] == codes
 
 
 @pytest.mark.parametrize(
