@@ -9,7 +9,6 @@ have when nothing is read. The report keeps the rows of the reader that was here
 
 import argparse
 import multiprocessing
-import os
 import resource
 import struct
 import tempfile
@@ -23,7 +22,6 @@ from typing import TypedDict
 import numpy as np
 
 from benchmarks.dicom_files import as_radiograph, real_file
-from benchmarks.memory import resident_megabytes
 from benchmarks.report import RESULTS, read_report, write_report
 from service.errors import PneumoniaError
 from service.imaging.decode import decode
@@ -156,8 +154,14 @@ def _work(sender: "Connection[object, object]", path: Path, seconds: float) -> N
                 outcome = f"`{error.code}`"
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(usage.ru_utime + usage.ru_stime for usage in used)
-    megabytes = resident_megabytes(os.getpid())[1] + used[1].ru_maxrss / 1024
+    megabytes = _peak_megabytes() + used[1].ru_maxrss / 1024
     sender.send((times, outcome, cpu, megabytes))
+
+
+def _peak_megabytes() -> float:
+    # not ru_maxrss, which begins with what the process that started this one once took
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 """
 
 import base64
-import io
 import json
 import os
 import shutil
@@ -12,18 +11,13 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from benchmarks.report import ROOT
-
-NATIVE = ROOT.parent / "shared" / "data" / "chest_xray_native"
-
-# of one thread: more would take the cores from the service
-_WRK_THREADS = 1
-_LUA = Path(__file__).parent / "wrk.lua"
+# a whole prediction each; a refusal of the input check costs one too
+PREDICTED = (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY)
+# enough that a worker always finds the next image, and few enough that none is shed
+CLIENTS_A_CORE = 3
 _BOUNDARY = "cd8e9a1f4b"
 
 
@@ -58,23 +52,23 @@ class Load:
     client_cpu_seconds: float
 
     @property
-    def judged(self) -> int:
-        """Answers that cost a whole prediction; a refusal of the input check (422) does too."""
-        return self.statuses.get("200", 0) + self.statuses.get("422", 0)
+    def predicted(self) -> int:
+        """Answers that cost a whole prediction."""
+        return sum(self.statuses.get(str(int(status)), 0) for status in PREDICTED)
 
     @property
     def rate(self) -> float:
-        """Judged images a second."""
-        return self.judged / self.seconds
+        """Predictions a second."""
+        return self.predicted / self.seconds
 
     def check(self) -> "Load":
-        """This load, if every request was judged.
+        """This load, if every request got a prediction.
 
         Raises:
-            RuntimeError: some were not; a figure made of errors says nothing.
+            RuntimeError: some did not; a figure made of errors says nothing.
         """
-        if self.failures or self.judged != sum(self.statuses.values()):
-            raise RuntimeError(f"not every request was judged: {self.statuses}, {self.failures}")
+        if self.failures or self.predicted != sum(self.statuses.values()):
+            raise RuntimeError(f"not every request was answered: {self.statuses}, {self.failures}")
         return self
 
 
@@ -103,25 +97,15 @@ def forms(groups: Sequence[Sequence[bytes]], field: str) -> Payload:
 
 def open_inference(images: Sequence[bytes]) -> Payload:
     """The image as base64 in a request of the Open Inference Protocol."""
-    return Payload(
-        "application/json",
-        [
-            json.dumps(
-                {
-                    "inputs": [
-                        {
-                            "name": "image",
-                            "shape": [1],
-                            "datatype": "BYTES",
-                            "data": [base64.b64encode(image).decode()],
-                            "parameters": {"content_type": "base64"},
-                        }
-                    ]
-                }
-            ).encode()
-            for image in images
-        ],
-    )
+    tensor = {
+        "name": "image",
+        "shape": [1],
+        "datatype": "BYTES",
+        "parameters": {"content_type": "base64"},
+    }
+    data = [[base64.b64encode(image).decode()] for image in images]
+    bodies = [json.dumps({"inputs": [{**tensor, "data": one}]}).encode() for one in data]
+    return Payload("application/json", bodies)
 
 
 def wrk(port: int, path: str, payload: Payload, clients: int, seconds: float) -> Load:
@@ -135,16 +119,17 @@ def wrk(port: int, path: str, payload: Payload, clients: int, seconds: float) ->
     if program is None:
         raise FileNotFoundError("needs wrk: apt-get install wrk")
     with tempfile.TemporaryDirectory() as folder:
-        files = []
-        for number, body in enumerate(payload.bodies):
-            files.append(Path(folder) / str(number))
-            files[-1].write_bytes(body)
-        whole = max(1, round(seconds))  # wrk counts in whole seconds
+        files = [Path(folder) / str(number) for number in range(len(payload.bodies))]
+        for file, body in zip(files, payload.bodies, strict=True):
+            file.write_bytes(body)
         before = os.times()
+        command = [program, "--connections", str(clients), "--duration"]
+        command += [f"{max(1, round(seconds))}s", "--timeout", "30s"]
+        command += ["--threads", "1"]  # more would take the cores from the service
+        command += ["--script", str(Path(__file__).with_name("wrk.lua"))]
+        command += [f"http://127.0.0.1:{port}{path}", "--", payload.content_type]
         result = subprocess.run(
-            [program, f"-t{_WRK_THREADS}", f"-c{clients}", f"-d{whole}s", "--timeout", "30s"]
-            + ["-s", str(_LUA), f"http://127.0.0.1:{port}{path}", "--", payload.content_type]
-            + [str(file) for file in files],
+            [*command, *map(str, files)],
             capture_output=True,
             text=True,
             check=False,
@@ -164,35 +149,3 @@ def wrk(port: int, path: str, payload: Payload, clients: int, seconds: float) ->
         client_cpu_seconds=(after.children_user + after.children_system)
         - (before.children_user + before.children_system),
     )
-
-
-def images_of(folder: Path, most: int | None = None) -> list[bytes]:
-    """The JPEG files under a folder, evenly chosen where there are more than ``most``.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    files = sorted(folder.rglob("*.jp*g"))
-    if not files:
-        raise FileNotFoundError(
-            f"there is no JPEG file under {folder}: name a folder of chest X-rays, or --made "
-            "for made ones"
-        )
-    step = max(1.0, len(files) / most) if most else 1.0
-    return [files[int(number * step)].read_bytes() for number in range(int(len(files) / step))]
-
-
-def made_images(count: int = 20, height: int = 1100, width: int = 1450) -> list[bytes]:
-    """Grey JPEGs with two dark lungs, seeded: what a decoder and a network must do is the same."""
-    random = np.random.default_rng(0)
-    rows, columns = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    lungs = sum(
-        np.exp(-(((columns - side) / 0.25) ** 2) - (rows / 0.6) ** 2) for side in (-0.45, 0.45)
-    )
-    images = []
-    for _ in range(count):
-        pixels = 170 - 110 * lungs + random.normal(0, 8, (height, width))
-        buffer = io.BytesIO()
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
-        images.append(buffer.getvalue())
-    return images

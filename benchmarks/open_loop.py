@@ -2,13 +2,13 @@
 
 A client that waits for each answer slows down with the service and so hides what a queue does to
 latency. Here arrivals are a Poisson process (seeded), latency counts from the moment a request was
-due, and whoever is late is late for the record.
+due, and whoever is late is late for the record. No tool at hand does that with little processor
+time of its own, which it takes from the service.
 """
 
 import asyncio
 import time
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from random import Random
 
 import httptools
@@ -24,6 +24,7 @@ class Arrivals:
     """What became of the requests of one run.
 
     Attributes:
+        seconds: how long requests arrived.
         latencies: status -> seconds from due to answered, in the order of the answers.
         failures: connections that broke and answers that did not come in time.
         cpu_seconds: what this client used of the cores.
@@ -55,9 +56,6 @@ class Arrivals:
         )
 
 
-JUDGED = (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY)
-
-
 def percentile(ascending: list[float], percent: float) -> float:
     """The value that ``percent`` of the sorted values do not exceed; NaN of none."""
     if not ascending:
@@ -72,20 +70,16 @@ def arrive(port: int, path: str, payload: Payload, rate: float, seconds: float) 
 
 async def _arrive(port: int, path: str, payload: Payload, rate: float, seconds: float) -> Arrivals:
     random = Random(0)
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {payload.content_type}\r\n"
-        "Content-Length: "
-    ).encode()
-    requests = [b"%s%d\r\n\r\n%s" % (head, len(body), body) for body in payload.bodies]
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {payload.content_type}\r\n"
+    requests = [
+        f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in payload.bodies
+    ]
     found = Arrivals(seconds)
     idle: list[_Connection] = []
     tasks = []
     cpu, start = time.process_time(), time.perf_counter()
     due = start
-    while True:
-        due += random.expovariate(rate)
-        if due - start > seconds:
-            break
+    while (due := due + random.expovariate(rate)) - start <= seconds:
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         tasks.append(asyncio.create_task(_request(port, random.choice(requests), due, idle, found)))
     await asyncio.gather(*tasks)

@@ -7,27 +7,16 @@ its own; `BLOCKS` says what writes it. Numbers in prose come from here and are n
 """
 
 import argparse
-import ast
-import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks import (
-    dicom_matrix,
-    dicom_reader,
-    model_blocks,
-    operations_blocks,
-    performance_blocks,
-    recipe_blocks,
-)
-from benchmarks.report import ROOT, read_report
-from service.settings import Settings
-
-Writer = Callable[[], str]
+from benchmarks import blocks, dicom_matrix, dicom_reader
+from benchmarks.report import RESULTS
+from training.reports import model_blocks, recipe_blocks
+from training.reports.files import REPORTS, ROOT, read
 
 _BLOCK = re.compile(
     r"^<!-- begin: (?P<name>\S+) -->\n(?P<text>.*?)^<!-- end: (?P=name) -->$",
@@ -40,57 +29,32 @@ class PublishError(Exception):
     """A document or a report is not as it must be; the sentence says what to do."""
 
 
-def startup() -> str:
-    """Start to ready, one sentence."""
-    report = _report("startup", "make bench-startup")
-    return (
-        f"Start to ready: {report['median_seconds']:.2f} s, the median of "
-        f"{len(report['runs_seconds'])} starts ({report['low_seconds']:.2f} to "
-        f"{report['high_seconds']:.2f} s); left alone it uses "
-        f"{report['idle_percent_of_a_core']:.1f}% of a core, {_place(report)}."
-    )
+def told(write: Callable[[dict[str, Any]], str], file: Path, command: str) -> Callable[[], str]:
+    """What writes a block from a report, or how to get one where there is none."""
+
+    def written() -> str:
+        if not file.is_file():
+            return f"*Not measured yet with this model: `make {command}` does, then `make docs`.*"
+        return write(read(file))
+
+    return written
 
 
-def memory() -> str:
-    """Resident memory, one sentence."""
-    report = _report("memory", "make bench-memory")
-    return (
-        f"Resident memory: {report['after_megabytes']} MB after "
-        f"{report['predictions'] + report['refused']:,} requests with {report['images']} "
-        f"({report['ready_megabytes']} MB when ready, {report['peak_megabytes']} MB at the peak), "
-        f"{_place(report)}."
-    )
-
-
-def settings() -> str:
-    """The settings of the service, a table."""
-    rows = ["| variable | default | values | meaning |", "|---|---|---|---|"]
-    meanings = _docstrings()
-    for name, entry in Settings.model_json_schema()["properties"].items():
-        meaning = " ".join(meanings[name].replace("``", "`").split())
-        rows.append(
-            f"| `PNEUMONIA_{name.upper()}` | {_default(entry)} | {_values(entry)} | {meaning} |"
-        )
-    return "\n".join(rows)
-
-
-BLOCKS: Mapping[str, Writer] = {
-    "startup": startup,
-    "memory": memory,
-    "speed": performance_blocks.speed,
-    "speed_line": performance_blocks.speed_line,
-    "stages": performance_blocks.stages,
-    "peers": performance_blocks.peers,
-    "growth": performance_blocks.growth,
-    "tuning": performance_blocks.tuning,
-    "tradeoff": performance_blocks.tradeoff,
-    "drift": performance_blocks.drift,
-    "soak": operations_blocks.soak,
-    "overload": operations_blocks.overload,
-    "fuzz": operations_blocks.fuzz,
-    "audit_packages": operations_blocks.audit,
-    "settings": settings,
-    "answer": model_blocks.answer,
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "startup": told(blocks.startup, RESULTS / "startup.json", "bench-startup"),
+    "memory": told(blocks.memory, RESULTS / "memory.json", "bench-memory"),
+    "speed": told(blocks.speed, RESULTS / "speed.json", "bench"),
+    "speed_line": told(blocks.speed_line, RESULTS / "speed.json", "bench"),
+    "stages": told(blocks.stages, RESULTS / "speed.json", "bench"),
+    "peers": told(blocks.peers, RESULTS / "peers.json", "bench-peers"),
+    "growth": told(blocks.growth, RESULTS / "growth.json", "bench-growth"),
+    "tuning": told(blocks.tuning, RESULTS / "tuning.json", "bench-tuning"),
+    "soak": told(blocks.soak, RESULTS / "soak.json", "soak"),
+    "overload": told(blocks.overload, RESULTS / "overload.json", "overload"),
+    "tradeoff": told(model_blocks.tradeoff, REPORTS / "tradeoff.json", "bench-tradeoff"),
+    "drift": told(model_blocks.drift, REPORTS / "drift.json", "bench-drift"),
+    "settings": blocks.settings,
+    "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),
     "results": model_blocks.results,
     "expected": model_blocks.expected,
     "shifts": model_blocks.shifts,
@@ -111,18 +75,17 @@ BLOCKS: Mapping[str, Writer] = {
 }
 
 
-def documents(root: Path = ROOT) -> list[Path]:
+def documents() -> list[Path]:
     """The documents that may hold blocks."""
-    named = [root / "README.md", root / "models" / "MODEL_CARD.md"]
-    return [path for path in named if path.exists()] + sorted((root / "docs").rglob("*.md"))
+    docs = sorted((ROOT / "docs").rglob("*.md"))
+    return [ROOT / "README.md", ROOT / "models" / "MODEL_CARD.md", *docs]
 
 
-def fill(text: str, blocks: Mapping[str, Writer] = BLOCKS) -> str:
+def fill(text: str, blocks: Mapping[str, Callable[[], str]] = BLOCKS) -> str:
     """The document with each of its blocks written anew.
 
     Raises:
-        PublishError: a block nobody writes, a mark without its partner, or a report that is
-            missing.
+        PublishError: a block nobody writes, or a mark without its partner.
     """
 
     def written(match: re.Match[str]) -> str:
@@ -159,48 +122,6 @@ def main() -> int:
         return 1
     print(f"{'up to date' if not stale else 'wrote ' + ', '.join(stale)}")
     return 0
-
-
-def _report(name: str, command: str) -> dict[str, Any]:
-    try:
-        return read_report(name)
-    except FileNotFoundError:
-        raise PublishError(f"there is no report {name}.json: run `{command}`") from None
-
-
-def _place(report: dict[str, Any]) -> str:
-    place = report["measured_on"]
-    return (
-        f"on {place['cores']} cores ({place['processor']}) with ONNX Runtime {place['onnxruntime']}"
-    )
-
-
-def _docstrings() -> dict[str, str]:
-    """Setting -> the docstring under it, read here so that the service's start need not."""
-    (made,) = ast.parse(inspect.getsource(Settings)).body
-    assert isinstance(made, ast.ClassDef)
-    return {
-        ast.unparse(setting.target): ast.literal_eval(text.value)
-        for setting, text in pairwise(made.body)
-        if isinstance(setting, ast.AnnAssign) and isinstance(text, ast.Expr)
-    }
-
-
-def _default(entry: dict[str, Any]) -> str:
-    value = entry.get("default")
-    if value in (None, [], ()):
-        return ""
-    return f"`{str(value).removeprefix(f'{ROOT}/')}`"
-
-
-def _values(entry: dict[str, Any]) -> str:
-    if "enum" in entry:
-        return ", ".join(f"`{value}`" for value in entry["enum"])
-    low = entry.get("minimum", entry.get("exclusiveMinimum"))
-    if low is None:
-        return ""
-    above = "above " if "exclusiveMinimum" in entry else ""
-    return f"{above}{low} to {entry['maximum']}"
 
 
 if __name__ == "__main__":

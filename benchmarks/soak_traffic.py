@@ -10,17 +10,20 @@ import struct
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from PIL import Image
 
 from benchmarks.dicom_files import as_radiograph, real_file
 from benchmarks.load import Payload, form, forms, open_inference, raw
+from benchmarks.options import encode
+from tests.process import ServiceProcess
 
 LEFT = "left"
 SHED = frozenset(("429 overloaded", "429"))
-_JUDGED = frozenset(("200", "422 not_a_chest_xray"))
+_PREDICTED = frozenset(("200", "422 not_a_chest_xray"))
+_TOO_LARGE = frozenset(("413 too_large",))
 _TIMEOUT_SECONDS = 90.0
 _SMALL_SIDE = 400
 _PIECES = 8
@@ -55,30 +58,31 @@ def quick_kinds(images: Sequence[bytes]) -> list[Kind]:
     Args:
         images: JPEG files.
     """
-    small = [_resaved(image, "JPEG", _SMALL_SIDE) for image in images[:4]]
     png = [_resaved(image, "PNG") for image in images[:2]]
-    small_png = [_resaved(image, "PNG", _SMALL_SIDE) for image in images[:4]]
+    small, small_png = (
+        [_resaved(image, kind, _SMALL_SIDE) for image in images[:4]] for kind in ("JPEG", "PNG")
+    )
     dicom = Payload("application/dicom", [real_file("RG1_UNCR.dcm")])
     lossless = Payload("application/dicom", [as_radiograph(real_file("JPEG-LL.dcm"))])
     several = forms([[image, b"no image", small_png[0]] for image in images[:4]], "files")
     infer = "/v2/models/{model}/infer"
-    bad = frozenset(("400 undecodable_image",))
+    bad, unknown = frozenset(("400 undecodable_image",)), frozenset(("415 unsupported_type",))
     return [
-        Kind("JPEG", "/predict", raw(images), _JUDGED, 10),
-        Kind("JPEG in a form", "/predict", form(images), _JUDGED, 4),
-        Kind("small JPEG", "/predict", raw(small), _JUDGED, 3),
-        Kind("PNG", "/predict", raw(png), _JUDGED),
-        Kind("small PNG", "/predict", raw(small_png), _JUDGED, 2),
-        Kind("DICOM", "/predict", dicom, _JUDGED),
-        Kind("DICOM, JPEG lossless", "/predict", lossless, _JUDGED),
+        Kind("JPEG", "/predict", raw(images), _PREDICTED, 10),
+        Kind("JPEG in a form", "/predict", form(images), _PREDICTED, 4),
+        Kind("small JPEG", "/predict", raw(small), _PREDICTED, 3),
+        Kind("PNG", "/predict", raw(png), _PREDICTED),
+        Kind("small PNG", "/predict", raw(small_png), _PREDICTED, 2),
+        Kind("DICOM", "/predict", dicom, _PREDICTED),
+        Kind("DICOM, JPEG lossless", "/predict", lossless, _PREDICTED),
         Kind("batch", "/predict/batch", several, frozenset(("200",)), 2),
-        Kind("explain", "/explain", raw(images), _JUDGED, 2),
+        Kind("explain", "/explain", raw(images), _PREDICTED, 2),
         Kind("Open Inference", infer, open_inference(images[:8]), frozenset(("200", "422")), 2),
         Kind("truncated JPEG", "/predict", raw([image[:5000] for image in images[:4]]), bad, 2),
         Kind("truncated PNG", "/predict", raw([data[:-2000] for data in small_png]), bad),
-        Kind("text", "/predict", raw([b"Lungs are clear."]), frozenset(("415 unsupported_type",))),
-        Kind("PDF", "/explain", raw([b"%PDF-1.7\n"]), frozenset(("415 unsupported_type",))),
-        Kind("bomb", "/predict", raw([_bomb()]), frozenset(("413 too_large",))),
+        Kind("text", "/predict", raw([b"Lungs are clear."]), unknown),
+        Kind("PDF", "/explain", raw([b"%PDF-1.7\n"]), unknown),
+        Kind("bomb", "/predict", raw([_bomb()]), _TOO_LARGE),
         Kind(
             "wrong field", "/predict", form(images[:1], "scan"), frozenset(("422 invalid_request",))
         ),
@@ -88,31 +92,33 @@ def quick_kinds(images: Sequence[bytes]) -> list[Kind]:
 
 def slow_kinds(images: Sequence[bytes]) -> list[Kind]:
     """What takes its time, or is not waited for."""
-    whole = Kind("slow", "/predict", raw(images), _JUDGED | {"408 request_timeout"}, 1, "slowly")
-    stalled = frozenset(("408 request_timeout",))
-    gone = frozenset((LEFT,))
+    stalled, gone = frozenset(("408 request_timeout",)), frozenset((LEFT,))
+    kinds: list[tuple[str, Manner, frozenset[str]]] = [
+        ("slow", "slowly", _PREDICTED | stalled),
+        ("stalled", "half", stalled),
+        ("broken off", "half and away", gone),
+        ("left", "all and away", gone),
+        ("too much", "too much", _TOO_LARGE),
+    ]
     return [
-        whole,
-        replace(whole, name="stalled", manner="half", expected=stalled),
-        replace(whole, name="broken off", manner="half and away", expected=gone),
-        replace(whole, name="left", manner="all and away", expected=gone),
-        replace(whole, name="too much", manner="too much", expected=frozenset(("413 too_large",))),
+        Kind(name, "/predict", raw(images), right, manner=manner) for name, manner, right in kinds
     ]
 
 
 class Client:
     """Sends one request after another, through one connection while that is possible."""
 
-    def __init__(self, port: int, model: str, slow_seconds: float) -> None:
-        """Send nothing yet.
+    def __init__(self, service: ServiceProcess, slow_seconds: float = 0) -> None:
+        """Ask only which model it is, for the Open Inference Protocol.
 
         Args:
-            port: of the service on this machine.
-            model: its name, for the Open Inference Protocol.
+            service: to send to.
             slow_seconds: how long a slow body takes.
         """
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
-        self._model = model
+        self._connection = http.client.HTTPConnection(
+            "127.0.0.1", service.port, timeout=_TIMEOUT_SECONDS
+        )
+        self._model = service.get("/model").json()["contract"]["name"]
         self._slow_seconds = slow_seconds
 
     def send(self, kind: Kind, body: bytes) -> str:
@@ -162,14 +168,11 @@ def _outcome(response: http.client.HTTPResponse, answer: bytes) -> str:
 
 
 def _resaved(image: bytes, kind: str, longest: int | None = None) -> bytes:
-    """The picture in another format, and where asked no larger than so many pixels."""
-    with Image.open(io.BytesIO(image)) as picture:
-        grey = picture.convert("L")
+    """The image in another format, and where asked no larger than so many pixels."""
+    grey = Image.open(io.BytesIO(image)).convert("L")
     if longest is not None:
         grey.thumbnail((longest, longest))
-    stream = io.BytesIO()
-    grey.save(stream, kind)
-    return stream.getvalue()
+    return encode(grey, kind)
 
 
 def _bomb() -> bytes:

@@ -1,69 +1,70 @@
 """How much of the machine reaches predictions: HTTP against the same work without HTTP.
 
-    python -m benchmarks.speed [FOLDER]
-
 Rounds of a few seconds take turns (no HTTP, raw bodies, forms, one image, one client), so that a
 machine that drifts drifts for all of them, and the ratios are taken within a round. The client runs
 on the same cores as the service; what it uses of them is measured and told. Then come arrivals at
-80 % of capacity, and where the service's time goes, sampled by py-spy.
+80 % of capacity, and where the service's time goes, sampled by py-spy, also as ``flames.svg``.
 """
 
-import argparse
+import itertools
+import re
 import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.ceiling import ceiling
-from benchmarks.load import NATIVE, Load, Payload, form, images_of, made_images, raw, wrk
-from benchmarks.open_loop import arrive
-from benchmarks.processes import cpu_seconds
-from benchmarks.profile import profile
-from benchmarks.report import RESULTS, write_report
-from benchmarks.running import Service, running_service, stage_seconds
+from benchmarks.load import CLIENTS_A_CORE, Load, Payload, form, raw, wrk
+from benchmarks.open_loop import arrive, percentile
+from benchmarks.options import Options
+from benchmarks.usage import cpu_seconds, stage_seconds
+from service.errors import NotAChestXray
 from service.inference.model import OnnxModel
 from service.inference.predictor import Predictor
 from service.runtime.cpus import usable_cores
-from service.settings import DEFAULT_MODEL
+from tests.process import ServiceProcess
 
-# enough that a worker always finds the next image, and few enough that none is shed
-_CLIENTS_A_CORE = 3
 _PART_OF_CAPACITY = 0.8
+_SAMPLES_A_SECOND = "200"
 
 
-def main() -> int:
-    """Measure and write ``speed.json`` and ``flames.svg``."""
-    parser = argparse.ArgumentParser(description="Measure what HTTP costs.")
-    parser.add_argument("folder", type=Path, nargs="?", default=NATIVE, help="of JPEG files")
-    parser.add_argument("--made", action="store_true", help="use made images, no folder")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=8, help="of each part of a round")
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="the report's folder")
-    arguments = parser.parse_args()
-    images = made_images() if arguments.made else images_of(arguments.folder)
-    predictor = Predictor(OnnxModel(arguments.model))
-    cores, seconds = usable_cores(), arguments.seconds
-    clients = _CLIENTS_A_CORE * cores
-    ceiling(predictor, images, cores, 1)  # warm
+@dataclass(frozen=True)
+class Ceiling:
+    """What threads got done without HTTP: predictions, seconds, of the cores, and ms of one."""
+
+    predicted: int
+    seconds: float
+    cpu_seconds: float
+    p50_ms: float
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """The figures of ``speed.json``; writes the flame graph beside it."""
+    seconds, images = options.seconds or 8, options.images
+    predictor = Predictor(OnnxModel(options.model))
+    clients = CLIENTS_A_CORE * usable_cores()
+    ceiling(predictor, images, usable_cores(), 1)  # warm
     rounds = []
-    with running_service(arguments.model) as service:
+    with options.service() as service:
         _sent(service, raw(images), clients, 1)
-        for number in range(arguments.rounds):
-            rounds.append(_round(predictor, service, images, cores, clients, seconds))
-            print(f"round {number + 1} of {arguments.rounds}:", _told(rounds[-1]))
-        before = stage_seconds(service.port)
+        for _ in range(options.count or 5):
+            rounds.append(_round(predictor, service, images, clients, seconds))
+            print(rounds[-1])
+        before = stage_seconds(service)
         alone = wrk(service.port, "/predict", raw(images), 1, seconds).check()
-        stages = _stages(before, stage_seconds(service.port), alone)
+        stages = _stages(before, stage_seconds(service), alone)
         rate = _PART_OF_CAPACITY * statistics.median(entry["raw_rate"] for entry in rounds)
         at_rate = arrive(service.port, "/predict", raw(images), rate, 3 * seconds).load()
-        shares = profile(
-            service.pid,
-            lambda: wrk(service.port, "/predict", raw(images), clients, 2 * seconds),
-            2 * seconds,
-            arguments.out / "flames.svg",
-        )
-    figures: dict[str, Any] = {
-        "images": "made" if arguments.made else "original-size chest X-rays",
+        shares = _sampled(service, images, clients, seconds, options.out / "flames.svg")
+    return {
+        "images": options.shown,
         "count": len(images),
         "mean_kilobytes": round(sum(map(len, images)) / len(images) / 1e3),
         "clients": clients,
@@ -77,51 +78,68 @@ def main() -> int:
             "p50_ms": round(at_rate.p50_ms, 2),
             "p99_ms": round(at_rate.p99_ms, 2),
             "p99_to_p50": round(at_rate.p99_ms / at_rate.p50_ms, 2),
-            "p99_to_p50_of_one_client": round(at_rate.p99_ms / alone.p50_ms, 2),
         },
         "sampled_shares": shares,
     }
-    print(f"wrote {write_report('speed', figures, arguments.out)}")
-    return 0
+
+
+def ceiling(predictor: Predictor, images: Sequence[bytes], threads: int, seconds: float) -> Ceiling:
+    """Decode, preprocess, predict and decide, the images in turn on each thread, for so long."""
+    start, cpu = time.perf_counter(), time.process_time()
+    turns = itertools.cycle(images)  # next() of it is one step under the interpreter's lock
+
+    def work() -> list[float]:
+        times = []
+        begun = time.perf_counter()
+        while begun - start < seconds:
+            with suppress(NotAChestXray):  # found by the model, after all the work
+                predictor.predict(next(turns))
+            ended = time.perf_counter()
+            times.append(ended - begun)
+            begun = ended
+        return times
+
+    with ThreadPoolExecutor(threads) as pool:
+        workers = [pool.submit(work) for _ in range(threads)]
+        times = sorted(value for worker in workers for value in worker.result())
+    wall, used = time.perf_counter() - start, time.process_time() - cpu
+    return Ceiling(len(times), wall, used, percentile(times, 50) * 1e3)
 
 
 def _round(
     predictor: Predictor,
-    service: Service,
-    images: list[bytes],
-    cores: int,
+    service: ServiceProcess,
+    images: Sequence[bytes],
     clients: int,
-    seconds: int,
+    seconds: float,
 ) -> dict[str, float]:
-    """One turn of everything, in images a second, milliseconds and seconds of processor time."""
-    inside = ceiling(predictor, images, cores, seconds)
+    """One turn of everything, in images a second, milliseconds and seconds of CPU time."""
+    inside = ceiling(predictor, images, usable_cores(), seconds)
     outside, outside_cpu = _sent(service, raw(images), clients, seconds)
     forms, forms_cpu = _sent(service, form(images), clients, seconds)
     one = ceiling(predictor, images, 1, seconds / 2)
     alone = wrk(service.port, "/predict", raw(images), 1, seconds / 2).check()
+    rate, per_cpu = inside.predicted / inside.seconds, inside.predicted / inside.cpu_seconds
     figures = {
-        "ceiling_rate": inside.rate,
+        "ceiling_rate": rate,
         "raw_rate": outside.rate,
         "form_rate": forms.rate,
-        "raw_to_ceiling": outside.rate / inside.rate,
-        "form_to_ceiling": forms.rate / inside.rate,
-        # images a processor-second: the same without what the client used
-        "raw_to_ceiling_a_cpu_second": (outside.judged / outside_cpu)
-        / (inside.judged / inside.cpu_seconds),
-        "form_to_ceiling_a_cpu_second": (forms.judged / forms_cpu)
-        / (inside.judged / inside.cpu_seconds),
-        "ceiling_cpu_seconds": inside.cpu_seconds,
+        "raw_to_ceiling": outside.rate / rate,
+        "form_to_ceiling": forms.rate / rate,
+        # images a second of CPU time: the same without what the client used
+        "raw_to_ceiling_a_cpu_second": outside.predicted / outside_cpu / per_cpu,
+        "form_to_ceiling_a_cpu_second": forms.predicted / forms_cpu / per_cpu,
         "service_cpu_seconds": outside_cpu,
         "client_cpu_seconds": outside.client_cpu_seconds,
-        "one_image_p50_ms": one.p50_ms,
-        "one_client_p50_ms": alone.p50_ms,
         "one_client_to_one_image": alone.p50_ms / one.p50_ms,
     }
     return {name: round(value, 4) for name, value in figures.items()}
 
 
-def _sent(service: Service, payload: Payload, clients: int, seconds: float) -> tuple[Load, float]:
-    """A load that was all judged, and the processor seconds the service spent on it."""
+def _sent(
+    service: ServiceProcess, payload: Payload, clients: int, seconds: float
+) -> tuple[Load, float]:
+    """A load of predictions alone, and the seconds of CPU time the service spent on it."""
     before = cpu_seconds(service.pid)
     load = wrk(service.port, "/predict", payload, clients, seconds).check()
     return load, cpu_seconds(service.pid) - before
@@ -147,12 +165,35 @@ def _stages(
     return {name: round(value, 3) for name, value in stages.items()}
 
 
-def _told(figures: dict[str, float]) -> str:
-    return ", ".join(
-        f"{name} {figures[name]:.2f}"
-        for name in ("ceiling_rate", "raw_to_ceiling", "form_to_ceiling", "one_client_to_one_image")
-    )
+def _sampled(
+    service: ServiceProcess, images: Sequence[bytes], clients: int, seconds: float, flames: Path
+) -> dict[str, float]:
+    """Where the time of the threads that were not idle goes under load, and the flame graph."""
+    flames.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+        stacks = Path(folder) / "stacks.txt"
+        load = pool.submit(wrk, service.port, "/predict", raw(images), clients, 3 * seconds)
+        for kind, file in (("raw", stacks), ("flamegraph", flames)):
+            command = [str(Path(sys.executable).with_name("py-spy")), "record", "--format", kind]
+            command += ["--pid", str(service.pid), "--rate", _SAMPLES_A_SECOND]
+            command += ["--duration", str(max(1, round(seconds))), "--output", str(file)]
+            subprocess.run(command, check=True, capture_output=True)
+        load.result()
+        return shares(stacks.read_text(encoding="utf-8"))
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+def shares(stacks: str) -> dict[str, float]:
+    """Package -> its part of the samples, the largest first.
+
+    A stack belongs to the innermost of its frames that lies in one of our rooms or in a library.
+
+    Args:
+        stacks: lines ``frame;frame;... count`` as py-spy writes them, the outermost frame first.
+    """
+    samples: Counter[str] = Counter()
+    for line in stacks.splitlines():
+        frames, _, count = line.rpartition(" ")
+        # "run (service/http/app.py:12)" is service/http's, "run (uvicorn/server.py:7)" uvicorn's
+        owners = re.findall(r"\((?:\S+/site-packages/)?(service/\w+|\w+)/[^)]*\)", frames)
+        samples[owners[-1] if owners else "other"] += int(count)
+    return {name: round(count / samples.total(), 4) for name, count in samples.most_common()}

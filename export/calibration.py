@@ -10,15 +10,12 @@ from sklearn.metrics import roc_curve
 
 from export.scaling import Scaling, log_odds
 from service.inference.contract import Histogram, OperatingPoint
+from training.budgets import FALSE_ALARMS, MISSED
 from training.metrics import interval
 from training.validation import Validation
 
 # the smallest sensitivity of `screening` on shifted validation images of the main source
 SCREENING = 0.995
-# the error budget of `balanced` outside its uncertain band: at most this share of the pneumonia
-# images lies below the band, at most this share of the normal ones above it
-MISSED = 0.01
-FALSE_ALARMS = 0.02
 _PNEUMONIA_TO_NORMAL = 2.0
 
 

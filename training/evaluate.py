@@ -17,11 +17,11 @@ from service.imaging.radiograph import Limits
 from service.inference.contract import Rate
 from service.inference.model import OnnxModel
 from service.inference.predictor import Predictor
+from training.budgets import CONFIDENT
 from training.data import LABELS, SIZE, DataError, Sample, load
 from training.metrics import Scores, confusion, measure_with_intervals, per_class
 from training.shifts import NamedChange, apply
 
-CONFIDENT = 0.9
 _COUNTED = ("images", "pneumonia", "normal", "uncertain", "refused", "confident_errors")
 
 

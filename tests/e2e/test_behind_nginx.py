@@ -16,10 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.running import free_port
 from tests import needs
 from tests.pictures import picture
-from tests.process import ServiceProcess, service_process
+from tests.process import ServiceProcess, free_port, service_process
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent

@@ -2,16 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import drift, memory, soak, speed, tuning
-from benchmarks.load import Payload, images_of, made_images, raw, wrk
+from benchmarks.__main__ import main
+from benchmarks.load import Payload, raw, wrk
 from benchmarks.open_loop import arrive
-from benchmarks.profile import shares
+from benchmarks.options import images_of, synthetic_images
+from benchmarks.speed import shares
+from benchmarks.tuning import VARIANTS
 from tests import needs
 from tests.pictures import picture
 from tests.process import service_process
+from training.reports import drift
 
 
 @pytest.fixture
@@ -23,88 +27,73 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def report(tmp_path: Path, name: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads((tmp_path / f"{name}.json").read_text())
+def run(tmp_path: Path, name: str, *words: object) -> dict[str, Any]:
+    """The report of a benchmark that found no fault."""
+    assert main([name, *map(str, words), "--out", str(tmp_path)]) == 0
+    found: dict[str, Any] = json.loads((tmp_path / f"{name}.json").read_text())
     return found
-
-
-def run(main: object, monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
-    monkeypatch.setattr("sys.argv", ["benchmark", *map(str, words)])
-    assert callable(main)
-    assert main() == 0
 
 
 def test_both_clients_count_every_answer(tiny_model: Path, tmp_path: Path) -> None:
     needs.program("wrk")
     with service_process(tiny_model, tmp_path) as service:
         load = wrk(service.port, "/predict", raw([picture(), picture(grey=60)]), 2, 1)
-        assert load.check().judged == sum(load.statuses.values()) > 0
+        assert load.check().predicted == sum(load.statuses.values()) > 0
         refused = wrk(service.port, "/predict", Payload("image/jpeg", [b"text"]), 1, 1)
         assert set(refused.statuses) == {"415"}
-        with pytest.raises(RuntimeError, match="not every request was judged"):
+        with pytest.raises(RuntimeError, match="not every request was answered"):
             refused.check()
         arrivals = arrive(service.port, "/predict", raw([picture()]), 20, 1)
         assert arrivals.failures == 0
         assert set(arrivals.latencies) == {200}
 
 
-def test_speed(
-    tiny_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_speed(tiny_model: Path, folder: Path, tmp_path: Path) -> None:
     needs.program("wrk")
-    words = (folder, "--rounds", 1, "--seconds", 2, "--model", tiny_model, "--out", tmp_path)
-    run(speed.main, monkeypatch, *words)
-    found = report(tmp_path, "speed")
-    assert isinstance(found["rounds"], list)
+    words = ("--count", 1, "--seconds", 2, "--model", tiny_model)
+    found = run(tmp_path, "speed", folder, *words)
     assert found["rounds"][0]["raw_rate"] > 0
     assert (tmp_path / "flames.svg").read_text().startswith("<?xml")
 
 
-def test_memory_by_mixed_requests(
-    tiny_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_memory_without_dicom_files_and_with_them(
+    tiny_model: Path, folder: Path, tmp_path: Path
 ) -> None:
-    words = (folder, "--requests", 40, "--model", tiny_model, "--out", tmp_path)
-    run(memory.main, monkeypatch, *words)
-    found = report(tmp_path, "memory")
-    predictions, refused = found["predictions"], found["refused"]
-    assert isinstance(predictions, int)
-    assert isinstance(refused, int)
-    assert predictions + refused == 40
-    assert refused > 0  # some of them are broken
+    found = run(tmp_path, "memory", folder, "--count", 100, "--model", tiny_model)
+    assert found["predictions"] + found["refused"] == 100
+    assert found["refused"] > 0  # some of them are broken
+    dicom = found["with_dicom"]
+    assert dicom["predictions"] + dicom["refused"] == 10
+    assert dicom["processes"] >= 1
+    assert dicom["peak_megabytes"] >= dicom["after_megabytes"] > found["ready_megabytes"] / 2
 
 
 def test_a_short_soak_finds_no_fault(tiny_model: Path, tmp_path: Path) -> None:
-    words = ["--made", "--seconds", "10", "--model", str(tiny_model)]
-    assert soak.main([*words, "--out", str(tmp_path), "--plots", str(tmp_path)]) == 0
-    found = report(tmp_path, "soak")
-    assert isinstance(found["outcomes"], dict)
+    found = run(tmp_path, "soak", "--synthetic", "--seconds", 10, "--model", tiny_model)
     assert {"slow", "left", "truncated JPEG"} <= set(found["outcomes"])
-    assert (tmp_path / "soak.svg").read_text().startswith("<?xml")
 
 
 def test_tuning_and_drift(
     tiny_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("--rounds", 1, "--seconds", 0.05, "--model", tiny_model, "--out", tmp_path)
-    run(tuning.main, monkeypatch, *words)
-    ratios = report(tmp_path, "tuning")["ratios"]
-    assert isinstance(ratios, dict)
-    assert set(ratios) == set(tuning.VARIANTS)
-    run(drift.main, monkeypatch, folder, "--model", tiny_model, "--out", tmp_path)
-    margins = report(tmp_path, "drift")["margins"]
-    assert isinstance(margins, dict)
+    words = ("--synthetic", "--count", 1, "--seconds", 0.05, "--model", tiny_model)
+    assert set(run(tmp_path, "tuning", *words)["ratios"]) == set(VARIANTS)
+    command = ["drift", str(folder), "--model", str(tiny_model), "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", command)
+    drift.main()
+    margins = json.loads((tmp_path / "drift.json").read_text())["margins"]
     assert all(found["decisions_changed"] == 0 for found in margins.values())
 
 
 def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="--made"):
+    with pytest.raises(FileNotFoundError, match="--synthetic"):
         images_of(tmp_path)
-    assert len(made_images(2)) == 2
+    assert len(synthetic_images(2)) == 2
 
 
 def test_samples_belong_to_their_innermost_owner() -> None:
     stacks = (
         "run (asyncio/runners.py:1);app (fastapi/x.py:2);labels (prometheus_client/x.py:3) 3\n"
-        "work (concurrent/futures/thread.py:1);run (onnxruntime/capi/x.py:9) 1\n"
+        "work (concurrent/futures/thread.py:1);run (service/inference/model.py:9) 1\n"
     )
-    assert shares(stacks) == {"metrics and log": 0.75, "model": 0.25}
+    assert shares(stacks) == {"prometheus_client": 0.75, "service/inference": 0.25}

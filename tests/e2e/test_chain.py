@@ -156,19 +156,16 @@ def test_eight_bits_are_written_only_where_they_lose_nothing(
 def test_accuracy_is_weighed_against_speed(
     chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchmarks import performance_blocks, tradeoff
+    from training.reports import model_blocks, tradeoff
 
-    words = ["tradeoff", chain.run, chain.data, "--rounds", 1]
-    words += ["--out", tmp_path, "--plot", tmp_path / "tradeoff.svg"]
+    words = ["tradeoff", chain.run, chain.data, "--rounds", 1, "--out", tmp_path]
     monkeypatch.setattr("sys.argv", list(map(str, words)))
-    assert tradeoff.main() == 0
+    tradeoff.main()
     report = json.loads((tmp_path / "tradeoff.json").read_text())
     assert list(report["models"]) == ["float32, 96", "int8, 96", "float32, 224"]
     assert report["models"]["float32, 224"]["time"] == 1
     assert 0 <= report["models"]["int8, 96"]["auroc_shifted"] <= 1
-    assert "int8, 96" in (tmp_path / "tradeoff.svg").read_text()
-    monkeypatch.setattr(performance_blocks, "read", lambda _: report)
-    assert "| float32, 96 (ships) |" in performance_blocks.tradeoff()
+    assert "| float32, 96 (ships) |" in model_blocks.tradeoff(report)
 
 
 def test_the_service_answers_as_the_report_and_the_command_line_do(

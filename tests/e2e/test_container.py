@@ -15,9 +15,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from benchmarks.running import free_port, health
 from tests import needs
 from tests.dicom import file_bytes, radiograph
+from tests.process import free_port, health
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parent.parent.parent

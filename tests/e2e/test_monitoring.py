@@ -12,10 +12,9 @@ import httpx
 import pytest
 import yaml
 
-from benchmarks.running import free_port
 from tests import needs
 from tests.pictures import picture
-from tests.process import ServiceProcess, service_process
+from tests.process import ServiceProcess, free_port, service_process
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"

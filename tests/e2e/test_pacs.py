@@ -17,11 +17,10 @@ import numpy as np
 import pytest
 
 from benchmarks.dicom_files import real_file
-from benchmarks.running import free_port
 from service.settings import DEFAULT_MODEL
 from tests.dicom import file_bytes, radiograph, read
 from tests.needs import program
-from tests.process import ROOT, ServiceProcess, service_process
+from tests.process import ROOT, ServiceProcess, free_port, service_process
 from tests.waiting import wait_until
 
 KEY = "open sesame"

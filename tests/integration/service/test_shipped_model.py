@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from benchmarks.drift import drift
-from benchmarks.load import images_of
 from service.http.app import create_app
 from service.imaging.preprocess import DECODE_MARGIN
 from service.inference.model import OnnxModel
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.needs import shared, shipped_model
+from training.reports.drift import drift
 
 # 50 megapixels in the shape of the original
 LARGE = 50_000_000
@@ -73,7 +72,8 @@ def test_an_inverted_x_ray_is_refused_by_name(shipped: AppClient, kind: str) -> 
 
 
 def test_scaled_decoding_changes_no_decision() -> None:
-    images = images_of(shared("data", "chest_xray_native"))
+    files = sorted(shared("data", "chest_xray_native").rglob("*.jp*g"))
+    images = [file.read_bytes() for file in files]
     found = drift(OnnxModel(shipped_model()), images, DECODE_MARGIN)
     assert found["mean"] <= 0.002
     assert found["decisions_changed"] == 0

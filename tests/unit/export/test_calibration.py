@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from export.calibration import (
-    FALSE_ALARMS,
-    MISSED,
     Pool,
     fit_scaling,
     operating_points,
     probability_histogram,
 )
 from export.scaling import Scaling
+from training.budgets import FALSE_ALARMS, MISSED
 from training.validation import Validation
 
 PLAIN = Scaling()

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import model_blocks
 from training.evaluate import Answer, Evaluation
 from training.metrics import Scores, measure_with_intervals
 from training.report import write_report, write_shifts
+from training.reports import model_blocks
 
 
 def evaluation(*answers: tuple[str, str, float]) -> Evaluation:

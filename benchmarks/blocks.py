@@ -1,0 +1,208 @@
+"""What the documents say of the benchmarks: each function writes one block from one report."""
+
+import ast
+import inspect
+import statistics
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from service.settings import Settings
+from training.reports.files import ROOT, place, table
+
+Report: TypeAlias = dict[str, Any]
+
+
+def startup(report: Report) -> str:
+    """Start to ready, one sentence."""
+    return (
+        f"Start to ready: {report['median_seconds']:.2f} s, the median of "
+        f"{len(report['runs_seconds'])} starts ({report['low_seconds']:.2f} to "
+        f"{report['high_seconds']:.2f} s); left alone it uses "
+        f"{report['idle_percent_of_a_core']:.1f}% of a core, {place(report)}."
+    )
+
+
+def memory(report: Report) -> str:
+    """Memory without DICOM files and with them, one or two sentences."""
+    said = (
+        f"Memory: {report['after_megabytes']} MB after "
+        f"{report['predictions'] + report['refused']:,} requests with {report['images']} "
+        f"({report['ready_megabytes']} MB when ready, {report['peak_megabytes']} MB at the peak), "
+        f"{place(report)}."
+    )
+    dicom = report["with_dicom"]
+    if dicom is None:  # measured before that was
+        return said
+    return (
+        f"{said} After {dicom['predictions'] + dicom['refused']:,} DICOM files more: "
+        f"{dicom['after_megabytes']} MB in {dicom['processes']} processes "
+        f"({dicom['peak_megabytes']} MB at the peak)."
+    )
+
+
+def speed(report: Report) -> str:
+    """What HTTP costs, against the goals."""
+    rounds, at_rate = report["rounds"], report["at_80_percent"]
+    rows = [
+        ("raw body over HTTP / no HTTP", "raw_to_ceiling", ">= 0.92"),
+        ("the same by the service's CPU time per image", "raw_to_ceiling_a_cpu_second", ""),
+        ("form over HTTP / no HTTP", "form_to_ceiling", ">= 0.88"),
+        ("the same by the service's CPU time per image", "form_to_ceiling_a_cpu_second", ""),
+        ("median of one client / one image, no HTTP", "one_client_to_one_image", "<= 1.25"),
+    ]
+    lines = []
+    for name, key, goal in rows:
+        values = [entry[key] for entry in rounds]
+        spread = f"{min(values):.2f} to {max(values):.2f}"
+        lines.append([name, f"{statistics.median(values):.2f}", spread, goal])
+    lines.append(["p99 / median at 80 % of capacity", f"{at_rate['p99_to_p50']:.2f}", "", "<= 4"])
+    client = statistics.median(
+        entry["client_cpu_seconds"] / (entry["client_cpu_seconds"] + entry["service_cpu_seconds"])
+        for entry in rounds
+    )
+    return (
+        table(["ratio", "median", "rounds", "goal"], lines)
+        + f"\n\n{_rate(report):.1f} images/s by raw body with {report['clients']} clients, "
+        f"{report['images']} of {report['mean_kilobytes']} kB on average, {place(report)}. The "
+        f"client used {client:.0%} of the CPU time that both used of the same cores."
+    )
+
+
+def speed_line(report: Report) -> str:
+    """One sentence for the README."""
+    ratio = statistics.median(entry["raw_to_ceiling"] for entry in report["rounds"])
+    return (
+        f"Throughput: {_rate(report):.0f} {report['images']} a second over HTTP, {ratio:.0%} of "
+        f"what the same cores do without HTTP, {place(report)}. [More](docs/performance.md)"
+    )
+
+
+def stages(report: Report) -> str:
+    """Where the time of one request goes, and of whom the processor is under load."""
+    times = [[name, f"{value:.2f}"] for name, value in report["stages_ms"].items()]
+    shares = [[name, f"{value:.1%}"] for name, value in report["sampled_shares"].items()]
+    head = ["under load, whose threads ran or waited for a core", "samples"]
+    stages = table(["stage of one client's request", "ms, mean"], times)
+    return f"{stages}\n\n{table(head, shares)}"
+
+
+def peers(report: Report) -> str:
+    """Our service and its peers."""
+    found, rows = report["peers"], []
+    ours = found.get("ours", {}).get("rate", float("nan"))
+    for name, entry in found.items():
+        if "failed" in entry:
+            rows.append([name, f"not measured: {entry['failed']}", *[""] * 8])
+            continue
+        flood = entry["overload"]
+        cells = [name, f"{entry['rate']:.1f}", f"{ours / entry['rate']:.2f}"]
+        cells += [f"{entry['p50_ms']:.0f}, {entry['p99_ms']:.0f}", f"{entry['megabytes']}"]
+        cells += [f"{entry['ready_seconds']:.1f}", f"{flood['answered_part']:.0%}"]
+        cells += [f"{flood['p99_ms']:.0f}", "yes" if entry["all_answered_after"] else "no"]
+        rows.append([*cells, entry["setting"]])
+    head = ["server", "images/s", "ours / its", "p50, p99 ms", "MB", "start, s"]
+    head += ["answered at 5x", "p99 of those, ms", "recovers", "setting"]
+    return f"{table(head, rows)}\n\nMeasured {place(report)}."
+
+
+def growth(report: Report) -> str:
+    """Growth with clients, size and replicas."""
+    rows = [
+        [kind, f"{at['at']:g}", f"{at['rate']:.1f}", f"{at['p99_ms']:.0f}", str(at["megabytes"])]
+        for kind in ("clients", "megapixels", "replicas")
+        for at in report[kind]
+    ]
+    return table(["grows", "to", "images/s", "p99, ms", "MB"], rows)
+
+
+def tuning(report: Report) -> str:
+    """The runtime's options."""
+    rows = [[name, f"{ratio:.2f}"] for name, ratio in report["ratios"].items()]
+    return f"{table(['options', 'throughput / ours'], rows)}\n\nMeasured {place(report)}."
+
+
+def soak(report: Report) -> str:
+    """What a service holds and how fast it answers while everything is sent to it."""
+    names = ["requests", "p50_ms", "p99_ms", "megabytes", "files", "threads", "in_flight", "queued"]
+    head = ["part", "requests", "p50, ms", "p99, ms", "MB", "files", "threads", "in flight"]
+    rows = [
+        [str(number), *("" if row[name] is None else f"{row[name]:g}" for name in names)]
+        for number, row in enumerate(report["periods"], 1)
+    ]
+    return (
+        f"{report['requests']:,} requests of {len(report['outcomes'])} kinds by "
+        f"{report['clients']} clients in {report['seconds']:g} s, {report['shed']:,} of them shed, "
+        f"{place(report)}. Faults: {_faults(report)}. Latency is that of a JPEG, the "
+        f"rest the largest value of each part.\n\n{table([*head, 'queued'], rows)}"
+    )
+
+
+def overload(report: Report) -> str:
+    """What five times the requests that can be answered do to those that are admitted, a table."""
+    recovery, met = report["recovery_seconds"], report["met"]
+    rows = [
+        (
+            *("admitted p99", "p99 of what was admitted"),
+            *(f"{report['admitted_p99_ms']:,} ms", "<= 1,000 ms"),
+        ),
+        (
+            *("goodput", "goodput, of capacity on the cores the client left"),
+            *(f"{report['goodput_of_capacity_per_core_left']:.0%}", ">= 90 %"),
+        ),
+        (
+            *("health and metrics p99", "p99 of health and metrics"),
+            *(f"{report['probe_p99_ms']:g} ms", "<= 50 ms"),
+        ),
+        (
+            *("recovery", "until one client is answered as before"),
+            *("never" if recovery is None else f"{recovery:g} s", "<= 2 s"),
+        ),
+    ]
+    lines = [[*cells, "met" if met[key] else "missed"] for key, *cells in rows]
+    statuses = ", ".join(f"{count:,} with {status}" for status, count in report["statuses"].items())
+    return (
+        table(["what", "measured", "goal", ""], lines)
+        + f"\n\n{report['offered']:g} requests/s offered for {report['seconds']:g} s, capacity "
+        f"{report['capacity_before']:g} images/s before and {report['capacity_after']:g} after; "
+        f"answers: {statuses}; {report['failures']} without one. Refusals took "
+        f"{report['shed_p50_ms']:,} ms (median). Faults: {_faults(report)}. "
+        f"Measured {place(report)}."
+    )
+
+
+def settings() -> str:
+    """The settings of the service, a table."""
+    (made,) = ast.parse(inspect.getsource(Settings)).body
+    assert isinstance(made, ast.ClassDef)
+    # the docstring under each, read here so that the service's start need not
+    meanings = {
+        ast.unparse(setting.target): " ".join(ast.literal_eval(text.value).split())
+        for setting, text in pairwise(made.body)
+        if isinstance(setting, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+    rows = [
+        [f"`PNEUMONIA_{name.upper()}`", _default(entry), _values(entry), meanings[name]]
+        for name, entry in Settings.model_json_schema()["properties"].items()
+    ]
+    return table(["variable", "default", "values", "meaning"], rows).replace("``", "`")
+
+
+def _default(entry: dict[str, Any]) -> str:
+    value = entry.get("default")
+    return "" if value in (None, [], ()) else f"`{str(value).removeprefix(f'{ROOT}/')}`"
+
+
+def _values(entry: dict[str, Any]) -> str:
+    if "enum" in entry:
+        return ", ".join(f"`{value}`" for value in entry["enum"])
+    low = entry.get("minimum", entry.get("exclusiveMinimum"))
+    above = "above " if "exclusiveMinimum" in entry else ""
+    return "" if low is None else f"{above}{low} to {entry['maximum']}"
+
+
+def _rate(report: Report) -> float:
+    return float(statistics.median(entry["raw_rate"] for entry in report["rounds"]))
+
+
+def _faults(report: Report) -> str:
+    return "; ".join(report["faults"]) or "none"

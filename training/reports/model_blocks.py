@@ -1,0 +1,280 @@
+"""Blocks about the model that ships, from its contract and the reports beside it."""
+
+import json
+from typing import Any
+
+import onnxruntime as ort
+
+from service.inference.contract import Contract, OperatingPoint
+from service.settings import DEFAULT_MODEL
+from training.budgets import CONFIDENT, FALSE_ALARMS, MISSED
+from training.reports import files
+from training.reports.files import place, table
+
+REPORTS = files.REPORTS
+_PREVALENCES = (0.05, 0.2, 0.5)
+_RESULTS = {
+    "auroc": "pneumonia or not, AUROC",
+    "accuracy": "accuracy at `balanced`",
+    "sensitivity": "sensitivity at `balanced`",
+    "specificity": "specificity at `balanced`",
+    "bacterial_or_viral_auroc": "bacterial or viral, AUROC",
+    "three_class_accuracy": "accuracy, three classes",
+    "ece": "calibration error (ECE, 15 bins)",
+}
+_SHIFTS = {
+    "auroc": "AUROC",
+    "accuracy": "accuracy",
+    "sensitivity": "sensitivity (recall)",
+    "specificity": "specificity",
+    "ece": "calibration error (ECE, 15 bins)",
+}
+_NOT_MEASURED = "*Not measured yet with this model: `make model-report` does.*"
+_AUDIT = {
+    "auroc_whole": "AUROC on whole images",
+    "auroc_borders_hidden": "AUROC with the outer 12 % of each side blacked out",
+    "auroc_lungs_hidden": "AUROC with the lungs blacked out (0.5: nothing else is used)",
+    "deletion_by_evidence": "mean probability while places are blurred, strongest evidence first",
+    "deletion_at_random": "the same in a random order (should be higher)",
+    "insertion_by_evidence": "mean probability while places come back, strongest evidence first",
+    "insertion_at_random": "the same in a random order (should be lower)",
+    "inverted_refused": "share of inverted X-rays that the input check refuses",
+    "inverted_named": "share of inverted X-rays whose refusal says that they are inverted",
+}
+
+
+def answer(report: dict[str, Any]) -> str:
+    """What the shipped model says of a published chest X-ray, shortened, as a code block."""
+    shown = ["decision", "probability", "probabilities", "subtype", "operating_point"]
+    shown += ["input_check", "warnings"]
+    short = {name: _rounded(report["answer"][name]) for name in shown}
+    return f"```json\n{json.dumps(short, indent=2)}\n```"
+
+
+def tradeoff(report: dict[str, Any]) -> str:
+    """Accuracy against speed, a table, and what eight bits come to here."""
+    keys = ["auroc_clean", "auroc_shifted", "bacterial_or_viral_auroc_shifted"]
+    keys += ["ece_clean", "ece_shifted"]
+    rows = [
+        [
+            f"{name}{' (ships)' if name == report['ours'] else ''}",
+            f"{row['time']:.2f}",
+            *(f"{row[key]:.3f}" for key in keys),
+        ]
+        for name, row in report["models"].items()
+    ]
+    head = ["precision, input", f"time / {report['reference']}", "AUROC, clean", "AUROC, shifted"]
+    head += ["bacterial or viral AUROC, shifted", "ECE, clean", "ECE, shifted"]
+    ratio, fault = report["int8_time_to_float32"], report["int8_fault"]
+    verdict = "takes less time" if ratio < 1 else "is not faster"
+    quality = (
+        f"It does not pass the gate of `pneumonia export --int8`: {fault}"
+        if fault
+        else "Its figures pass the gate of `pneumonia export --int8`."
+    )
+    return (
+        f"{table(head, rows)}\n\nOver {report['images']} held-out images, one thread, one image "
+        f"at a time, {place(report)}. Int8 {verdict} on this processor: {ratio:.2f} times that of "
+        f"float32 at the same size. {quality}"
+    )
+
+
+def drift(report: dict[str, Any]) -> str:
+    """What scaled decoding changes, a table."""
+    rows = [
+        [
+            f"{margin}{' (ours)' if int(margin) == report['margin'] else ''}",
+            f"{found['mean']:.5f}",
+            f"{found['largest']:.4f}",
+            str(found["decisions_changed"]),
+            f"{found['time_to_full']:.2f}",
+        ]
+        for margin, found in report["margins"].items()
+    ]
+    head = ["decoded to at least N x the input", "mean difference of probability", "largest"]
+    head += ["decisions changed", "time / full decoding"]
+    return f"{table(head, rows)}\n\nOver {report['images']} images, {place(report)}."
+
+
+def results() -> str:
+    """The main figures on held-out children, shifted children and held-out adults, a table."""
+    children, adults = report_of("children/report.json"), report_of("adults/report.json")
+    shifted = report_of("children/shifts.json")
+    del shifted["clean"]
+    rows = []
+    for name, title in _RESULTS.items():
+        values = [row[name]["value"] for row in shifted.values()]
+        worst = max(values) if name == "ece" else min(values)
+        # the adults' kind of pneumonia is unknown
+        adult = "-" if name == "three_class_accuracy" else _figure(adults, name)
+        mean = sum(values) / len(values)
+        rows.append([title, _figure(children, name), f"{mean:.3f}, {worst:.3f}", adult])
+    head = ["figure (95 % interval)", f"held-out children ({children['images']} images)"]
+    head += [f"the same under {len(shifted)} named shifts: mean, worst"]
+    return table([*head, f"held-out adults ({adults['images']} images, noisy labels)"], rows)
+
+
+def expected() -> str:
+    """What is predicted for other images of the same kind of patients, a table."""
+    shifts = report_of("children/shifts.json").values()
+    rows = []
+    for name, title in _RESULTS.items():
+        rates = [row[name] for row in shifts]
+        middle = sum(rate["value"] for rate in rates) / len(rates)
+        low, high = min(rate["low"] for rate in rates), max(rate["high"] for rate in rates)
+        rows.append([title, f"{middle:.3f}", f"{low:.3f}, {high:.3f}"])
+    return table(["figure", "expected", "from, to"], rows)
+
+
+def shifts() -> str:
+    """Every named shift, a table."""
+    rows = [
+        [name, *(f"{row[key]['value']:.3f}" if key in row else "-" for key in _SHIFTS)]
+        for name, row in report_of("children/shifts.json").items()
+    ]
+    return table(["shift", *_SHIFTS.values()], rows)
+
+
+def coverage() -> str:
+    """How often `balanced` says uncertain, and how often it is wrong where it does not, a table."""
+    report = _decisions()
+    rows = []
+    for shift, by_label in report.items():
+        y_true = [row for label, row in by_label.items() if label != "normal"]
+        all_, normal = [*by_label.values()], [by_label["normal"]]
+        shares = [_share(all_, "uncertain"), _share(y_true, "normal")]
+        shares += [_share(normal, "pneumonia"), _share(all_, "refused")]
+        rows.append([shift, *(f"{share:.1%}" for share in shares)])
+    head = ["shift", "uncertain", f"of pneumonia called normal (budget {MISSED:.0%})"]
+    head += [f"of normal called pneumonia (budget {FALSE_ALARMS:.0%})", "refused"]
+    return table(head, rows) if report else _NOT_MEASURED
+
+
+def worst_errors() -> str:
+    """How many answers were sure and wrong, by the true kind, a table."""
+    report = _decisions()
+    rows = []
+    for label, row in report.pop("clean", {}).items():
+        counts = {name: table[label]["confident_errors"] for name, table in report.items()}
+        images = sum(table[label]["images"] for table in report.values())
+        total, worst = sum(counts.values()), max(counts, key=lambda name: counts[name])
+        cells = [label, f"{row['confident_errors']} of {row['images']}", f"{total} of {images}"]
+        rows.append([*cells, f"{worst}: {counts[worst]}" if total else "-"])
+    head = ["held-out children's images that are"]
+    head += [f"wrong with {CONFIDENT:.0%} or more, clean"]
+    head += ["under all shifts together", "most under one shift"]
+    return table(head, rows) if rows else _NOT_MEASURED
+
+
+def subgroups() -> str:
+    """The decisions of `balanced` by source and true label, a table."""
+    shown = ("pneumonia", "uncertain", "normal", "refused")
+    rows = []
+    for source in ("children", "adults"):
+        for label, row in report_of(f"{source}/report.json").get("decisions", {}).items():
+            shares = [f"{_share([row], decision):.1%}" for decision in shown]
+            rows.append([f"{source}, {label}", str(row["images"]), *shares])
+    head = ["source, label", "images", "answered pneumonia", *shown[1:]]
+    return table(head, rows) if rows else _NOT_MEASURED
+
+
+def audit() -> str:
+    """What is left when parts of the image are hidden, and how true the evidence is, a table."""
+    figures = report_of("children/audit.json")["figures"]
+    rows = [[title, rounded_rate(figures[name])] for name, title in _AUDIT.items()]
+    return table(["what is measured", "value (95 % interval)"], rows)
+
+
+def operating_points() -> str:
+    """Thresholds with what they were measured to do, a table."""
+    rows = [
+        [
+            f"`{point.name}`",
+            f"{point.threshold:.3f}",
+            _band(point),
+            rounded_rate(point.sensitivity.model_dump()),
+            rounded_rate(point.specificity.model_dump()),
+            point.rule,
+        ]
+        for point in contract().operating_points
+    ]
+    head = ["name", "pneumonia from", "uncertain", "sensitivity", "specificity", "rule"]
+    return table(head, rows)
+
+
+def predictive_values() -> str:
+    """What an answer means at several prevalences, a table (Bayes' rule)."""
+    rows = []
+    for point in contract().operating_points:
+        hit, clear = point.sensitivity.value, point.specificity.value
+        for share in _PREVALENCES:
+            positive = hit * share / (hit * share + (1 - clear) * (1 - share))
+            negative = clear * (1 - share) / (clear * (1 - share) + (1 - hit) * share)
+            right = [f"{positive:.1%}", f"{negative:.1%}"]
+            rows.append([f"`{point.name}`", f"{share:.0%}", *right])
+    head = ["operating point", "prevalence", "an answer `pneumonia` is right", "`normal` is right"]
+    return table(head, rows)
+
+
+def input_check() -> str:
+    """What the input check refuses, a table."""
+    refused = report_of("run/input_check.json")["refused"]
+    rows = [[name.replace("_", " "), f"{share:.1%}"] for name, share in refused.items()]
+    return table(["images", "refused"], rows)
+
+
+def out_of_distribution() -> str:
+    """How many out-of-distribution images are refused, one sentence."""
+    if not (REPORTS / "children" / "out_of_distribution.json").is_file():
+        return _NOT_MEASURED
+    report = report_of("children/out_of_distribution.json")
+    nearest = report["nearest_of_limit"]
+    return (
+        f"Of {report['images']} out-of-distribution images in `{report['source']}` the service "
+        f"refuses {rounded_rate(report['refused'])}"
+        + (f"; the nearest lies at {nearest:.2f} times the limit." if nearest else ".")
+    )
+
+
+def contract() -> Contract:
+    """The contract of the model that ships."""
+    session = ort.InferenceSession(DEFAULT_MODEL, providers=["CPUExecutionProvider"])
+    return Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+
+
+def report_of(name: str) -> dict[str, Any]:
+    """A report beside the model, by its path in `models/reports`."""
+    return files.read(REPORTS / name)
+
+
+def rounded_rate(rate: dict[str, float]) -> str:
+    """A value with its 95 % interval."""
+    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
+
+
+def _decisions() -> dict[str, dict[str, dict[str, int]]]:
+    """Shift -> true label -> counts; empty where they were not counted."""
+    name = "children/decisions.json"
+    return report_of(name) if (REPORTS / name).is_file() else {}
+
+
+def _share(rows: list[dict[str, int]], name: str) -> float:
+    return sum(row[name] for row in rows) / sum(row["images"] for row in rows)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return value
+
+
+def _figure(report: dict[str, Any], name: str) -> str:
+    return rounded_rate(report["figures"][name]) if name in report["figures"] else "-"
+
+
+def _band(point: OperatingPoint) -> str:
+    if point.uncertain_low is None or point.uncertain_high is None:
+        return "-"
+    return f"{point.uncertain_low:.3f} to {point.uncertain_high:.3f}"
