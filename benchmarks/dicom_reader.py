@@ -9,6 +9,7 @@ have when nothing is read. The report keeps the rows of the reader that was here
 
 import argparse
 import multiprocessing
+import os
 import resource
 import struct
 import tempfile
@@ -154,13 +155,14 @@ def _work(sender: "Connection[object, object]", path: Path, seconds: float) -> N
                 outcome = f"`{error.code}`"
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(usage.ru_utime + usage.ru_stime for usage in used)
-    megabytes = _peak_megabytes() + used[1].ru_maxrss / 1024
+    megabytes = peak_megabytes(os.getpid()) + used[1].ru_maxrss / 1024
     sender.send((times, outcome, cpu, megabytes))
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes(pid: int) -> float:
+    """The most that a process has had in memory at a time, 10^6 bytes."""
     # not ru_maxrss, which begins with what the process that started this one once took
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
