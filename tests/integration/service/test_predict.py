@@ -1,9 +1,12 @@
 """``POST /predict``."""
 
+import numpy as np
 import pytest
 
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
+from tests.dicom import file_bytes, radiograph, shadows
+from tests.image_files import chest_like, jpeg, png
 from tests.pictures import picture
 
 
@@ -100,3 +103,26 @@ def test_refusal_can_be_turned_into_a_flag(start_service: ServiceFactory) -> Non
     answer = client.post("/predict", files={"file": picture(grey=255)}).json()
     assert answer["input_check"]["accepted"] is False
     assert "not_a_chest_xray" in [warning["code"] for warning in answer["warnings"]]
+
+
+GREY = chest_like(256, 320).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (png(GREY), False),
+        (png(GREY // 4 + 100), True),
+        (jpeg(GREY // 2), True),
+        (png(chest_like(256, 320, white=0x0FFF)), False),  # set right, and told otherwise
+        (file_bytes(radiograph(shadows(), WindowCenter=2048, WindowWidth=4096)), False),
+        (file_bytes(radiograph(shadows(), WindowCenter=2048, WindowWidth=40_000)), True),
+    ],
+    ids=["whole", "flat", "dark", "12 bits in 16", "DICOM", "DICOM with a window far too wide"],
+)
+def test_an_image_that_uses_little_of_the_grey_range_is_told(
+    start_service: ServiceFactory, data: bytes, told: bool
+) -> None:
+    answer = start_service(input_check="flag").post("/predict", content=data).json()
+    codes = {warning["code"] for warning in answer["warnings"]}
+    assert ("narrow_grey_range" in codes) == told

@@ -336,12 +336,6 @@ def test_a_window_that_would_show_nothing_is_left_out() -> None:
     assert [warning.code for warning in warnings] == ["percentile_window"]
 
 
-@pytest.mark.parametrize(("width", "codes"), [(8000, []), (40_000, ["narrow_grey_range"])])
-def test_a_file_that_uses_little_of_the_grey_range_is_told(width: int, codes: list[str]) -> None:
-    _, warnings = shown(file_bytes(radiograph(shadows(), WindowCenter=2048, WindowWidth=width)))
-    assert [warning.code for warning in warnings] == codes
-
-
 @pytest.mark.parametrize(
     "changes",
     [
