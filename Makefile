@@ -104,7 +104,7 @@ bench-growth: $(VENV)/.development ## measure growth with clients, image size, r
 	$(BIN)/python -m benchmarks.growth $(ARGS)
 
 bench-tuning: $(VENV)/.development ## measure the runtime's options (2 minutes)
-	$(BIN)/python -m benchmarks.tuning $(ARGS)
+	MALLOC_ARENA_MAX=1 $(BIN)/python -m benchmarks.tuning $(ARGS)
 
 bench-drift: $(VENV)/.development ## measure what scaled decoding changes (1 minute)
 	$(BIN)/python -m benchmarks.drift $(ARGS)
@@ -159,9 +159,10 @@ $(BIN)/python:
 		|| { echo "$(PYTHON) is not Python 3.11 or newer: name one with make PYTHON=..." >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# the command: a checkout is used where it stands, nothing is built or copied
+# The command: a checkout is used where it stands, nothing is built or copied. With one arena for all
+# threads glibc does not keep the freed memory of each thread apart (docs/performance.md).
 $(BIN)/pneumonia: $(BIN)/python
-	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/$(BIN)/python" -P -m service "$$@"\n' \
+	@printf '#!/bin/sh\nMALLOC_ARENA_MAX=1 PYTHONPATH="%s" exec "%s/$(BIN)/python" -P -m service "$$@"\n' \
 		"$(CURDIR)" "$(CURDIR)" > $@
 	@chmod +x $@
 

@@ -34,7 +34,6 @@ _OWNERS = {
     "fastapi/": "framework",
     "starlette/": "framework",
     "service/process/protocol": "HTTP server",
-    "service/process/linger": "HTTP server",
     "uvicorn/": "HTTP server",
     "uvloop/": "HTTP server",
     "asyncio/": "HTTP server",

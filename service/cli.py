@@ -5,9 +5,12 @@ import importlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from service import __version__
 from service.errors import PneumoniaError
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     words = list(sys.argv[1:] if argv is None else argv)
     for command in COMMANDS:
+        if words[:1] == [command.name] == ["serve"]:
+            importlib.import_module(command.module).register(commands)
+            continue
         entry = commands.add_parser(command.name, help=command.help, description=command.help)
         if words[:1] == [command.name]:
             try:
@@ -69,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"pneumonia {command.name}: {_missing(command, error)}", file=sys.stderr)
                 return 1
             getattr(module, f"{command.name}_arguments")(entry)
-            entry.set_defaults(command=getattr(module, command.name))
+            entry.set_defaults(run=getattr(module, command.name))
     arguments = parser.parse_args(words)
     try:
-        code: int = arguments.command(arguments)
+        code: int = arguments.run(arguments)
     except PneumoniaError as error:
         print(f"pneumonia {words[0]}: {error.detail}", file=sys.stderr)
         return 1

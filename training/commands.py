@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from training.data import LABELS, Dataset, find_samples, load, split
-from training.memory import keep_freed_memory
 
 
 def data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +132,6 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a network."""
-    keep_freed_memory()
     from training.architectures import has_evidence
     from training.augment import Augmentation, preview
     from training.input_check import prepare

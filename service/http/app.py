@@ -16,7 +16,6 @@ from service.http.middleware import Observe
 from service.http.problems import answer_error
 from service.http.routes import explain, operations, pages, predict, v2
 from service.inference.predictor import Predictor
-from service.process.linger import Linger
 from service.runtime.metrics import Metrics
 from service.runtime.runtime import Runtime
 from service.settings import Settings
@@ -81,5 +80,4 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
             expose_headers=["X-Request-ID", "Retry-After"],
         )
     app.add_middleware(Observe, metrics=runtime.metrics)
-    app.add_middleware(Linger)
     return app
