@@ -15,7 +15,9 @@ FROM python:3.13-slim-bookworm
 LABEL org.opencontainers.image.title="pneumonia-detection" \
       org.opencontainers.image.description="Reads chest X-rays for pneumonia over REST" \
       org.opencontainers.image.licenses="MIT"
+# one arena: glibc would keep the freed memory of each thread apart
 ENV PATH=/venv/bin:$PATH \
+    MALLOC_ARENA_MAX=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     PNEUMONIA_HOST=0.0.0.0 \

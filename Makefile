@@ -163,9 +163,10 @@ $(BIN)/python:
 		|| { echo "$(PYTHON) is not Python 3.11 or newer: name one with make PYTHON=..." >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# the command: a checkout is used where it stands, nothing is built or copied
+# The command: a checkout is used where it stands, nothing is built or copied. With one arena for all
+# threads glibc does not keep the freed memory of each thread apart (docs/performance.md).
 $(BIN)/pneumonia: $(BIN)/python
-	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/$(BIN)/python" -P -m service "$$@"\n' \
+	@printf '#!/bin/sh\nMALLOC_ARENA_MAX=1 PYTHONPATH="%s" exec "%s/$(BIN)/python" -P -m service "$$@"\n' \
 		"$(CURDIR)" "$(CURDIR)" > $@
 	@chmod +x $@
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import StartError
@@ -88,6 +89,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that is logged."""
 
+    @field_validator("port", mode="before")
+    @classmethod
+    def _skip_service_link(cls, value: object) -> object:
+        if _is_service_link(value):
+            raise PydanticUseDefault
+        return value
+
     @field_validator("api_key_sha256", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
@@ -102,10 +110,24 @@ class Settings(BaseSettings):
 
 
 def ignored_variables() -> list[str]:
-    """Names of the environment that look like settings and are none, misspelt ones say."""
+    """Names of the environment's variables that look like settings but set nothing.
+
+    They are misspelt, or what Kubernetes sets in every pod for a Service named ``pneumonia``:
+    ``PNEUMONIA_SERVICE_HOST``, and ``PNEUMONIA_PORT`` with a URL.
+    """
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
-    ours = (name for name in os.environ if name.upper().startswith(PREFIX))  # in any case
-    return sorted(name for name in ours if name.upper() not in known)
+    port = f"{PREFIX}PORT"
+    return sorted(
+        name
+        for name, value in os.environ.items()
+        if (upper := name.upper()).startswith(PREFIX)
+        and (upper not in known or (upper == port and _is_service_link(value)))
+    )
+
+
+def _is_service_link(value: object) -> bool:
+    """Whether a port is a URL, as Kubernetes' service links have it: ``tcp://10.96.12.7:8000``."""
+    return isinstance(value, str) and value.startswith(("tcp://", "udp://", "sctp://"))
 
 
 def read_settings(**given: Any) -> Settings:

@@ -56,11 +56,14 @@ def serve(settings: Settings, predictor: "Future[Predictor]") -> bool:
     _logger.info("listening", extra={"fields": {"host": host, "port": port}})
     if not settings.api_key_sha256 and not ipaddress.ip_address(host).is_loopback:
         _logger.warning(
-            "no key is asked for on an address others may reach: set PNEUMONIA_API_KEY_SHA256"
+            "anybody who reaches this address may use the service: set PNEUMONIA_API_KEY_SHA256"
         )
     ignored = ignored_variables()
     if ignored:
-        _logger.warning("no settings, and ignored", extra={"fields": {"variables": ignored}})
+        _logger.warning(
+            "unknown PNEUMONIA_ variables and Kubernetes service links are ignored",
+            extra={"fields": {"variables": ignored}},
+        )
     with listener:
         _Server(config, runtime).run([listener])
     if runtime.failure:
@@ -72,13 +75,18 @@ def serve(settings: Settings, predictor: "Future[Predictor]") -> bool:
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket; connections wait in it until the server takes them.
 
+    Args:
+        host: name or address; ``::`` takes IPv4 too.
+        port: 0 for any free one.
+
     Raises:
-        StartError: the address is in use, not ours, or no address.
+        StartError: the address is in use, of another machine, or malformed.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, backlog=2048, dualstack_ipv6=both)
+    except (OSError, UnicodeError) as error:  # the latter of a malformed host name
         reason = getattr(error, "strerror", None) or "no such address"
         raise StartError(f"cannot listen on {host} port {port}: {reason}") from error
 

@@ -1,18 +1,16 @@
-"""``pneumonia serve``, and how it is ready soon.
+"""``pneumonia serve``.
 
-Most of a start is importing: the web framework takes as long as everything else. The model is
-loaded on another thread meanwhile, which needs the interpreter only a little.
+The model is loaded on a thread of its own while the web framework is imported: each takes about
+half of the time until the service is ready.
 """
 
 import argparse
-import gc
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service.process.heap import give_back_free_memory, share_one_heap
 from service.process.logs import configure_logging
 from service.settings import Settings, read_settings
 
@@ -32,17 +30,12 @@ def register(subparsers: "Subparsers") -> None:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes."""
-    share_one_heap()
-    gc.disable()  # what is imported stays: looking for garbage in it is time lost
     settings = read_settings(host=arguments.host, port=arguments.port, model=arguments.model)
     configure_logging(settings.log_level)
     with ThreadPoolExecutor(1, thread_name_prefix="load") as pool:
         predictor = pool.submit(_load, settings)
-        # imported here, beside the loading
         from service.process.server import serve as run_server
 
-        gc.freeze()
-        gc.enable()
         finished = run_server(settings, predictor)
     if finished:
         return 0
@@ -54,7 +47,4 @@ def serve(arguments: argparse.Namespace) -> int:
 def _load(settings: Settings) -> "Predictor":
     from service.inference.loading import load_predictor
 
-    predictor = load_predictor(settings)
-    predictor.warm_up()
-    give_back_free_memory()  # the runtime's way to its optimised graph leaves tens of megabytes
-    return predictor
+    return load_predictor(settings)

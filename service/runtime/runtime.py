@@ -133,9 +133,7 @@ class Runtime:
         return until - time.monotonic()
 
     def _load(self) -> Predictor:
-        predictor = load_predictor(self.settings)
-        predictor.warm_up()
-        return predictor
+        return load_predictor(self.settings)
 
     def _loaded(self, loading: "asyncio.Future[Predictor]") -> None:
         if loading.cancelled() or loading.exception():

@@ -86,6 +86,19 @@ def test_an_open_address_without_keys_is_warned_of(
         assert bool(warnings) is warns
 
 
+def test_all_addresses_of_ipv6_are_those_of_ipv4_too(tiny_model: Path, tmp_path: Path) -> None:
+    with service_process(tiny_model, tmp_path, host="::") as service:
+        for address in ("127.0.0.1", "[::1]"):
+            url = f"http://{address}:{service.port}/health"
+            assert httpx.get(url, timeout=PATIENCE_SECONDS).status_code == 200
+
+
+def test_variables_that_set_nothing_are_named(tiny_model: Path, tmp_path: Path) -> None:
+    with service_process(tiny_model, tmp_path, wrokers=2) as service:
+        (warning,) = (line for line in service.log_lines() if line["level"] == "warning")
+        assert warning["variables"] == ["PNEUMONIA_WROKERS"]
+
+
 def test_listens_before_it_is_ready(tiny_model: Path, tmp_path: Path) -> None:
     with service_process(tiny_model, tmp_path, ready=False) as service:
 
@@ -227,6 +240,18 @@ def test_what_cannot_be_finished_is_told_so(tiny_model: Path, tmp_path: Path) ->
             assert answer.startswith(b"HTTP/1.1 503 " if unfinished else b"HTTP/1.1 200 ")
         assert ends(service) == 1
         assert service.log_lines()[-1]["finished"] is False
+
+
+def test_a_second_interrupt_ends_at_once(tiny_model: Path, tmp_path: Path) -> None:
+    with (
+        service_process(tiny_model, tmp_path, drain_seconds=600) as service,
+        begin_upload(service, BRIGHT),
+    ):
+        wait_for_requests(service)
+        service.process.send_signal(signal.SIGINT)
+        wait_until(lambda: not listens(service), "the port closed")
+        service.process.send_signal(signal.SIGINT)
+        ends(service)
 
 
 def test_health_answers_while_every_worker_is_busy(tiny_model: Path, tmp_path: Path) -> None:

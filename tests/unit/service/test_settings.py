@@ -47,6 +47,14 @@ def test_values_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value:
         Settings()
 
 
+def test_a_service_link_of_kubernetes_is_not_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PNEUMONIA_PORT", "tcp://10.96.12.7:9000")
+    monkeypatch.setenv("PNEUMONIA_SERVICE_HOST", "10.96.12.7")
+    assert Settings().port == 8000
+    assert Settings(port=8001).port == 8001
+    assert ignored_variables() == ["PNEUMONIA_PORT", "PNEUMONIA_SERVICE_HOST"]
+
+
 def test_names_that_are_no_settings_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PNEUMONIA_WORKERS", "3")
     monkeypatch.setenv("pneumonia_max_batch", "3")
