@@ -111,8 +111,9 @@ def test_logs_that_cannot_be_written_cost_no_answer(tiny_model: Path) -> None:
 
 
 def test_an_image_there_is_no_memory_for_is_shed_and_others_are_answered(
-    tiny_model: Path, tmp_path: Path
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")  # as the launcher has it: no room set aside
     with service_process(tiny_model, tmp_path) as service:
         assert service.post("/predict", content=BRIGHT).status_code == 200
         status = Path(f"/proc/{service.process.pid}/status").read_text()

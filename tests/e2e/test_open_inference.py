@@ -135,8 +135,13 @@ def test_unknown_models_and_outputs(triton: InferenceServerClient) -> None:
             [tensor(IMAGES)],
             outputs=[InferRequestedOutput("probabilities", class_count=2)],
         )
-    with pytest.raises(InferenceServerException, match="Compressed"):
-        triton.infer("tiny", [tensor(IMAGES)], request_compression_algorithm="gzip")
+
+
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_requests_may_be_compressed(triton: InferenceServerClient, algorithm: str) -> None:
+    plain = triton.infer("tiny", [tensor(IMAGES)]).as_numpy("probabilities")
+    packed = triton.infer("tiny", [tensor(IMAGES)], request_compression_algorithm=algorithm)
+    assert np.array_equal(packed.as_numpy("probabilities"), plain)
 
 
 def test_every_error_below_v2_is_the_protocols(tiny_service: ServiceProcess) -> None:
