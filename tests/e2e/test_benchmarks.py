@@ -93,6 +93,7 @@ def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
 
 def test_samples_belong_to_their_innermost_owner() -> None:
     stacks = (
+        "run (threading.py:1);_worker (concurrent/futures/thread.py:81) 9\n"
         "run (asyncio/runners.py:1);app (fastapi/x.py:2);labels (prometheus_client/x.py:3) 3\n"
         "work (concurrent/futures/thread.py:1);run (service/inference/model.py:9) 1\n"
     )
