@@ -197,12 +197,12 @@ def test_the_service_answers_as_the_report_and_the_command_line_do(
             assert answer["probabilities"]["viral"] == pytest.approx(
                 float(answers[file.name]["viral"]), abs=1e-6
             )
-        picture = service.post(
+        overlay = service.post(
             "/explain",
             content=files[0].read_bytes(),
             headers={"content-type": "image/jpeg"},
         )
-        assert picture.headers["content-type"] == "image/png"
+        assert overlay.headers["content-type"] == "image/png"
 
 
 def test_keras_and_onnx_files_are_scored_alike(chain: Chain, tmp_path: Path) -> None:

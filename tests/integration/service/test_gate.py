@@ -13,7 +13,7 @@ import pytest
 
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 
 WORK = ("/predict", "/predict/batch", "/explain", "/v2/models/tiny/infer")
 DIGEST = hashlib.sha256(b"key").hexdigest()
@@ -47,7 +47,7 @@ def test_an_overload_is_told_at_once_and_without_the_upload(
 
     async def upload() -> Any:
         read.append("a piece")
-        yield picture()
+        yield image_bytes()
 
     with work_for_a_minute(client), caplog.at_level(logging.INFO, "service.access"):
         headers = {"content-type": "image/jpeg", "content-length": "1000"}
@@ -64,7 +64,7 @@ def test_an_overload_is_told_at_once_and_without_the_upload(
     line = caplog.records[0].__dict__["fields"]
     assert (line["route"].split("{")[0], line["status"]) == (path.split("tiny")[0], 429)
     assert line["code"] == "overloaded"
-    assert client.post("/predict", content=picture()).status_code == 200
+    assert client.post("/predict", content=image_bytes()).status_code == 200
 
 
 def test_who_has_no_key_learns_nothing_of_the_load(start_service: ServiceFactory) -> None:

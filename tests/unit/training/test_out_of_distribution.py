@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.tiny_model import write_tiny_model
 from training.data import DataError
 from training.out_of_distribution import OUT_OF_DISTRIBUTION_FILE, score_out_of_distribution
@@ -17,8 +17,8 @@ def test_refused_ones_are_counted_and_files_that_are_no_pictures_are_not(
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for number, grey in enumerate((128, 250, 255)):
-        (pictures / f"{number}.png").write_bytes(picture(grey, kind="PNG"))
-    (pictures / "small.png").write_bytes(picture(size=(20, 20), kind="PNG"))
+        (pictures / f"{number}.png").write_bytes(image_bytes(grey, kind="PNG"))
+    (pictures / "small.png").write_bytes(image_bytes(size=(20, 20), kind="PNG"))
     (pictures / "notes.txt").write_text("no picture")
     rate, skipped = score_out_of_distribution(tiny_model, pictures, tmp_path / "out")
     assert rate.value == 0.75

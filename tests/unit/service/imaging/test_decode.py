@@ -12,7 +12,7 @@ from service.errors import Overloaded, UndecodableImage
 from service.imaging.decode import decode
 from service.imaging.radiograph import Limits
 from tests.dicom import file_bytes, radiograph, shadows
-from tests.pictures import picture
+from tests.images import image_bytes
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_a_picture_there_is_no_memory_for_is_not_called_corrupt(
 ) -> None:
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", Mock(side_effect=OSError(says)))
     with pytest.raises(error):
-        decode(picture(), Limits())
+        decode(image_bytes(), Limits())
 
 
 @pytest.mark.parametrize("number", [errno.ENOMEM, errno.EAGAIN])

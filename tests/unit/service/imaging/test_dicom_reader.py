@@ -24,7 +24,7 @@ from service.imaging.dicom_reader import (
 )
 from service.imaging.dicom_tags import Tag
 from tests.dicom import NATIVE, file_bytes, lut, radiograph, shadows
-from tests.pictures import picture
+from tests.images import image_bytes
 
 MOST_PIXELS = 1_000_000
 PREFIX = bytes(128) + b"DICM"
@@ -74,7 +74,7 @@ def test_other_real_files_are_not_taken_for_dicom(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
 def test_pictures_are_not_taken_for_dicom(kind: str) -> None:
-    assert not looks_like_dicom(picture(kind=kind))
+    assert not looks_like_dicom(image_bytes(kind=kind))
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 8, 131])
