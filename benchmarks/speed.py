@@ -194,6 +194,8 @@ def shares(stacks: str) -> dict[str, float]:
     for line in stacks.splitlines():
         frames, _, count = line.rpartition(" ")
         # "run (service/http/app.py:12)" is service/http's, "run (uvicorn/server.py:7)" uvicorn's
+        if re.search(r"_worker \(concurrent/[^;]*$", frames):
+            continue  # it waits for work
         owners = re.findall(r"\((?:\S+/site-packages/)?(service/\w+|\w+)/[^)]*\)", frames)
         samples[owners[-1] if owners else "other"] += int(count)
     return {name: round(count / samples.total(), 4) for name, count in samples.most_common()}

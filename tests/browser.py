@@ -91,7 +91,7 @@ class Reader:
         """Wait until no case is waiting or being read."""
         expect(self.page.locator("#progress")).to_be_hidden()
 
-    def wait_for_picture(self) -> None:
+    def wait_for_image(self) -> None:
         """Wait until the viewer has what it asked the service for."""
         expect(self.page.locator(".viewports[data-case]:not([aria-busy])")).to_be_visible()
 

@@ -1,4 +1,4 @@
-"""Make the pictures of the page for the documents: ``make screenshots``.
+"""Take the screenshots of the page for the documents: ``make screenshots``.
 
 They show the shipped model and the chest X-ray of the package pydicom-data.
 """
@@ -15,13 +15,13 @@ from pydicom.data import get_testdata_file
 
 from service.settings import DEFAULT_MODEL
 from tests.browser import DESK, PHONE, Reader, chromium, upload
-from tests.pictures import encode
+from tests.images import encode
 from tests.process import ROOT, service_process
 
 FOLDER = ROOT / "docs" / "images"
 
 # name -> size of the window, query of the address, keys that are pressed at the end
-PICTURES = {
+SCREENSHOTS = {
     "page": (DESK, "", ""),
     "page-light": (DESK, "theme=light", "s"),
     "page-table": (DESK, "", "l"),
@@ -30,7 +30,7 @@ PICTURES = {
 
 
 def main() -> int:
-    """Write all pictures; returns the exit code."""
+    """Write all screenshots; returns the exit code."""
     chest = get_testdata_file("RG1_UNCR.dcm", download=False)
     if not isinstance(chest, str) or not DEFAULT_MODEL.exists():
         sys.stderr.write("needs pydicom-data and the shipped model\n")
@@ -41,14 +41,14 @@ def main() -> int:
         service_process(DEFAULT_MODEL, Path(folder)) as service,
         chromium() as browser,
     ):
-        for name in PICTURES:
+        for name in SCREENSHOTS:
             take(browser, service.url, name, Path(chest).read_bytes())
     return 0
 
 
 def take(browser: Browser, url: str, name: str, chest: bytes) -> None:
-    """Write one picture."""
-    (width, height), query, keys = PICTURES[name]
+    """Write one screenshot."""
+    (width, height), query, keys = SCREENSHOTS[name]
     size = {"width": width, "height": height}
     page = browser.new_page(viewport=size, reduced_motion="reduce")  # type: ignore[arg-type]
     reader = Reader(page, url)
@@ -60,9 +60,9 @@ def take(browser: Browser, url: str, name: str, chest: bytes) -> None:
     )
     if not reader.card.locator(".figure").is_visible():
         raise SystemExit(
-            f"the shipped model did not judge the chest: {reader.verdict.inner_text()}"
+            f"the shipped model did not answer the chest: {reader.verdict.inner_text()}"
         )
-    reader.wait_for_picture()
+    reader.wait_for_image()
     evidence = page.get_by_role("button", name="Show evidence")
     if evidence.get_attribute("aria-pressed") == "false":
         evidence.click()
@@ -86,8 +86,8 @@ def variants() -> Iterator[tuple[str, bytes]]:
             "inverted": ImageOps.invert(image),
             "thumbnail": image.resize((120, 128)),
         }
-    for name, picture in changed.items():
-        yield name, encode(picture, "JPEG", quality=90)
+    for name, variant in changed.items():
+        yield name, encode(variant, "JPEG", quality=90)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,18 @@ from tests.process import ServiceProcess, service_process
 ReaderFactory: TypeAlias = Callable[..., Reader]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, for the tests of one file.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what needs the browser last.
 
     While it runs, Playwright has an event loop running in this thread, so that no other test could
-    start its own: it must not outlive the file.
+    start its own.
     """
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, for all tests; each gets a context of its own."""
     with chromium() as running:
         yield running
 

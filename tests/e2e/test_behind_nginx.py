@@ -17,13 +17,13 @@ import httpx
 import pytest
 
 from tests import needs
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import ServiceProcess, free_port, service_process
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "deploy" / "nginx" / "pneumonia.conf"
-BRIGHT = picture(grey=170)
+BRIGHT = image_bytes(grey=170)
 
 MAIN = """
 daemon off;

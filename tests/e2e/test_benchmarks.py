@@ -13,7 +13,7 @@ from benchmarks.options import images_of, synthetic_images
 from benchmarks.speed import shares
 from benchmarks.tuning import VARIANTS
 from tests import needs
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import service_process
 from training.reports import drift
 
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder of two images."""
     (tmp_path / "images").mkdir()
     for grey in (100, 160):
-        (tmp_path / "images" / f"{grey}.jpeg").write_bytes(picture(grey))
+        (tmp_path / "images" / f"{grey}.jpeg").write_bytes(image_bytes(grey))
     return tmp_path / "images"
 
 
@@ -37,13 +37,13 @@ def run(tmp_path: Path, name: str, *words: object) -> dict[str, Any]:
 def test_both_clients_count_every_answer(tiny_model: Path, tmp_path: Path) -> None:
     needs.program("wrk")
     with service_process(tiny_model, tmp_path) as service:
-        load = wrk(service.port, "/predict", raw([picture(), picture(grey=60)]), 2, 1)
+        load = wrk(service.port, "/predict", raw([image_bytes(), image_bytes(grey=60)]), 2, 1)
         assert load.check().predicted == sum(load.statuses.values()) > 0
         refused = wrk(service.port, "/predict", Payload("image/jpeg", [b"text"]), 1, 1)
         assert set(refused.statuses) == {"415"}
         with pytest.raises(RuntimeError, match="not every request was answered"):
             refused.check()
-        arrivals = arrive(service.port, "/predict", raw([picture()]), 20, 1)
+        arrivals = arrive(service.port, "/predict", raw([image_bytes()]), 20, 1)
         assert arrivals.failures == 0
         assert set(arrivals.latencies) == {200}
 
@@ -93,6 +93,7 @@ def test_a_folder_without_images_is_told(tmp_path: Path) -> None:
 
 def test_samples_belong_to_their_innermost_owner() -> None:
     stacks = (
+        "run (threading.py:1);_worker (concurrent/futures/thread.py:81) 9\n"
         "run (asyncio/runners.py:1);app (fastapi/x.py:2);labels (prometheus_client/x.py:3) 3\n"
         "work (concurrent/futures/thread.py:1);run (service/inference/model.py:9) 1\n"
     )

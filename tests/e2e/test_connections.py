@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from tests.e2e.test_start_and_stop import PATIENT, in_flight, long_work, wait_for_requests
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import ServiceProcess, service_process
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-BRIGHT = picture(grey=170)
+BRIGHT = image_bytes(grey=170)
 
 
 @dataclass(frozen=True)

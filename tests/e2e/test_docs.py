@@ -6,7 +6,7 @@ That, and a clean console, is checked by the fixture after each test.
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import ReaderFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import ServiceProcess
 
 PATHS = ("/predict", "/predict/batch", "/explain", "/health", "/metrics", "/model")
@@ -22,7 +22,7 @@ def test_swagger_ui_shows_every_address_and_tries_one(
     operation = page.locator(".opblock", has=page.locator('[data-path="/predict"]'))
     operation.locator(".opblock-summary-control").click()
     operation.get_by_role("button", name="Try it out").click()
-    file = {"name": "chest.jpg", "mimeType": "image/jpeg", "buffer": picture(grey=170)}
+    file = {"name": "chest.jpg", "mimeType": "image/jpeg", "buffer": image_bytes(grey=170)}
     operation.locator('input[type="file"]').set_input_files(file)  # type: ignore[arg-type]
     operation.get_by_role("button", name="Execute").click()
     answer = operation.locator(".live-responses-table")

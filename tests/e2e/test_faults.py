@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from tests.e2e.test_start_and_stop import PATIENT, begin_upload, long_work, wait_for_requests
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import ROOT, service_process
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-BRIGHT = picture(grey=170)
+BRIGHT = image_bytes(grey=170)
 
 
 def free_port() -> int:
@@ -120,7 +120,7 @@ def test_an_image_there_is_no_memory_for_is_shed_and_others_are_answered(
         (used,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmSize"))
         most = int(used) * 1024 + 16 * 2**20
         resource.prlimit(service.process.pid, resource.RLIMIT_AS, (most, most))
-        answer = service.post("/predict", content=picture(size=(7000, 7000), kind="PNG"))
+        answer = service.post("/predict", content=image_bytes(size=(7000, 7000), kind="PNG"))
         assert (answer.status_code, answer.json()["code"]) == (429, "overloaded")
         assert answer.headers["retry-after"] == "1"
         assert "no memory" in answer.json()["detail"]

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests import needs
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import ServiceProcess, free_port, service_process
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -99,7 +99,7 @@ def test_the_alerts_are_loaded_and_none_is_raised(prometheus: str) -> None:
 
 def send_some(service: ServiceProcess) -> None:
     """One image that is answered, one file that is refused."""
-    for content, status in ((picture(), 200), (b"no image", 415)):
+    for content, status in ((image_bytes(), 200), (b"no image", 415)):
         answer = service.post("/predict", files={"file": content})
         assert answer.status_code == status
 

@@ -11,12 +11,12 @@ from tritonclient.http import InferenceServerClient, InferInput, InferRequestedO
 from tritonclient.utils import InferenceServerException
 
 from service.inference.model import OnnxModel
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import ServiceProcess
 from tests.tiny_model import SIZE
 from tests.waiting import PATIENCE_SECONDS
 
-BRIGHT = picture(grey=170)
+BRIGHT = image_bytes(grey=170)
 IMAGES = np.random.default_rng(5).integers(60, 200, (3, SIZE, SIZE, 1), np.uint8)
 
 
@@ -95,7 +95,7 @@ def test_an_encoded_image_in_and_the_decision_out(
 
 
 def test_the_operating_point_is_a_parameter(triton: InferenceServerClient) -> None:
-    image = [encoded(picture(grey=110))]
+    image = [encoded(image_bytes(grey=110))]
     for point, decision in (("balanced", b"normal"), ("screening", b"pneumonia")):
         result = triton.infer("tiny", image, parameters={"operating_point": point})
         assert result.as_numpy("decision")[0] == decision
@@ -104,7 +104,7 @@ def test_the_operating_point_is_a_parameter(triton: InferenceServerClient) -> No
 @pytest.mark.parametrize(
     ("inputs", "says", "status"),
     [
-        ([encoded(picture(grey=255))], "too unlike", "422"),
+        ([encoded(image_bytes(grey=255))], "too unlike", "422"),
         ([encoded(b"no image")], "no known image type", "415"),
         ([encoded(b"")], "empty", "400"),
         ([tensor(IMAGES[:, :32])], "UINT8 [N, 64, 64, 1]", "422"),

@@ -8,11 +8,11 @@ from playwright.sync_api import expect
 from tests.browser import DESK, PHONE, WALL, Reader, upload
 from tests.e2e.axe import violations
 from tests.e2e.conftest import ReaderFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 
-BRIGHT = upload("bright.jpg", picture(200))
-UNCERTAIN = upload("uncertain.jpg", picture(110))
-DIM = upload("dim.jpg", picture(60))
+BRIGHT = upload("bright.jpg", image_bytes(200))
+UNCERTAIN = upload("uncertain.jpg", image_bytes(110))
+DIM = upload("dim.jpg", image_bytes(60))
 TEXT = upload("notes.txt", b"hello")
 
 
@@ -93,7 +93,7 @@ def test_the_keyboard_alone_gets_from_the_first_look_to_the_last(reader: Reader)
 
 def test_whatever_has_the_focus_shows_it(reader: Reader) -> None:
     reader.add(BRIGHT)
-    reader.wait_for_picture()
+    reader.wait_for_image()
     seen = set()
     for _ in range(60):
         reader.page.keyboard.press("Tab")
@@ -162,6 +162,6 @@ def test_nothing_sticks_out_at_the_side(open_reader: ReaderFactory, width: int) 
     reader = open_reader((width, 800))
     reader.open("lang=fr")
     assert reader.page.evaluate("document.documentElement.scrollWidth") == width
-    reader.add(BRIGHT, upload("a-very-long-name-" * 12 + ".jpg", picture(60)))
+    reader.add(BRIGHT, upload("a-very-long-name-" * 12 + ".jpg", image_bytes(60)))
     reader.page.keyboard.press("j")
     assert reader.page.evaluate("document.documentElement.scrollWidth") == width

@@ -8,12 +8,12 @@ from playwright.sync_api import Route, expect
 
 from tests.browser import PHONE, WALL, Reader, upload
 from tests.e2e.conftest import ReaderFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import ServiceProcess, service_process
 from tests.tiny_model import GRID, write_tiny_model
 
-BRIGHT = upload("bright.jpg", picture(200))
-DIM = upload("dim.jpg", picture(100))
+BRIGHT = upload("bright.jpg", image_bytes(200))
+DIM = upload("dim.jpg", image_bytes(100))
 
 
 def test_a_newcomer_sees_an_answer_with_evidence_after_one_click(reader: Reader) -> None:
@@ -22,7 +22,7 @@ def test_a_newcomer_sees_an_answer_with_evidence_after_one_click(reader: Reader)
     expect(reader.card).to_contain_text("Probability of pneumonia")
     evidence = reader.page.locator(".viewport .evidence").first
     expect(evidence).to_have_css("opacity", "0.4")
-    reader.wait_for_picture()
+    reader.wait_for_image()
     assert evidence.evaluate("image => image.decode().then(() => image.naturalWidth)") > GRID
 
 
@@ -30,7 +30,7 @@ def test_the_card_says_what_the_service_answered(
     reader: Reader, tiny_service: ServiceProcess
 ) -> None:
     reader.add(BRIGHT)
-    answer = tiny_service.post("/predict", files={"file": picture(200)}).json()
+    answer = tiny_service.post("/predict", files={"file": image_bytes(200)}).json()
     expect(reader.verdict).to_contain_text("Pneumonia")
     expect(reader.verdict).to_contain_text(f"More likely {answer['subtype']}")
     expect(reader.card.locator(".figure")).to_have_text(f"{answer['probability']:.1%}")
@@ -59,7 +59,7 @@ def test_patients_are_children_where_the_model_knows_only_children(
 
 
 def test_kinds_that_are_hard_to_tell_apart_are_not_called(reader: Reader) -> None:
-    reader.add(upload("between.jpg", picture(160)))
+    reader.add(upload("between.jpg", image_bytes(160)))
     expect(reader.verdict).to_contain_text("can hardly tell viral from bacterial")
 
 
@@ -70,7 +70,7 @@ def test_another_operating_point_reads_all_answers_again_without_uploading(
     reader.case("dim.jpg").locator(".pick").click()
     expect(reader.verdict).to_contain_text("Normal")
     expect(reader.case("bright.jpg")).to_contain_text("Pneumonia")
-    reader.wait_for_picture()
+    reader.wait_for_image()
     before = [request for request in reader.requests if request.method == "POST"]
     reader.page.get_by_label("Screening").check()
     expect(reader.verdict).to_contain_text("Pneumonia")
@@ -91,10 +91,10 @@ def test_the_page_decides_as_the_service_does(
 ) -> None:
     greys = (70, 90, 110, 120, 130, 150, 170)
     reader.open(f"point={point}")
-    reader.add(*[upload(f"grey-{grey}.jpg", picture(grey)) for grey in greys])
+    reader.add(*[upload(f"grey-{grey}.jpg", image_bytes(grey)) for grey in greys])
     for grey in greys:
         answer = tiny_service.post(
-            f"/predict?operating_point={point}", files={"file": picture(grey)}
+            f"/predict?operating_point={point}", files={"file": image_bytes(grey)}
         ).json()
         row = reader.case(f"grey-{grey}.jpg")
         expect(row.locator(".col-decision")).to_have_text(answer["decision"].capitalize())
@@ -102,7 +102,7 @@ def test_the_page_decides_as_the_service_does(
 
 
 def test_warnings_are_told_in_plain_words(reader: Reader) -> None:
-    reader.add(upload("small.jpg", picture(160, (48, 48))))
+    reader.add(upload("small.jpg", image_bytes(160, (48, 48))))
     expect(reader.card).to_contain_text("input and was enlarged")
     assert "upscaled" not in reader.card.inner_text()
 
@@ -123,8 +123,8 @@ def test_an_unknown_warning_is_told_in_the_words_of_the_service(reader: Reader) 
     [
         (b"hello", "Unsupported file type", "Save it as DICOM, JPEG or PNG"),
         (b"", "The file is damaged", "Get the complete, original file"),
-        (picture(160)[:400], "The file is damaged", "Get the complete, original file"),
-        (picture(0), "Not recognised as a chest X-ray", "Add one frontal chest X-ray"),
+        (image_bytes(160)[:400], "The file is damaged", "Get the complete, original file"),
+        (image_bytes(0), "Not recognised as a chest X-ray", "Add one frontal chest X-ray"),
     ],
     ids=["text", "empty", "truncated", "refused"],
 )
@@ -155,15 +155,15 @@ def test_a_refusal_names_what_was_done_to_an_x_ray(
         route.fulfill(response=answer, json=answer.json() | {"suspected_cause": suspected_cause})
 
     reader.page.route("**/predict", change)
-    reader.add(upload("dark.jpg", picture(0)))
+    reader.add(upload("dark.jpg", image_bytes(0)))
     expect(reader.verdict).to_contain_text(todo)
 
 
 def test_a_refusal_shows_how_far_off_the_image_is(
     reader: Reader, tiny_service: ServiceProcess
 ) -> None:
-    reader.add(upload("dark.jpg", picture(0)))
-    problem = tiny_service.post("/predict", files={"file": picture(0)}).json()
+    reader.add(upload("dark.jpg", image_bytes(0)))
+    problem = tiny_service.post("/predict", files={"file": image_bytes(0)}).json()
     words = f"{problem['distance']:.2f}, limit {problem['limit']:.2f}"
     expect(reader.card).to_contain_text(words)
 

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from service.http.problems import CODES
 from tests.browser import Reader, upload
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import ROOT
 
 TEXTS = ROOT / "service" / "web" / "texts"
@@ -74,7 +74,7 @@ def test_every_problem_and_every_warning_of_the_service_has_words() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_speaks_each_language(reader: Reader, language: str) -> None:
-    reader.add(upload("bright.jpg", picture(200)), upload("notes.txt", b"hello"))
+    reader.add(upload("bright.jpg", image_bytes(200)), upload("notes.txt", b"hello"))
     reader.page.locator("#language").select_option(language)
     expect(reader.page.locator("html")).to_have_attribute("lang", language)
     expect(reader.page.locator("footer.bottom")).to_contain_text(LANGUAGES[language])
@@ -116,7 +116,7 @@ def test_dark_is_the_default_and_light_is_one_click(reader: Reader) -> None:
 def test_surfaces_are_neutral_grey(reader: Reader, theme: str) -> None:
     """A tint beside an X-ray changes how it is seen."""
     reader.open(f"theme={theme}")
-    reader.add(upload("bright.jpg", picture(200)))
+    reader.add(upload("bright.jpg", image_bytes(200)))
     colours = reader.page.evaluate(
         """() => [...document.querySelectorAll("body, header, main, footer, section, article")]
             .map(element => getComputedStyle(element).backgroundColor)"""
@@ -137,5 +137,5 @@ def test_the_operating_point_is_kept_in_the_address(reader: Reader) -> None:
 def test_an_operating_point_that_the_model_lacks_falls_back_to_balanced(reader: Reader) -> None:
     reader.open("point=gone")
     expect(reader.page.get_by_label("Balanced")).to_be_checked()
-    reader.add(upload("bright.jpg", picture(200)))
+    reader.add(upload("bright.jpg", image_bytes(200)))
     expect(reader.verdict).to_contain_text("Pneumonia")

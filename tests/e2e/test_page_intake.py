@@ -7,13 +7,15 @@ from pathlib import Path
 from playwright.sync_api import Route, expect
 
 from tests.browser import Reader, upload
-from tests.pictures import picture
+from tests.images import image_bytes
 
-BRIGHT = picture(200)
+BRIGHT = image_bytes(200)
 
 
 def test_many_files_are_chosen_at_once(reader: Reader) -> None:
-    reader.add(upload("one.jpg", BRIGHT), upload("two.png", picture(60, kind="PNG"), "image/png"))
+    reader.add(
+        upload("one.jpg", BRIGHT), upload("two.png", image_bytes(60, kind="PNG"), "image/png")
+    )
     expect(reader.names).to_have_text(["one.jpg", "two.png"])
     expect(reader.case("one.jpg")).to_contain_text("Pneumonia")
     expect(reader.case("two.png")).to_contain_text("Normal")
@@ -84,7 +86,7 @@ def test_a_starting_service_is_waited_for(reader: Reader) -> None:
 
 def test_file_names_do_not_leave_the_browser(reader: Reader) -> None:
     reader.add(upload("Doe^Jane.jpg", BRIGHT))
-    reader.wait_for_picture()
+    reader.wait_for_image()
     posts = [request for request in reader.requests if request.method == "POST"]
     assert len(posts) == 3  # the answer, the plain picture, the evidence
     for request in posts:
@@ -97,7 +99,7 @@ def test_file_names_do_not_leave_the_browser(reader: Reader) -> None:
 
 def test_nothing_is_stored_in_the_browser(reader: Reader) -> None:
     reader.add(upload("kept.jpg", BRIGHT))
-    reader.wait_for_picture()
+    reader.wait_for_image()
     reader.page.get_by_role("button", name="Light theme").click()
     reader.page.get_by_label("Screening").check()
     reader.page.locator("#language").select_option("fr")

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser import Reader, upload
 from tests.e2e.axe import violations
 from tests.e2e.conftest import ReaderFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import service_process
 
 KEY = "ward-7"
@@ -44,7 +44,7 @@ def test_a_key_is_asked_for_once_and_used(asked: Reader) -> None:
     asked.page.get_by_label("Key", exact=True).fill(KEY)
     asked.page.keyboard.press("Enter")
     asked.page.wait_for_selector("body[data-ready]")
-    asked.add(upload("one.jpg", picture(200)), upload("two.jpg", picture(200)))
+    asked.add(upload("one.jpg", image_bytes(200)), upload("two.jpg", image_bytes(200)))
     expect(asked.cases.filter(has_text="Pneumonia")).to_have_count(2)
     expect(asked.page.get_by_role("dialog")).to_be_hidden()
     assert KEY not in asked.page.url

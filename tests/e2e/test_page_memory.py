@@ -7,9 +7,9 @@ from playwright.sync_api import expect
 
 from tests.browser import Reader, upload
 from tests.e2e.conftest import ReaderFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 
-SMALL = picture(200, (96, 96))
+SMALL = image_bytes(200, (96, 96))
 
 # Counts the addresses under which the page holds pictures in the browser's memory.
 WATCH = """
@@ -42,16 +42,16 @@ def held(reader: Reader) -> int:
 
 def test_pictures_are_given_back(watched: Reader) -> None:
     watched.add(*[upload(f"case-{number}.jpg", SMALL) for number in range(3)])
-    watched.wait_for_picture()
+    watched.wait_for_image()
     assert held(watched) == 2  # the X-ray and its evidence
     watched.page.keyboard.press("j")
     expect(watched.card.locator("h2")).to_have_text("case-1.jpg")
-    watched.wait_for_picture()
+    watched.wait_for_image()
     assert held(watched) == 2
     for name in ("case-1.jpg", "case-2.jpg"):
         watched.card.get_by_role("button", name="Remove").click()
         expect(watched.case(name)).to_have_count(0)
-    watched.wait_for_picture()
+    watched.wait_for_image()
     assert held(watched) == 2
     watched.page.get_by_role("button", name="Clear").click()
     expect(watched.cases).to_have_count(0)
@@ -68,7 +68,7 @@ def test_two_hundred_cases_are_read_walked_and_cleared(watched: Reader) -> None:
 
     for count in range(25, 225, 25):  # each step may take as long as a test waits for anything
         watched.wait_until(reached(count), f"{count} are read")
-    watched.wait_for_picture()
+    watched.wait_for_image()
     assert held(watched) == 2
     assert watched.uploads() == 200
     watched.page.get_by_label("Filter by file name").fill("case-19")
@@ -85,7 +85,7 @@ def test_whoever_leafs_through_the_cases_asks_for_no_pictures_on_the_way(reader:
     clock.install()
     reader.open()
     reader.add(*[upload(f"case-{number}.jpg", SMALL) for number in range(6)])
-    reader.wait_for_picture()
+    reader.wait_for_image()
     before = reader.uploads("/explain")
     clock.pause_at(reader.page.evaluate("Date.now()") / 1000 + 60)
     for number in range(1, 6):
@@ -93,5 +93,5 @@ def test_whoever_leafs_through_the_cases_asks_for_no_pictures_on_the_way(reader:
         clock.run_for(30)  # a frame is drawn, and a held key repeats as fast
         expect(reader.card.locator("h2")).to_have_text(f"case-{number}.jpg")
     clock.resume()
-    reader.wait_for_picture()
+    reader.wait_for_image()
     assert reader.uploads("/explain") == before + 2

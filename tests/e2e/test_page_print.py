@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import Gate, Reader, upload
-from tests.pictures import picture
+from tests.images import image_bytes
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def printing(reader: Reader) -> Reader:
     )
     reader.open()
     reader.add(
-        upload("bright.jpg", picture(200)),
-        upload("tall.png", picture(60, (300, 900), "PNG"), "image/png"),
+        upload("bright.jpg", image_bytes(200)),
+        upload("tall.png", image_bytes(60, (300, 900), "PNG"), "image/png"),
         upload("notes.txt", b"hello"),
     )
     return reader
@@ -47,7 +47,7 @@ def test_one_page_a_case(printing: Reader) -> None:
 
 
 def test_the_button_counts_the_pages_that_are_ready(printing: Reader) -> None:
-    printing.wait_for_picture()
+    printing.wait_for_image()
     gate = Gate(printing, "**/explain*")
     button = printing.page.locator("#print")
     button.click()
@@ -82,7 +82,7 @@ def test_after_printing_the_page_is_as_before(printing: Reader) -> None:
 
 
 def test_the_browsers_own_menu_prints_the_case_in_view(printing: Reader) -> None:
-    printing.wait_for_picture()
+    printing.wait_for_image()
     assert pages(printing) == 1
     printing.page.emulate_media(media="print")
     expect(printing.verdict).to_be_visible()

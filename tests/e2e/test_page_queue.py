@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import Gate, Reader, upload
-from tests.pictures import picture
+from tests.images import image_bytes
 
 
 @pytest.fixture
@@ -15,7 +15,9 @@ def gate(reader: Reader) -> Gate:
 
 
 def add(reader: Reader, count: int) -> None:
-    reader.add(*[upload(f"case-{number}.jpg", picture(200)) for number in range(count)], wait=False)
+    reader.add(
+        *[upload(f"case-{number}.jpg", image_bytes(200)) for number in range(count)], wait=False
+    )
     expect(reader.cases).to_have_count(count)
 
 
@@ -121,7 +123,7 @@ def test_what_another_try_cannot_change_is_not_retried(reader: Reader) -> None:
 
 def test_a_file_that_is_gone_from_the_disk_is_told(reader: Reader, tmp_path: Path) -> None:
     file = tmp_path / "gone.jpg"
-    file.write_bytes(picture(200))
+    file.write_bytes(image_bytes(200))
     reader.page.route("**/predict", lambda route: route.abort())
     reader.add(file)
     expect(reader.verdict).to_contain_text("The service cannot be reached")

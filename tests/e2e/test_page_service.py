@@ -7,8 +7,8 @@ from playwright.sync_api import Route, expect
 
 from tests.browser import Reader, upload
 from tests.e2e.conftest import ReaderFactory
+from tests.images import image_bytes
 from tests.needs import shared, shipped_model
-from tests.pictures import picture
 from tests.process import service_process
 from tests.tiny_model import write_tiny_model
 
@@ -33,7 +33,7 @@ def test_real_x_rays_are_answered_and_a_photograph_is_not_taken_for_one(
             reader.case(image.name).locator(".pick").click()
             expect(reader.verdict).to_have_attribute("data-decision", answer["decision"])
             expect(reader.card.locator(".figure")).to_have_text(percent(answer["probability"]))
-            reader.wait_for_picture()
+            reader.wait_for_image()
             expect(reader.page.locator(".viewport .evidence").first).to_have_js_property(
                 "complete", True
             )
@@ -50,7 +50,7 @@ def test_the_example_shows_an_answer_and_evidence_of_the_shipped_model(
         reader.open()
         reader.page.get_by_role("button", name="Try an example").click()
         expect(reader.card.locator(".figure")).to_be_visible()
-        reader.wait_for_picture()
+        reader.wait_for_image()
         evidence = reader.page.locator(".viewport .evidence").first
         assert evidence.evaluate("image => image.naturalWidth") > 0
         expect(evidence).to_have_css("opacity", "0.4")
@@ -67,12 +67,12 @@ def test_a_new_model_behind_the_page_reads_everything_again(
     with service_process(tiny_model, tmp_path) as service:
         reader = open_reader(url=service.url)
         reader.open("point=screening")
-        reader.add(upload("first.jpg", picture(200)), upload("dark.jpg", picture(0)))
+        reader.add(upload("first.jpg", image_bytes(200)), upload("dark.jpg", image_bytes(0)))
         expect(reader.case("first.jpg")).to_contain_text("Pneumonia")
         expect(reader.case("dark.jpg")).to_contain_text("Not recognised as a chest X-ray")
-        reader.wait_for_picture()
+        reader.wait_for_image()
     with service_process(other, tmp_path, port=service.port):
-        reader.add(upload("second.jpg", picture(200)))
+        reader.add(upload("second.jpg", image_bytes(200)))
         for name in ("first.jpg", "second.jpg", "dark.jpg"):
             expect(reader.case(name)).to_contain_text("Normal")
         expect(reader.page.get_by_label("Balanced")).to_be_checked()
@@ -87,7 +87,7 @@ def test_answers_of_two_models_are_never_mixed(reader: Reader) -> None:
         route.fulfill(response=answer, json=body | {"model": body["model"] | {"sha256": "0" * 64}})
 
     reader.page.route("**/predict", change)
-    reader.add(upload("case.jpg", picture(200)))
+    reader.add(upload("case.jpg", image_bytes(200)))
     expect(reader.verdict).to_contain_text("different models")
     assert reader.uploads() == 2
 
@@ -98,13 +98,13 @@ def test_a_service_that_comes_back_is_used_again(
     with service_process(tiny_model, tmp_path) as service:
         reader = open_reader(url=service.url)
         reader.open()
-    reader.add(upload("case.jpg", picture(200)))
+    reader.add(upload("case.jpg", image_bytes(200)))
     expect(reader.verdict).to_contain_text("The service cannot be reached")
     reader.complaints.clear()  # the browser's own line about the broken connection
     with service_process(tiny_model, tmp_path, port=service.port):
         reader.card.get_by_role("button", name="Retry").click()
         expect(reader.verdict).to_contain_text("Pneumonia")
-        reader.wait_for_picture()
+        reader.wait_for_image()
 
 
 def ask(url: str, image: Path) -> httpx.Response:

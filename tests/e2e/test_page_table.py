@@ -11,13 +11,13 @@ from playwright.sync_api import expect
 
 from tests.browser import PHONE, Reader, upload
 from tests.e2e.conftest import ReaderFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 
 FILES = (
-    upload("scan-10.jpg", picture(200)),
-    upload("scan-2.jpg", picture(60)),
+    upload("scan-10.jpg", image_bytes(200)),
+    upload("scan-2.jpg", image_bytes(60)),
     upload("notes.txt", b"hello", "text/plain"),
-    upload("scan-1.jpg", picture(100)),
+    upload("scan-1.jpg", image_bytes(100)),
 )
 ADDED = ["scan-10.jpg", "scan-2.jpg", "notes.txt", "scan-1.jpg"]
 
@@ -180,7 +180,7 @@ def test_the_shown_cases_are_taken_away_as_json(filled: Reader) -> None:
 
 def test_a_spreadsheet_runs_no_file_name(reader: Reader) -> None:
     names = ['=HYPERLINK("x")', "+1.jpg", "a,b.jpg", 'say "ah".jpg']
-    reader.add(*[upload(name, picture(200)) for name in names])
+    reader.add(*[upload(name, image_bytes(200)) for name in names])
     rows = list(csv.DictReader(io.StringIO(saved(reader, "CSV").decode("utf-8-sig"))))
     assert [row["file"] for row in rows] == ["'" + names[0], "'+1.jpg", *names[2:]]
 

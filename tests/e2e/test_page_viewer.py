@@ -13,18 +13,18 @@ from pydicom.data import get_testdata_file
 
 from tests.browser import Reader, upload
 from tests.e2e.conftest import ReaderFactory
-from tests.pictures import encode, picture
+from tests.images import encode, image_bytes
 from tests.process import service_process
 from tests.tiny_model import write_tiny_model
 
-BRIGHT = upload("bright.jpg", picture(200))
-DIM = upload("dim.jpg", picture(60))
+BRIGHT = upload("bright.jpg", image_bytes(200))
+DIM = upload("dim.jpg", image_bytes(60))
 
 
 @pytest.fixture
 def looking(reader: Reader) -> Reader:
     reader.add(BRIGHT)
-    reader.wait_for_picture()
+    reader.wait_for_image()
     return reader
 
 
@@ -60,7 +60,7 @@ def test_evidence_colours_the_picture(looking: Reader) -> None:
 
 def test_a_normal_picture_starts_without_colours(reader: Reader) -> None:
     reader.add(DIM)
-    reader.wait_for_picture()
+    reader.wait_for_image()
     evidence = reader.page.locator(".viewport .evidence").first
     expect(evidence).to_have_css("opacity", "0")
     reader.page.keyboard.press("e")
@@ -169,8 +169,8 @@ def test_side_by_side_with_the_original_moves_together(looking: Reader) -> None:
 def test_two_pictures_lie_so_that_they_are_large(
     reader: Reader, size: tuple[int, int], arrangement: str
 ) -> None:
-    reader.add(upload("film.jpg", picture(200, size)))
-    reader.wait_for_picture()
+    reader.add(upload("film.jpg", image_bytes(200, size)))
+    reader.wait_for_image()
     reader.page.keyboard.press("s")
     expect(reader.page.locator(".viewports")).to_have_attribute("data-split", arrangement)
     first, second = (box(film) for film in reader.page.locator(".film").all())
@@ -182,7 +182,7 @@ def test_two_pictures_lie_so_that_they_are_large(
 
 def test_two_fingers_zoom(reader: Reader) -> None:
     reader.add(BRIGHT)
-    reader.wait_for_picture()
+    reader.wait_for_image()
     frame = box(stage(reader))
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
     session = reader.page.context.new_cdp_session(reader.page)
@@ -200,14 +200,14 @@ def test_another_case_starts_with_its_own_view(reader: Reader) -> None:
     reader.page.keyboard.press("i")
     reader.page.keyboard.press("j")
     expect(reader.card.locator("h2")).to_have_text("dim.jpg")
-    reader.wait_for_picture()
+    reader.wait_for_image()
     expect(reader.page.locator(".zoom-text")).to_have_text("100%")
     assert middle(stage(reader)) == pytest.approx(60, abs=2)
 
 
 def test_a_picture_that_browsers_cannot_show_is_shown(reader: Reader) -> None:
-    reader.add(upload("scan.tif", picture(200, kind="TIFF"), "image/tiff"))
-    reader.wait_for_picture()
+    reader.add(upload("scan.tif", image_bytes(200, kind="TIFF"), "image/tiff"))
+    reader.wait_for_image()
     reader.page.keyboard.press("e")
     assert middle(stage(reader)) == pytest.approx(200, abs=2)
 
@@ -216,7 +216,7 @@ def test_a_dicom_file_is_shown_with_its_evidence(reader: Reader) -> None:
     chest = get_testdata_file("RG1_UNCR.dcm", download=False)
     assert isinstance(chest, str)
     reader.add(Path(chest))
-    reader.wait_for_picture()
+    reader.wait_for_image()
     expect(reader.verdict).to_contain_text("Pneumonia")
     reader.card.get_by_text("Details").click()
     expect(reader.card).to_contain_text(re.compile("DICOM, 1841 . 1955"))
@@ -232,7 +232,7 @@ def test_a_turned_picture_and_its_evidence_lie_upon_each_other(reader: Reader) -
     dark_and_bright[:, :160] = 230
     photo = encode(Image.fromarray(dark_and_bright), "JPEG", exif=exif.tobytes())
     reader.add(upload("turned.jpg", photo))
-    reader.wait_for_picture()
+    reader.wait_for_image()
     film = box(reader.page.locator(".film").first)
     assert film["width"] / film["height"] == pytest.approx(256 / 320, abs=0.01)
     pixels = shot(reader.page.locator(".film").first)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.process import service_process
 
 
@@ -19,6 +19,6 @@ def test_nothing_is_kept_on_disk(
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(home))
     with service_process(tiny_model, tmp_path) as service:
-        answer = service.post("/predict", files={"file": picture()})
+        answer = service.post("/predict", files={"file": image_bytes()})
         assert answer.status_code == 200
     assert list(home.rglob("*")) == []

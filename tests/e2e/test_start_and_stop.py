@@ -18,12 +18,12 @@ import onnx
 import pytest
 from PIL import Image
 
-from tests.pictures import encode, picture
+from tests.images import encode, image_bytes
 from tests.process import ROOT, ServiceProcess, service_process
 from tests.tiny_model import write_tiny_model
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
-BRIGHT = picture(grey=170)
+BRIGHT = image_bytes(grey=170)
 # one image after another, however long each takes
 PATIENT: dict[str, Any] = {"workers": 1, "max_wait_seconds": 600, "deadline_seconds": 600}
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from service.http.problems import CODES
 from tests.client import AppClient
-from tests.pictures import picture
+from tests.images import image_bytes
 
 PATHS = (
     "/",
@@ -35,7 +35,9 @@ KINDS = (
     'multipart/form-data; boundary="',
     "multipart/mixed; boundary=b",
 )
-FILES = tuple(picture(size=(64, 64), kind=kind) for kind in ("JPEG", "PNG", "TIFF", "BMP", "WEBP"))
+FILES = tuple(
+    image_bytes(size=(64, 64), kind=kind) for kind in ("JPEG", "PNG", "TIFF", "BMP", "WEBP")
+)
 
 header_text = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=20)
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from service.inference.model import ModelOutput
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 
-BRIGHT, DARK = picture(grey=170), picture(grey=70)
+BRIGHT, DARK = image_bytes(grey=170), image_bytes(grey=70)
 
 
 def test_results_are_in_order_and_one_bad_file_spoils_no_other(client: AppClient) -> None:
-    files = [BRIGHT, b"no image", DARK, b"", picture(grey=255), BRIGHT]
+    files = [BRIGHT, b"no image", DARK, b"", image_bytes(grey=255), BRIGHT]
     response = client.post("/predict/batch", files=[("files", file) for file in files])
     assert response.status_code == 200
     body = response.json()
@@ -102,7 +102,7 @@ def test_operating_point_holds_for_all(client: AppClient) -> None:
     results = client.post(
         "/predict/batch",
         params={"operating_point": "screening"},
-        files=[("files", picture(grey=110))] * 2,
+        files=[("files", image_bytes(grey=110))] * 2,
     ).json()["results"]
     assert [item["prediction"]["decision"] for item in results] == ["pneumonia"] * 2
     names = {item["prediction"]["operating_point"]["name"] for item in results}

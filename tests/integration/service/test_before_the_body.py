@@ -20,7 +20,7 @@ from service.http.schemas import PredictingQuery
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.conftest import ServiceFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 
 WORK = ("/predict", "/predict/batch", "/explain", "/v2/models/tiny/infer")
 DIGEST = hashlib.sha256(b"key").hexdigest()
@@ -54,7 +54,7 @@ def test_an_overload_is_told_at_once_and_without_the_upload(
 
     async def upload() -> Any:
         read.append("a piece")
-        yield picture()
+        yield image_bytes()
 
     with work_for_a_minute(client), caplog.at_level(logging.INFO, "service.access"):
         headers = {"content-type": "image/jpeg", "content-length": "1000"}
@@ -74,7 +74,7 @@ def test_an_overload_is_told_at_once_and_without_the_upload(
     line = caplog.records[0].__dict__["fields"]
     assert (line["route"].split("{")[0], line["status"]) == (path.split("tiny")[0], 429)
     assert line["code"] == "overloaded"
-    assert client.post("/predict", content=picture()).status_code == 200
+    assert client.post("/predict", content=image_bytes()).status_code == 200
 
 
 def test_the_load_is_learnt_from_images_that_are_refused(start_service: ServiceFactory) -> None:
@@ -85,7 +85,7 @@ def test_the_load_is_learnt_from_images_that_are_refused(start_service: ServiceF
         assert client.get("/health").status_code == 200
         before = admission.expected_wait()
     for _ in range(60):
-        assert client.post("/predict", content=picture(0)).status_code == 422
+        assert client.post("/predict", content=image_bytes(0)).status_code == 422
     with work_for_a_minute(client):
         assert client.get("/health").status_code == 200
         assert 0 < admission.expected_wait() < 0.5 * before
@@ -107,7 +107,7 @@ def test_no_key_is_told_without_the_upload(start_service: ServiceFactory, path: 
 
     async def upload() -> Any:
         read.append("a piece")
-        yield picture()
+        yield image_bytes()
 
     headers = {"content-type": "image/jpeg", "content-length": "1000"}
     assert client.post(path, content=upload(), headers=headers).status_code == 401
@@ -126,7 +126,7 @@ def test_no_key_is_told_without_the_upload(start_service: ServiceFactory, path: 
 )
 def test_either_key_is_enough(start_service: ServiceFactory, headers: dict[str, str]) -> None:
     client = start_service(api_key_sha256=DIGEST)
-    assert client.post("/predict", content=picture(), headers=headers).status_code == 200
+    assert client.post("/predict", content=image_bytes(), headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("path", WORK)
@@ -140,12 +140,12 @@ def test_dependencies_of_an_endpoint_are_run(tiny_model: Path, path: str) -> Non
     app.dependency_overrides[admit_now] = deny
     with running(app) as client:
         client.wait_until_ready()
-        assert client.post(path, content=picture()).status_code == 404
+        assert client.post(path, content=image_bytes()).status_code == 404
 
 
 @pytest.mark.parametrize("path", WORK)
 def test_a_misspelt_parameter_is_refused_by_name(client: AppClient, path: str) -> None:
-    response = client.post(f"{path}?operating_pont=screening", content=picture())
+    response = client.post(f"{path}?operating_pont=screening", content=image_bytes())
     assert response.status_code == 422
     assert "operating_pont" in response.text
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 
 INFER = "/v2/models/tiny/infer"
-IMAGE = picture()
+IMAGE = image_bytes()
 
 
 def tensor(client: AppClient, **more: Any) -> dict[str, Any]:

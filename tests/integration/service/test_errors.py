@@ -15,7 +15,7 @@ from PIL import Image
 from service.http.problems import CODES
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
-from tests.pictures import encode, picture
+from tests.images import encode, image_bytes
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -31,8 +31,8 @@ def png_header(width: int, height: int) -> bytes:
 
 
 NOISE = np.random.default_rng(1).integers(0, 256, (200, 200), np.uint8)
-JPEG = picture()
-PNG = picture(kind="PNG")
+JPEG = image_bytes()
+PNG = image_bytes(kind="PNG")
 
 BAD_FILES = {
     "empty": (b"", 400, "undecodable_image"),
@@ -41,17 +41,17 @@ BAD_FILES = {
     "truncated PNG": (PNG[: len(PNG) // 2], 400, "undecodable_image"),
     "PNG signature alone": (PNG[:8], 400, "undecodable_image"),
     "corrupt PNG": (PNG[:60] + b"corrupt" + PNG[67:], 400, "undecodable_image"),
-    "truncated WebP": (picture(kind="WEBP")[:-20], 400, "undecodable_image"),
-    "truncated TIFF": (picture(kind="TIFF")[:200], 400, "undecodable_image"),
-    "truncated BMP": (picture(kind="BMP")[:200], 400, "undecodable_image"),
+    "truncated WebP": (image_bytes(kind="WEBP")[:-20], 400, "undecodable_image"),
+    "truncated TIFF": (image_bytes(kind="TIFF")[:200], 400, "undecodable_image"),
+    "truncated BMP": (image_bytes(kind="BMP")[:200], 400, "undecodable_image"),
     "PNG bomb": (png_header(60_000, 60_000), 413, "too_large"),
     "PNG that says more than it has": (png_header(2000, 2000), 400, "undecodable_image"),
     "text": (b"Lungs are clear.", 415, "unsupported_type"),
     "PDF": (b"%PDF-1.7\n%\xe2\xe3", 415, "unsupported_type"),
     "GIF": (encode(Image.fromarray(NOISE), "GIF"), 415, "unsupported_type"),
     "zeros": (bytes(5000), 415, "unsupported_type"),
-    "icon": (picture(size=(16, 16), kind="PNG"), 422, "not_a_chest_xray"),
-    "white": (picture(grey=255), 422, "not_a_chest_xray"),
+    "icon": (image_bytes(size=(16, 16), kind="PNG"), 422, "not_a_chest_xray"),
+    "white": (image_bytes(grey=255), 422, "not_a_chest_xray"),
 }
 
 

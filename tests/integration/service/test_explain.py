@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
-from tests.pictures import encode
+from tests.images import encode
 from tests.tiny_model import write_tiny_model
 
 

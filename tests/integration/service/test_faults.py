@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import ServiceFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.waiting import wait_until
 
-IMAGE = picture()
+IMAGE = image_bytes()
 
 
 def test_a_session_that_is_too_slow_is_a_504_and_keeps_its_place_until_it_ends(

@@ -12,15 +12,15 @@ from PIL.PngImagePlugin import PngInfo
 
 from tests.client import AppClient
 from tests.dicom import file_bytes, radiograph, shadows
-from tests.pictures import encode, picture
+from tests.images import encode, image_bytes
 
-JPEG = picture()
+JPEG = image_bytes()
 HTML = "<script>alert(1)</script>"
 
 
 def announced(kind: str, width: int, height: int) -> bytes:
     """A small picture whose header claims another size."""
-    data = bytearray(picture(size=(64, 64), kind=kind))
+    data = bytearray(image_bytes(size=(64, 64), kind=kind))
     if kind == "BMP":
         struct.pack_into("<ii", data, 18, width, height)
     elif kind == "GIF":

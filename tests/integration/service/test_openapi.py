@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from service.http.problems import CODES, TABLE, Problem
 from service.http.schemas import BatchAnswer, ModelDescription, PredictionAnswer
 from tests.client import AppClient
-from tests.pictures import picture
+from tests.images import image_bytes
 
 POSTS = ("/predict", "/predict/batch", "/explain")
 
@@ -49,8 +49,8 @@ def test_every_problem_is_documented_with_an_example(document: dict[str, Any]) -
 
 def test_answers_are_as_documented(client: AppClient, document: dict[str, Any]) -> None:
     answers: list[tuple[type[BaseModel], Any]] = [
-        (PredictionAnswer, client.post("/predict", files={"file": picture()}).json()),
-        (BatchAnswer, client.post("/predict/batch", files={"files": picture()}).json()),
+        (PredictionAnswer, client.post("/predict", files={"file": image_bytes()}).json()),
+        (BatchAnswer, client.post("/predict/batch", files={"files": image_bytes()}).json()),
         (ModelDescription, client.get("/model").json()),
         (Problem, client.post("/predict", files={"file": b"x"}).json()),
     ]

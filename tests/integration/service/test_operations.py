@@ -14,10 +14,10 @@ from service.http.problems import CODES
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.conftest import ServiceFactory
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.tiny_model import write_tiny_model
 
-BRIGHT, DARK, WHITE = picture(grey=170), picture(grey=70), picture(grey=255)
+BRIGHT, DARK, WHITE = image_bytes(grey=170), image_bytes(grey=70), image_bytes(grey=255)
 
 
 def samples(client: AppClient) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -7,11 +7,11 @@ from tests.client import AppClient
 from tests.conftest import ServiceFactory
 from tests.dicom import file_bytes, radiograph, shadows
 from tests.image_files import chest_like, jpeg, png
-from tests.pictures import picture
+from tests.images import image_bytes
 
 
 def test_answers_every_field(client: AppClient) -> None:
-    response = client.post("/predict", files={"file": picture(grey=170)})
+    response = client.post("/predict", files={"file": image_bytes(grey=170)})
     assert response.status_code == 200
     answer = response.json()
     assert set(answer) == {
@@ -52,7 +52,7 @@ def test_answers_every_field(client: AppClient) -> None:
     "kind", ["image/jpeg", "image/anything", "application/octet-stream", "application/dicom", None]
 )
 def test_raw_body_is_answered_like_the_form(client: AppClient, kind: str | None) -> None:
-    data = picture()
+    data = image_bytes()
     headers = {"content-type": kind} if kind else {}
     raw = client.post("/predict", content=data, headers=headers)
     form = client.post("/predict", files={"file": data})
@@ -61,13 +61,13 @@ def test_raw_body_is_answered_like_the_form(client: AppClient, kind: str | None)
 
 
 def test_dark_image_is_normal_and_has_no_subtype(client: AppClient) -> None:
-    answer = client.post("/predict", files={"file": picture(grey=70)}).json()
+    answer = client.post("/predict", files={"file": image_bytes(grey=70)}).json()
     assert answer["decision"] == "normal"
     assert answer["subtype"] is None
 
 
 def test_operating_points_decide_differently(client: AppClient) -> None:
-    files = {"file": picture(grey=110)}
+    files = {"file": image_bytes(grey=110)}
     decisions = {
         name: client.post("/predict", params={"operating_point": name}, files=files).json()[
             "decision"
@@ -79,7 +79,7 @@ def test_operating_points_decide_differently(client: AppClient) -> None:
 
 def test_unknown_operating_point_names_those_there_are(client: AppClient) -> None:
     response = client.post(
-        "/predict", params={"operating_point": "best"}, files={"file": picture()}
+        "/predict", params={"operating_point": "best"}, files={"file": image_bytes()}
     )
     assert response.status_code == 422
     assert response.json()["code"] == "invalid_request"
@@ -87,12 +87,12 @@ def test_unknown_operating_point_names_those_there_are(client: AppClient) -> Non
 
 
 def test_small_image_is_answered_with_a_warning(client: AppClient) -> None:
-    answer = client.post("/predict", files={"file": picture(size=(40, 50))}).json()
+    answer = client.post("/predict", files={"file": image_bytes(size=(40, 50))}).json()
     assert [warning["code"] for warning in answer["warnings"]] == ["upscaled"]
 
 
 def test_refused_image_says_how_far_off_it_is(client: AppClient) -> None:
-    response = client.post("/predict", files={"file": picture(grey=255)})
+    response = client.post("/predict", files={"file": image_bytes(grey=255)})
     problem = response.json()
     assert (response.status_code, problem["code"]) == (422, "not_a_chest_xray")
     assert problem["distance"] > problem["limit"] == 0.45
@@ -100,7 +100,7 @@ def test_refused_image_says_how_far_off_it_is(client: AppClient) -> None:
 
 def test_refusal_can_be_turned_into_a_flag(start_service: ServiceFactory) -> None:
     client = start_service(input_check="flag")
-    answer = client.post("/predict", files={"file": picture(grey=255)}).json()
+    answer = client.post("/predict", files={"file": image_bytes(grey=255)}).json()
     assert answer["input_check"]["accepted"] is False
     assert "not_a_chest_xray" in [warning["code"] for warning in answer["warnings"]]
 

@@ -10,7 +10,7 @@ import pytest
 
 from service import __version__, cli
 from service.cli import COMMANDS, Command, main
-from tests.pictures import picture
+from tests.images import image_bytes
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -38,8 +38,8 @@ def test_help_names_every_command_and_imports_none(capsys: pytest.CaptureFixture
 def test_predict_answers_as_http_does(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "bright.jpg").write_bytes(picture(grey=170))
-    (tmp_path / "dark.png").write_bytes(picture(grey=70, kind="PNG"))
+    (tmp_path / "bright.jpg").write_bytes(image_bytes(grey=170))
+    (tmp_path / "dark.png").write_bytes(image_bytes(grey=70, kind="PNG"))
     files = [str(tmp_path / "bright.jpg"), str(tmp_path / "dark.png")]
     assert main(["predict", "--model", str(tiny_model), *files]) == 0
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
@@ -54,7 +54,7 @@ def test_predict_goes_on_after_a_bad_file(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "note.txt").write_text("no image")
-    (tmp_path / "good.jpg").write_bytes(picture(grey=110))
+    (tmp_path / "good.jpg").write_bytes(image_bytes(grey=110))
     files = [str(tmp_path / name) for name in ("note.txt", "missing.jpg", ".", "good.jpg")]
     point = ["--operating-point", "screening"]
     assert main(["predict", "--model", str(tiny_model), *point, *files]) == 1
@@ -73,7 +73,7 @@ def test_predict_reads_no_more_than_is_allowed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PNEUMONIA_MAX_BYTES", "1024")
-    (tmp_path / "large.jpg").write_bytes(picture())
+    (tmp_path / "large.jpg").write_bytes(image_bytes())
     assert main(["predict", "--model", str(tiny_model), str(tmp_path / "large.jpg")]) == 1
     assert json.loads(capsys.readouterr().out)["code"] == "too_large"
 

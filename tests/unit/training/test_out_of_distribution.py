@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import picture
 from tests.tiny_model import write_tiny_model
 from training.data import DataError
 from training.out_of_distribution import OUT_OF_DISTRIBUTION_FILE, score_out_of_distribution
@@ -17,8 +16,8 @@ def test_refused_images_are_counted_and_other_files_are_skipped(
     images = tmp_path / "images"
     images.mkdir()
     for number, grey in enumerate((128, 250, 255)):
-        (images / f"{number}.png").write_bytes(picture(grey, kind="PNG"))
-    (images / "small.png").write_bytes(picture(size=(20, 20), kind="PNG"))
+        (images / f"{number}.png").write_bytes(image_bytes(grey, kind="PNG"))
+    (images / "small.png").write_bytes(image_bytes(size=(20, 20), kind="PNG"))
     (images / "notes.txt").write_text("no image")
     rate, skipped = score_out_of_distribution(tiny_model, images, tmp_path / "out")
     assert rate.value == 0.75

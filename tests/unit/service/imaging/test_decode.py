@@ -12,7 +12,7 @@ from service.errors import Overloaded, UndecodableImage
 from service.imaging.decode import decode, recognise
 from service.imaging.radiograph import Limits
 from tests.dicom import NATIVE, file_bytes, radiograph, shadows
-from tests.pictures import picture
+from tests.images import image_bytes
 
 NO_DICOM = ("FileInfo.txt", "README", ".md", ".icc", ".dump", ".gz", "README.txt", "no_meta.dcm")
 
@@ -29,7 +29,7 @@ def test_a_picture_there_is_no_memory_for_is_not_called_corrupt(
 ) -> None:
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", Mock(side_effect=OSError(says)))
     with pytest.raises(error):
-        decode(picture(), Limits())
+        decode(image_bytes(), Limits())
 
 
 @pytest.mark.parametrize("syntax", NATIVE)
@@ -52,7 +52,7 @@ def test_other_real_files_are_not_taken_for_dicom(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
 def test_pictures_are_not_taken_for_dicom(kind: str) -> None:
-    assert recognise(picture(kind=kind)) == kind
+    assert recognise(image_bytes(kind=kind)) == kind
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 8, 131])

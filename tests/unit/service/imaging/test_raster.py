@@ -17,7 +17,7 @@ from service.errors import UndecodableImage, UnsupportedType
 from service.imaging.decode import decode
 from service.imaging.radiograph import Limits, Radiograph
 from tests.image_files import chest_like, jpeg, jpeg_segment, png, png_chunk, tiff
-from tests.pictures import encode
+from tests.images import encode
 
 # Pillow warns of metadata that it cannot read; the service's log leaves that out
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")

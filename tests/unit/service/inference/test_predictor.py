@@ -15,7 +15,7 @@ from service.imaging.radiograph import Limits
 from service.inference.contract import Contract
 from service.inference.model import ModelOutput, OnnxModel
 from service.inference.predictor import Predictor
-from tests.pictures import picture
+from tests.images import image_bytes
 from tests.tiny_model import LABELS, write_tiny_model
 
 
@@ -68,14 +68,14 @@ def predictor(contract: Contract) -> Callable[..., Predictor]:
 def test_probability_is_the_sum_over_the_labels_that_mean_pneumonia(
     predictor: Callable[..., Predictor],
 ) -> None:
-    answer = predictor((0.2, 0.3, 0.5)).predict(picture())
+    answer = predictor((0.2, 0.3, 0.5)).predict(image_bytes())
     assert answer.probability == pytest.approx(0.8)
     assert answer.probabilities == pytest.approx(dict(zip(LABELS, (0.2, 0.3, 0.5), strict=True)))
     assert answer.subtype == "viral"
 
 
 def test_rounding_makes_no_probability_above_1(predictor: Callable[..., Predictor]) -> None:
-    assert predictor((0.0, 0.7, 0.3000001)).predict(picture()).probability <= 1
+    assert predictor((0.0, 0.7, 0.3000001)).predict(image_bytes()).probability <= 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_decisions(
 ) -> None:
     rest = 1 - normal
     made = predictor((normal, rest * 0.75, rest * 0.25))
-    answer = made.predict(picture(), made.model.contract.operating_point(point))
+    answer = made.predict(image_bytes(), made.model.contract.operating_point(point))
     assert answer.decision == decision
     assert answer.operating_point.name == point
     assert answer.subtype == ("bacterial" if subtype else None)
@@ -105,40 +105,40 @@ def test_decisions(
 def test_one_label_that_means_pneumonia_has_no_subtype(tmp_path: Path) -> None:
     model = tmp_path / "two.onnx"
     write_tiny_model(model, labels=("normal", "pneumonia"))
-    answer = Predictor(OnnxModel(model)).predict(picture(grey=200))
+    answer = Predictor(OnnxModel(model)).predict(image_bytes(grey=200))
     assert (answer.decision, answer.subtype) == ("pneumonia", None)
 
 
 def test_input_check(predictor: Callable[..., Predictor]) -> None:
-    assert predictor(distance=0.45).predict(picture()).input_check.accepted is True
+    assert predictor(distance=0.45).predict(image_bytes()).input_check.accepted is True
     with pytest.raises(NotAChestXray) as refused:
-        predictor(distance=0.46).predict(picture())
+        predictor(distance=0.46).predict(image_bytes())
     assert refused.value.distance == pytest.approx(0.46)
     assert refused.value.limit == 0.45
     with pytest.raises(NotAChestXray):
-        predictor(distance=float("nan")).predict(picture())
-    flagged = predictor(distance=0.46, refuse=False).predict(picture())
+        predictor(distance=float("nan")).predict(image_bytes())
+    flagged = predictor(distance=0.46, refuse=False).predict(image_bytes())
     assert flagged.input_check.accepted is False
     assert [warning.code for warning in flagged.warnings] == ["not_a_chest_xray"]
     assert refused.value.suspected_cause is None
-    unchecked = predictor(distance=None).predict(picture()).input_check
+    unchecked = predictor(distance=None).predict(image_bytes()).input_check
     assert (unchecked.accepted, unchecked.distance, unchecked.limit) == (None, None, None)
 
 
 def test_explain_has_the_same_check_and_errors(predictor: Callable[..., Predictor]) -> None:
     evidence = np.zeros((3, 4, 4), np.float32)
     with pytest.raises(NotAChestXray):
-        predictor(distance=9.0, evidence=evidence).explain(picture())
+        predictor(distance=9.0, evidence=evidence).explain(image_bytes())
     with pytest.raises(NoEvidence):
-        predictor().explain(picture())
+        predictor().explain(image_bytes())
 
 
 def test_limits_hold(tiny_model: Path) -> None:
     limited = Predictor(OnnxModel(tiny_model), Limits(max_pixels=10_000))
-    assert limited.predict(picture(size=(100, 100)))
+    assert limited.predict(image_bytes(size=(100, 100)))
     for call in (limited.predict, limited.explain):
         with pytest.raises(TooLarge):
-            call(picture(size=(101, 100)))
+            call(image_bytes(size=(101, 100)))
 
 
 def drawn(png: bytes) -> NDArray[np.uint8]:
@@ -152,7 +152,7 @@ def test_evidence_for_pneumonia_is_relative_to_the_other_labels(
     evidence[1, 0, 0] = 2  # bacterial at the top left ...
     evidence[0, 0, 1] = 3  # ... normal at the top right ...
     evidence[:, 1, 0] = 5  # ... and all the same at the bottom left speak for nothing
-    layer = drawn(predictor(evidence=evidence).explain(picture(), alpha=1, layer="evidence"))
+    layer = drawn(predictor(evidence=evidence).explain(image_bytes(), alpha=1, layer="evidence"))
     height, width, _ = layer.shape
     assert layer[0, 0, 3] == 255
     assert layer[0, width - 1, 3] == 0
@@ -163,7 +163,7 @@ def test_evidence_for_pneumonia_is_relative_to_the_other_labels(
 def test_evidence_against_pneumonia_is_not_coloured(predictor: Callable[..., Predictor]) -> None:
     evidence = np.zeros((3, 4, 4), np.float32)
     evidence[0] = 1
-    result = drawn(predictor(evidence=evidence).explain(picture(kind="PNG"), alpha=1))
+    result = drawn(predictor(evidence=evidence).explain(image_bytes(kind="PNG"), alpha=1))
     assert np.array_equal(result[..., 0], result[..., 1])
     assert np.array_equal(result[..., 0], result[..., 2])
 

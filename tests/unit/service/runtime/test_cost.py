@@ -5,23 +5,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.runtime.cost import expected_units
-from tests.pictures import picture
+from tests.images import image_bytes
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
 def test_more_image_is_more_work(kind: str) -> None:
-    small, large = picture(size=(400, 300), kind=kind), picture(size=(4000, 3000), kind=kind)
+    small, large = (
+        image_bytes(size=(400, 300), kind=kind),
+        image_bytes(size=(4000, 3000), kind=kind),
+    )
     assert expected_units(small) < expected_units(large)
 
 
 def test_an_average_x_ray_is_one_unit() -> None:
-    jpeg = picture(size=(1400, 1100), quality=95)
+    jpeg = image_bytes(size=(1400, 1100), quality=95)
     jpeg += bytes(270_000 - len(jpeg))
     assert expected_units(jpeg) == pytest.approx(1)
 
 
 def test_pixels_that_are_packed_well_are_still_pixels() -> None:
-    png = picture(size=(8000, 6000), kind="PNG")
+    png = image_bytes(size=(8000, 6000), kind="PNG")
     assert len(png) < 300_000
     assert expected_units(png) > 20
 

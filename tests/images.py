@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 
-def picture(
+def image_bytes(
     grey: int = 160, size: tuple[int, int] = (320, 256), kind: str = "JPEG", **options: Any
 ) -> bytes:
     """An encoded image of one grey with a slight ramp, and edges of black and white.
