@@ -133,4 +133,5 @@ def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_commands_follow_the_convention(command: Command) -> None:
     module = importlib.import_module(command.module)
     assert callable(getattr(module, command.name))
-    assert callable(getattr(module, f"{command.name}_arguments"))
+    added = getattr(module, "register", None) or getattr(module, f"{command.name}_arguments")
+    assert callable(added)
