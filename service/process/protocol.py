@@ -22,6 +22,7 @@ HEAD_SECONDS = 20.0
 MAX_HEAD_BYTES = 64 * 1024
 # httptools takes what follows such a head for the other protocol, and so drops the body. Java's
 # HTTP client and `curl --http2` offer h2c with every first request; a server may ignore the offer.
+# Clients send a head in one piece: one whose Upgrade line is split over two reads is not seen.
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*", re.IGNORECASE)
 
 
