@@ -163,11 +163,15 @@ $(BIN)/python:
 		|| { echo "$(PYTHON) is not Python 3.11 or newer: name one with make PYTHON=..." >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# The command: a checkout is used where it stands, nothing is built or copied. With one arena for all
-# threads glibc does not keep the freed memory of each thread apart (docs/performance.md).
+# The command: a checkout is used where it stands, nothing is built or copied. glibc reads MALLOC_* when
+# a process starts: one arena, so that the freed memory of each thread is not kept apart; training keeps
+# all that it frees, since TensorFlow allocates the result of every operation anew.
+KEEP_FREED := MALLOC_MMAP_MAX_=0 MALLOC_TOP_PAD_=268435456 MALLOC_TRIM_THRESHOLD_=2147483647
 $(BIN)/pneumonia: $(BIN)/python
-	@printf '#!/bin/sh\nMALLOC_ARENA_MAX=1 PYTHONPATH="%s" exec "%s/$(BIN)/python" -P -m service "$$@"\n' \
-		"$(CURDIR)" "$(CURDIR)" > $@
+	@printf '%s\n' '#!/bin/sh' 'export MALLOC_ARENA_MAX=1' \
+		'[ "$$1" != train ] || export $(KEEP_FREED)' > $@
+	@printf 'PYTHONPATH="%s" exec "%s/$(BIN)/python" -P -m service "$$@"\n' \
+		"$(CURDIR)" "$(CURDIR)" >> $@
 	@chmod +x $@
 
 # each stamp says that its requirements are installed, so that a second run starts at once

@@ -19,11 +19,12 @@ def image_bytes(
         options: for Pillow's ``save``.
     """
     width, height = size
-    # as much as makes the image use all of the grey range, and leaves its mean what it is
-    edge = max(1, width // 20) if 32 <= grey <= 223 else 0
-    middle = (grey * width - 255 * edge) / (width - 2 * edge)
-    ramp = np.linspace(middle - 16, middle + 16, width).round().clip(0, 255).astype(np.uint8)
-    ramp[:edge], ramp[width - edge :] = 0, 255
+    ramp = np.linspace(grey - 16, grey + 16, width).round().clip(0, 255).astype(np.uint8)
+    if 32 <= grey <= 223:  # edges so wide that all of the grey range is used and the mean stays
+        edge = max(1, width // 20)
+        black = max(1, round(edge * min(1, (255 - grey) / grey)))
+        white = max(1, round(edge * min(1, grey / (255 - grey))))
+        ramp[:black], ramp[-white:] = 0, 255
     return encode(Image.fromarray(np.broadcast_to(ramp, (height, width))), kind, **options)
 
 

@@ -22,6 +22,8 @@ HEAD_SECONDS = 20.0
 MAX_HEAD_BYTES = 64 * 1024
 # httptools takes what follows such a head for the other protocol, and so drops the body. Java's
 # HTTP client and `curl --http2` offer h2c with every first request; a server may ignore the offer.
+# Clients send a head in one piece: one whose Upgrade line is split over two reads is not seen.
+_HEAD_END = b"\r\n\r\n"
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*", re.IGNORECASE)
 
 
@@ -34,6 +36,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
+    _head_tail = b""  # of what came before: the end of a head may be cut in two
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -49,8 +52,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse; a head that is too large is refused."""
         if self._in_head:
-            end = data.find(b"\r\n\r\n")
-            offer = _UPGRADE.search(data, 0, end if end >= 0 else len(data))
+            end = (self._head_tail + data).find(_HEAD_END)
+            end = len(data) if end < 0 else max(0, end - len(self._head_tail))
+            self._head_tail = (self._head_tail + data)[1 - len(_HEAD_END) :]
+            offer = _UPGRADE.search(data, 0, end)
             if offer:
                 data = data[: offer.start()] + data[offer.end() :]
         self._head_bytes += len(data)
@@ -62,6 +67,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head is complete."""
         self._in_head = False
         self._head_bytes = 0
+        self._head_tail = b""
         self._stop_deadline()
         super().on_headers_complete()
 

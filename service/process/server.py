@@ -1,4 +1,4 @@
-"""The process around the application: its socket, its signals, its end."""
+"""The running server: its socket, signals and shutdown."""
 
 import asyncio
 import ipaddress
@@ -54,16 +54,7 @@ def serve(settings: Settings, predictor: "Future[Predictor]") -> bool:
     )
     host, port = listener.getsockname()[:2]
     _logger.info("listening", extra={"fields": {"host": host, "port": port}})
-    if not settings.api_key_sha256 and not ipaddress.ip_address(host).is_loopback:
-        _logger.warning(
-            "anybody who reaches this address may use the service: set PNEUMONIA_API_KEY_SHA256"
-        )
-    ignored = ignored_variables()
-    if ignored:
-        _logger.warning(
-            "unknown PNEUMONIA_ variables and Kubernetes service links are ignored",
-            extra={"fields": {"variables": ignored}},
-        )
+    _warn(settings, host)
     with listener:
         _Server(config, runtime).run([listener])
     if runtime.failure:
@@ -91,8 +82,22 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
+def _warn(settings: Settings, host: str) -> None:
+    """Log what is set otherwise than it was probably meant."""
+    if not settings.api_key_sha256 and not ipaddress.ip_address(host).is_loopback:
+        _logger.warning(
+            "anybody who reaches this address may use the service: set PNEUMONIA_API_KEY_SHA256"
+        )
+    ignored = ignored_variables()
+    if ignored:
+        _logger.warning(
+            "unknown PNEUMONIA_ variables and Kubernetes service links are ignored",
+            extra={"fields": {"variables": ignored}},
+        )
+
+
 class _Server(uvicorn.Server):
-    """Uvicorn's server, but a signal first lowers readiness, and a signal is no failure."""
+    """Uvicorn's server, but a signal first lowers readiness and does not fail the process."""
 
     def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
         super().__init__(config)
@@ -105,7 +110,7 @@ class _Server(uvicorn.Server):
         self._runtime.drain()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the port, let requests finish, and let those that cannot hear it."""
+        """Close the port and let requests finish; those that cannot get the time to be told."""
         await super().shutdown(sockets)
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_LAST_WORDS_SECONDS)

@@ -273,13 +273,6 @@ def test_malformed_http_is_answered_as_every_error(service: ServiceProcess, data
     assert 'pneumonia_refused_total{code="bad_request"} 0.0' not in service.get("/metrics").text
 
 
-def test_an_offer_of_http_2_is_answered_over_http_1(service: ServiceProcess) -> None:
-    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
-    with connection(service) as client:
-        client.send(head(*offer, length=len(BRIGHT)) + BRIGHT)
-        assert client.answer().status == 200
-
-
 def test_methods_and_paths_from_elsewhere(service: ServiceProcess) -> None:
     for line in (b"GET /%00 HTTP/1.1", b"GET /a%2f..%2f..%2fetc/passwd HTTP/1.1"):
         with connection(service) as client:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, get_args
 
 from training.commands.data import print_skipped
 from training.configuration import Architecture, Augmentation, Phase, Recipe, Selection
-from training.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
@@ -136,7 +135,6 @@ def register(subparsers: "Subparsers") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    keep_freed_memory()  # before TensorFlow starts its threads
     from PIL import Image
 
     from training.augment import preview

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.images import image_bytes
 from tests.tiny_model import write_tiny_model
 from training.data import DataError
 from training.out_of_distribution import OUT_OF_DISTRIBUTION_FILE, score_out_of_distribution

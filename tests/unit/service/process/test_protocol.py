@@ -124,6 +124,20 @@ def test_an_offer_to_upgrade_costs_no_body(segments: int) -> None:
     serve(client, counting)
 
 
+def test_a_body_is_not_taken_for_a_head_wherever_segments_end() -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n"
+    body = b"pixel\r\nUpgrade: 12345"
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for cut in range(1, 5):
+            writer.write(head[:-cut])
+            await asyncio.sleep(0.1)
+            writer.write(head[-cut:] + body)
+            assert (await reader.readuntil(b"21 bytes")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client, counting)
+
+
 REFUSED = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
 
 
