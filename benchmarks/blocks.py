@@ -139,26 +139,24 @@ def soak(report: Report) -> str:
 
 def overload(report: Report) -> str:
     """What five times the requests that can be answered do to those that are admitted, a table."""
-    recovery, met = report["recovery_seconds"], report["met"]
-    rows = [
-        (
-            *("admitted p99", "p99 of what was admitted"),
-            *(f"{report['admitted_p99_ms']:,} ms", "<= 1,000 ms"),
-        ),
-        (
-            *("goodput", "goodput, of capacity on the cores the client left"),
-            *(f"{report['goodput_of_capacity_per_core_left']:.0%}", ">= 90 %"),
-        ),
-        (
-            *("health and metrics p99", "p99 of health and metrics"),
-            *(f"{report['probe_p99_ms']:g} ms", "<= 50 ms"),
-        ),
-        (
-            *("recovery", "until one client is answered as before"),
-            *("never" if recovery is None else f"{recovery:g} s", "<= 2 s"),
-        ),
-    ]
-    lines = [[*cells, "met" if met[key] else "missed"] for key, *cells in rows]
+    recovery, share = report["recovery_seconds"], report["goodput_of_capacity_per_core_left"]
+    recovered = "never" if recovery is None else f"{recovery:g} s"
+    cores_left = "goodput, of capacity on the cores the client left"
+    rows = {
+        "admitted p99": [
+            "p99 of what was admitted",
+            f"{report['admitted_p99_ms']:,} ms",
+            "<= 1,000 ms",
+        ],
+        "goodput": [cores_left, f"{share:.0%}", ">= 90 %"],
+        "health and metrics p99": [
+            "p99 of health and metrics",
+            f"{report['probe_p99_ms']:g} ms",
+            "<= 50 ms",
+        ],
+        "recovery": ["until one client is answered as before", recovered, "<= 2 s"],
+    }
+    lines = [[*row, "met" if report["met"][key] else "missed"] for key, row in rows.items()]
     statuses = ", ".join(f"{count:,} with {status}" for status, count in report["statuses"].items())
     return (
         table(["what", "measured", "goal", ""], lines)

@@ -11,10 +11,10 @@ A fault is what leaks, is not answered, or is answered otherwise than it must be
 import http.client
 import random
 import statistics
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from benchmarks.open_loop import percentile
@@ -61,31 +61,18 @@ def measure(options: Options) -> dict[str, Any]:
     images = options.images[:: max(1, len(options.images) // _IMAGES)]
     quick, slow = quick_kinds(images), slow_kinds(images)
     mixes = [quick] * (_CLIENTS_A_CORE * usable_cores()) + [slow] * _SLOW_CLIENTS
-    exchanges: list[Exchange] = []
     samples: list[Sample] = []
     with options.service(body_seconds=body_seconds) as service:
         before, asked, begun = Usage.of(service.pid), answers(service), time.monotonic()
-        threads = [
-            threading.Thread(
-                target=_send,
-                args=(
-                    Client(service, body_seconds / 5),
-                    mix,
-                    number,
-                    begun,
-                    seconds,
-                    exchanges,
-                ),
-            )
-            for number, mix in enumerate(mixes)
-        ]
-        for thread in threads:
-            thread.start()
-        while (left := begun + seconds - time.monotonic()) > 0:
-            samples.append(_sample(service, begun))
-            time.sleep(min(left, max(0.2, seconds / 600)))
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(len(mixes)) as pool:
+            clients = [
+                pool.submit(_send, Client(service, body_seconds / 5), mix, number, begun, seconds)
+                for number, mix in enumerate(mixes)
+            ]
+            while (left := begun + seconds - time.monotonic()) > 0:
+                samples.append(_sample(service, begun))
+                time.sleep(min(left, max(0.2, seconds / 600)))
+            exchanges = [exchange for client in clients for exchange in client.result()]
         faults, after = _left_over(service, before, asked)
     kinds = {kind.name: kind for kind in (*quick, *slow)}
     faults += unexpected(exchanges, kinds)
@@ -125,15 +112,10 @@ def unexpected(exchanges: Sequence[Exchange], kinds: dict[str, Kind]) -> list[st
 
 
 def _send(
-    client: Client,
-    kinds: Sequence[Kind],
-    number: int,
-    begun: float,
-    seconds: float,
-    exchanges: list[Exchange],
-) -> None:
+    client: Client, kinds: Sequence[Kind], number: int, begun: float, seconds: float
+) -> list[Exchange]:
     """One client's requests, drawn by weight, until the time is over."""
-    rng = random.Random(number)
+    rng, exchanges = random.Random(number), []
     weights = [kind.weight for kind in kinds]
     while (at := time.monotonic() - begun) < seconds:
         (kind,) = rng.choices(kinds, weights)
@@ -143,6 +125,7 @@ def _send(
             outcome = f"no answer: {type(error).__name__}"
         exchanges.append(Exchange(at, kind.name, outcome, time.monotonic() - begun - at))
     client.close()
+    return exchanges
 
 
 def _sample(service: ServiceProcess, begun: float) -> Sample:
