@@ -2,7 +2,7 @@
 
     python -m benchmarks.dicom_reader
 
-Counted are processor time and peak memory of the reading process and its workers, beyond what they
+Counted are CPU time and peak memory of the reading process and its workers, beyond what they
 have when nothing is read. The report keeps the rows of the reader that was here before pydicom
 (``previous``), which can no longer be measured; decision 9 shows both.
 """

@@ -42,7 +42,7 @@ class OperatingPointAnswer(_Answer):
 
 
 class InputCheckAnswer(_Answer):
-    """Whether the image is one the model can judge; all null where the model has no check."""
+    """Whether the image is one the model can read; all null where the model has no check."""
 
     accepted: bool | None
     distance: float | None = Field(description="From the chest X-rays it was made for, >= 0.")
@@ -111,7 +111,7 @@ _EXAMPLE: JsonDict = {
 
 
 class PredictionAnswer(_Answer):
-    """One image, judged."""
+    """The answer for one image."""
 
     model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -138,7 +138,7 @@ class PredictionAnswer(_Answer):
 
 
 class BatchPrediction(_Answer):
-    """A file of a batch that was judged."""
+    """A file of a batch that was answered."""
 
     index: int = Field(description="Its place in the upload, from 0.")
     prediction: PredictionAnswer

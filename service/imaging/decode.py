@@ -77,7 +77,7 @@ def decode(
     Args:
         data: the whole file.
         limits: what may be decoded at all.
-        at_least: where given, the decoder may return a smaller picture as long as neither side
+        at_least: where given, the decoder may return a smaller image as long as neither side
             falls below this many pixels (JPEG scales while decoding, which is much faster). The
             radiograph's ``width`` and ``height`` stay those of the original.
         pool: the processes that read DICOM files; without it, each file gets one of its own, which

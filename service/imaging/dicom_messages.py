@@ -1,6 +1,6 @@
 """Messages between the service and a process that reads DICOM: a length, then bytes.
 
-``multiprocessing.Connection`` does the same, at six times the processor time for an image.
+``multiprocessing.Connection`` does the same, at six times the CPU time for an image.
 """
 
 import socket

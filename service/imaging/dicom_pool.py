@@ -37,13 +37,13 @@ _ERRORS: dict[str, type[PneumoniaError]] = {
     error.code: error for error in (NotAChestXray, TooLarge, UndecodableImage, UnsupportedType)
 }
 _NO_ROOM_FOR_A_PROCESS = (errno.ENOMEM, errno.EAGAIN)
-# A worker that is given no processor at all must end too; its processor time has limits of its own.
+# A worker that is given no processor at all must end too; its CPU time has limits of its own.
 _PATIENCE_SECONDS = 60.0
 _ATTEMPTS = 2
 _ENVIRONMENT = {
     # a thread pool for linear algebra would only take address space
     "OPENBLAS_NUM_THREADS": "1",
-    # Images of usual size reuse the memory of the one before, which halves the processor time.
+    # Images of usual size reuse the memory of the one before, which halves the CPU time.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
 }

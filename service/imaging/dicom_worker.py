@@ -25,7 +25,7 @@ from service.imaging.dicom import DicomFile
 from service.imaging.dicom_messages import receive, send
 from service.imaging.radiograph import Limits
 
-# Processor time, after which the kernel ends the process. A radiograph's header takes milliseconds;
+# CPU time, after which the kernel ends the process. A radiograph's header takes milliseconds;
 # the slowest codec decodes four megapixels in a second on a slow core.
 _HEADER_SECONDS = 3.0
 _SECONDS = 5.0

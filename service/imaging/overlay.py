@@ -1,4 +1,4 @@
-"""The evidence map over the picture, or alone."""
+"""The evidence map over the image, or alone."""
 
 from io import BytesIO
 
@@ -24,28 +24,28 @@ def overlay(image: Image.Image, evidence: NDArray[np.float32], alpha: float) -> 
     """Colour the places whose evidence speaks for pneumonia.
 
     Args:
-        image: the picture, mode L.
+        image: grey, mode L.
         evidence: float32 ``[h, w]`` in logits; positive speaks for, negative against. Scaled by its
-            own largest value, so colours compare places in one picture, not pictures.
-        alpha: opacity at the strongest place, 0..1; 0 gives the plain picture.
+            own largest value, so colours compare places in one image, not between images.
+        alpha: opacity at the strongest place, 0..1; 0 gives the plain image.
 
     Returns:
         PNG, RGB, of the same size.
     """
     strength = _strength(evidence, image.size)
-    picture = image.convert("RGB")
-    for top in range(0, image.height, _BAND):  # so that only one whole picture is held in colour
+    coloured = image.convert("RGB")
+    for top in range(0, image.height, _BAND):  # so that only one whole image is held in colour
         place = (0, top, image.width, min(top + _BAND, image.height))
         band = strength.crop(place)
-        picture.paste(_coloured(band, "RGB"), place, _opacity(band, alpha))
-    return _png(picture)
+        coloured.paste(_coloured(band, "RGB"), place, _opacity(band, alpha))
+    return _png(coloured)
 
 
 def evidence_layer(size: tuple[int, int], evidence: NDArray[np.float32], alpha: float) -> bytes:
-    """The colours of :func:`overlay` alone, to be laid over the picture elsewhere.
+    """The colours of :func:`overlay` alone, to be laid over the image elsewhere.
 
     Args:
-        size: width and height of the picture.
+        size: width and height of the image.
         evidence: as for :func:`overlay`.
         alpha: opacity at the strongest place, 0..1.
 

@@ -86,7 +86,7 @@ def decode_webp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph
 
 
 def check_size(width: int, height: int, limits: Limits) -> None:
-    """Refuse a picture by its announced size, before it is decoded.
+    """Refuse a image by its announced size, before it is decoded.
 
     Raises:
         TooLarge: more pixels than the limit.

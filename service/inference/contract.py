@@ -208,7 +208,7 @@ class Contract(_Frozen):
 
 
 def golden_pattern(number: int, height: int, width: int) -> NDArray[np.uint8]:
-    """A picture that is the same on every machine: integer arithmetic, no random generator.
+    """A image that is the same on every machine: integer arithmetic, no random generator.
 
     Args:
         number: which pattern; each mixes waves and steps of other lengths.

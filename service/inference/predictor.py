@@ -45,7 +45,7 @@ class Prediction:
         subtype: the likeliest pneumonia label where ``probability`` reaches the threshold and there
             are several, else None.
         operating_point: which rule decided.
-        input_check: whether the image is one the model can judge.
+        input_check: whether the image is one the model can read.
         radiograph: what was decoded; its image is the one the model saw, which lets the large
             one go.
         decode_seconds: decoding and resizing.

@@ -1,7 +1,7 @@
 """What was done to a chest X-ray that the input check refused, where it can be put right.
 
 Inverted grey values are the commonest mistake with DICOM files (MONOCHROME1 read as MONOCHROME2 or
-the other way round), pictures turned on their side the commonest with photographs of films.
+the other way round), images turned on their side the commonest with photographs of films.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What the page says about an image, and about what it cannot judge."""
+"""What the page says about an image, and about what it cannot read."""
 
 import re
 from pathlib import Path
