@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import psutil
@@ -56,14 +57,13 @@ def _sent(service: ServiceProcess, kinds: Sequence[Kind], count: int) -> dict[st
             found.append(memory_megabytes(service.pid))
 
     def send(number: int) -> Counter[str]:
-        rng, client = random.Random(number), Client(service)
-        outcomes: Counter[str] = Counter()
-        for kind in rng.choices(kinds, weights, k=count // CLIENTS):
-            outcome = client.send(kind, rng.choice(kind.payload.bodies))
-            if outcome not in kind.expected:
-                raise RuntimeError(f"{kind.name} was answered {outcome}")
-            outcomes["predictions" if outcome == "200" else "refused"] += 1
-        client.close()
+        rng, outcomes = random.Random(number), Counter[str]()
+        with closing(Client(service)) as client:
+            for kind in rng.choices(kinds, weights, k=count // CLIENTS):
+                outcome = client.send(kind, rng.choice(kind.payload.bodies))
+                if outcome not in kind.expected:
+                    raise RuntimeError(f"{kind.name} was answered {outcome}")
+                outcomes["predictions" if outcome == "200" else "refused"] += 1
         return outcomes
 
     with ThreadPoolExecutor(CLIENTS + 1) as pool:

@@ -50,16 +50,14 @@ def test_both_clients_count_every_answer(tiny_model: Path, tmp_path: Path) -> No
 
 def test_speed(tiny_model: Path, folder: Path, tmp_path: Path) -> None:
     needs.program("wrk")
-    words = ("--count", 1, "--seconds", 2, "--model", tiny_model)
+    words = ("--count", 1, "--seconds", 1, "--model", tiny_model)
     found = run(tmp_path, "speed", folder, *words)
     assert found["rounds"][0]["raw_rate"] > 0
     assert (tmp_path / "flames.svg").read_text().startswith("<?xml")
 
 
-def test_memory_without_dicom_files_and_with_them(
-    tiny_model: Path, folder: Path, tmp_path: Path
-) -> None:
-    found = run(tmp_path, "memory", folder, "--count", 100, "--model", tiny_model)
+def test_memory_without_dicom_files_and_with_them(tiny_model: Path, tmp_path: Path) -> None:
+    found = run(tmp_path, "memory", "--synthetic", "--count", 100, "--model", tiny_model)
     assert found["predictions"] + found["refused"] == 100
     assert found["refused"] > 0  # some of them are broken
     dicom = found["with_dicom"]

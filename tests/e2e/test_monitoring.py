@@ -20,7 +20,7 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "pneumonia.json").read_text())
 ALERTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())
-# what Grafana puts in before it asks; here data is scraped every two seconds
+# what Grafana puts in before it asks; here data is scraped every second
 VARIABLES = {"$__rate_interval": "2m", "$instance": ".*", "$stage": "total"}
 METRIC = re.compile(r"\b(?:pneumonia|process)_[a-z_]+\b")
 
@@ -44,7 +44,7 @@ def prometheus(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory
     program = needs.program("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": "2s", "evaluation_interval": "1s"}
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     [job] = config["scrape_configs"]
     job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
