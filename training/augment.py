@@ -15,6 +15,7 @@ from PIL import Image
 
 from service.imaging.radiograph import Pixels
 from training.data import Dataset, Targets
+from training.tone import mix_tones, partners
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Augmentation:
         sharpness: -1 blurs fully, 0 leaves, 1 sharpens as much.
         noise: largest standard deviation of white noise, grey values 0..1.
         texture: share of the images whose sharpness and noise change.
+        tone: share of the images that take on the grey histogram of another one of the batch, by
+            a share that is drawn.
     """
 
     area: tuple[float, float] = (0.15, 1.0)
@@ -44,6 +47,7 @@ class Augmentation:
     sharpness: tuple[float, float] = (-1.0, 1.0)
     noise: float = 0.02
     texture: float = 1.0
+    tone: float = 0.0
 
 
 def augment(images: tf.Tensor, size: int, ranges: Augmentation, seed: tf.Tensor) -> tf.Tensor:
@@ -59,7 +63,12 @@ def augment(images: tf.Tensor, size: int, ranges: Augmentation, seed: tf.Tensor)
         float32 ``[N, size, size, 1]``, 0..255.
     """
     draw = _Draw(tf.shape(images)[0], seed)
-    return _shade(_crop(tf.cast(images, tf.float32) / 255.0, size, ranges, draw), ranges, draw)
+    images = _crop(tf.cast(images, tf.float32) / 255.0, size, ranges, draw)
+    if ranges.tone:
+        references = tf.gather(images, partners(tf.shape(images)[0], draw.seed()))
+        mixed = tf.cast(draw.between(0.0, 1.0) < ranges.tone, tf.float32)
+        images = mix_tones(images, references, mixed * draw.between(0.0, 1.0))
+    return _shade(images, ranges, draw)
 
 
 def batches(
