@@ -82,9 +82,12 @@ def _false_alarms(images: Images, run: Scores, weights: Floats) -> dict[str, Flo
         "healthy_adults": weighted_shares(probability < run.threshold, weights),
         "healthy_adults_at_half": weighted_shares(probability < 0.5, weights),
     }
-    for name, values in (("refused", run.refused), ("uncertain", run.uncertain)):
-        if not np.isnan(values[rows]).any():
-            found[f"healthy_adults_{name}"] = weighted_shares(values[rows] > 0, weights)
+    if not np.isnan(run.refused[rows]).any():
+        uncertain = run.uncertain[rows] > 0
+        decided = (probability >= run.threshold) & ~uncertain
+        found["healthy_adults_refused"] = weighted_shares(run.refused[rows] > 0, weights)
+        found["healthy_adults_uncertain"] = weighted_shares(uncertain, weights)
+        found["healthy_adults_pneumonia"] = weighted_shares(decided, weights)
     return found
 
 
