@@ -15,6 +15,7 @@ from PIL import Image
 from service.imaging.radiograph import Pixels
 from training.configuration import Augmentation
 from training.data import Dataset, Targets
+from training.tone import mix_tones, partners
 
 
 def augment(images: tf.Tensor, size: int, ranges: Augmentation, seed: tf.Tensor) -> tf.Tensor:
@@ -30,7 +31,12 @@ def augment(images: tf.Tensor, size: int, ranges: Augmentation, seed: tf.Tensor)
         float32 ``[N, size, size, 1]``, 0..255.
     """
     draw = _Draw(tf.shape(images)[0], seed)
-    return _shade(_crop(tf.cast(images, tf.float32) / 255.0, size, ranges, draw), ranges, draw)
+    images = _crop(tf.cast(images, tf.float32) / 255.0, size, ranges, draw)
+    if ranges.tone:
+        references = tf.gather(images, partners(tf.shape(images)[0], draw.seed()))
+        mixed = tf.cast(draw.between(0.0, 1.0) < ranges.tone, tf.float32)
+        images = mix_tones(images, references, mixed * draw.between(0.0, 1.0))
+    return _shade(images, ranges, draw)
 
 
 def batches(

@@ -37,6 +37,8 @@ class Augmentation:
         sharpness: -1 blurs fully, 0 leaves, 1 sharpens as much.
         noise: largest standard deviation of white noise, grey values 0..1.
         texture: share of the images whose sharpness and noise change.
+        tone: share of the images that take on the grey-level histogram of another image of the
+            batch, by a share that is drawn.
     """
 
     area: tuple[float, float] = (0.15, 1.0)
@@ -49,6 +51,7 @@ class Augmentation:
     sharpness: tuple[float, float] = (-1.0, 1.0)
     noise: float = 0.02
     texture: float = 1.0
+    tone: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,14 @@ def register(subparsers: "Subparsers") -> None:
         f"(default: {ranges.texture:g})",
     )
     training.add_argument(
+        "--tone",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the images that take on the grey-level histogram of another one of the "
+        "batch, 0 to 1 (default: %(default)s)",
+    )
+    training.add_argument(
         "--label-smoothing",
         type=float,
         help=f"label smoothing (default: {recipe.label_smoothing}; 0 with --teachers)",
@@ -147,7 +155,9 @@ def _run(arguments: argparse.Namespace) -> int:
         architecture=arguments.arch,
         phases=tuple(arguments.phase or Recipe.phases),
         seed=arguments.seed,
-        augmentation=Augmentation(area=tuple(arguments.area), texture=arguments.texture),
+        augmentation=Augmentation(
+            area=tuple(arguments.area), texture=arguments.texture, tone=arguments.tone
+        ),
         label_smoothing=smoothing,
         average=arguments.average,
     )

@@ -1,0 +1,1 @@
+"""The yardstick of docs/yardstick.md: does a network read the lungs, or the device?"""

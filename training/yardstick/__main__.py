@@ -1,0 +1,73 @@
+"""Measure candidates on the yardstick, and compare each with the first.
+
+python -m training.yardstick IMAGES --candidate NAME RUN [RUN ...] --candidate ... --out FILE
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from training.yardstick.choice import WEIGHTS, compare, score
+from training.yardstick.figures import measure
+from training.yardstick.images import CHILDREN, read
+from training.yardstick.scores import score as answers
+from training.yardstick.statistics import Interval, calibration
+
+
+def main() -> int:
+    """Measure the candidates and write the report."""
+    parser = argparse.ArgumentParser(prog="python -m training.yardstick", description=__doc__)
+    parser.add_argument("--children", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--adults", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--adults-table", type=Path, required=True, metavar="CSV")
+    parser.add_argument("--screening", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--candidate",
+        nargs="+",
+        action="append",
+        required=True,
+        metavar=("NAME", "RUN"),
+        help="a name, and run folders, each with one .keras or .onnx file and validation.txt; the "
+        "first candidate is the one that the others are compared with",
+    )
+    parser.add_argument(
+        "--held-out",
+        choices=("blocked", "clean", "cluster"),
+        default="blocked",
+        help="which children the runs held out (default: blocked)",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the report")
+    arguments = parser.parse_args()
+    images = read(arguments.children, arguments.adults, arguments.adults_table, arguments.screening)
+    rows: list[dict[str, Any]] = []
+    first = None
+    for name, *runs in arguments.candidate:
+        said = [answers(Path(run), images) for run in runs]
+        figures = measure(images, said, arguments.held_out)
+        first = first or figures
+        children = [one.held_out & (images.part == CHILDREN) for one in said]
+        ranked = [one for one in WEIGHTS if one in figures]
+        row = {
+            "candidate": name,
+            "runs": [Path(run).name for run in runs],
+            "thresholds": [one.threshold for one in said],
+            "score": asdict(Interval.of(score(figures, ranked))),
+            "figures": {key: asdict(Interval.of(drawn)) for key, drawn in figures.items()},
+            "calibration": [
+                calibration(one.probability[held], images.ill[held])
+                for one, held in zip(said, children, strict=True)
+            ],
+            "against_first": {key: asdict(one) for key, one in compare(figures, first).items()},
+        }
+        rows.append(row)
+        print(name, *(f"{key} {figures[key][0]:.3f}" for key in ranked))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps({"candidates": rows}, indent=2) + "\n")
+    print(f"wrote {arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

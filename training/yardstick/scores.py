@@ -1,0 +1,99 @@
+"""What one network says of the yardstick's images it never learnt from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from service.inference.model import OnnxModel
+from service.inference.predictor import Predictor
+from training.data import LABELS, DataError
+from training.shortcuts import Booleans, Floats, Integers
+from training.train import predict_logits
+from training.yardstick.images import CHILDREN, SCREENING, Images
+
+HELD_OUT_FILE = "validation.txt"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The answers of one network, aligned with the yardstick's images.
+
+    Attributes:
+        probability: float64 ``[N]``, of pneumonia; NaN where the network learnt from the image.
+        viral: float64 ``[N]``, share of the viral label in it; NaN likewise.
+        refused: float64 ``[N]``, 1 where the input check refuses; NaN without an input check.
+        uncertain: float64 ``[N]``, 1 where the decision is ``uncertain``; NaN likewise.
+        threshold: ill at or above it.
+    """
+
+    probability: Floats
+    viral: Floats
+    refused: Floats
+    uncertain: Floats
+    threshold: float
+
+    @property
+    def held_out(self) -> Booleans:
+        """bool ``[N]``: images that the network did not learn from."""
+        return ~np.isnan(self.probability)
+
+
+def score(run: Path, images: Images) -> Scores:
+    """Let the network of a run answer what it held out, and the screening images.
+
+    Args:
+        run: a folder with ``validation.txt``, the names of the held-out images, and one ``.keras``
+            network or ``.onnx`` file.
+        images: of the yardstick.
+
+    Raises:
+        DataError: the folder holds no list or not exactly one network, or the list names an image
+            of others.
+        ModelFileError: the ONNX file cannot be used.
+    """
+    models = [*run.glob("*.keras"), *run.glob("*.onnx")]
+    if len(models) != 1 or not (run / HELD_OUT_FILE).is_file():
+        raise DataError(f"{run} must hold one .keras or .onnx file and {HELD_OUT_FILE}.")
+    held_out = images.rows((run / HELD_OUT_FILE).read_text().split())
+    rows = np.flatnonzero(held_out | (images.part == SCREENING))
+    probability, viral, refused, uncertain = np.full((4, len(images)), np.nan)
+    if models[0].suffix == ".onnx":
+        answers, doubts, threshold = _through_service(models[0], images, rows)
+        refused[rows], uncertain[rows] = doubts.T
+    else:
+        network = keras.models.load_model(models[0], compile=False)
+        logits = predict_logits(network, images.pixels[rows])
+        answers = np.asarray(keras.ops.softmax(logits), np.float64)
+    probability[rows] = 1 - answers[:, 0]
+    viral[rows] = answers[:, 2] / np.maximum(answers[:, 1:].sum(axis=1), 1e-12)
+    if models[0].suffix != ".onnx":
+        # the half that reports has no say in it
+        known = held_out & (images.part == CHILDREN) & (images.choosing | ~images.conflicting)
+        threshold = equal_error_threshold(probability[known], images.ill[known])
+    return Scores(probability, viral, refused, uncertain, threshold)
+
+
+def equal_error_threshold(probability: Floats, ill: Booleans) -> float:
+    """The threshold at which sensitivity and specificity are as equal as the images allow."""
+    candidates = np.unique(probability)
+    missed = np.searchsorted(np.sort(probability[ill]), candidates) / ill.sum()
+    alarms = 1 - np.searchsorted(np.sort(probability[~ill]), candidates) / (~ill).sum()
+    return float(candidates[np.argmin(np.abs(missed - alarms))])
+
+
+def _through_service(file: Path, images: Images, rows: Integers) -> tuple[Floats, Floats, float]:
+    """Through the service's own predictor, with its decoding, calibration and input check.
+
+    An image that the input check refuses is answered all the same, so that no figure gains by what
+    is refused.
+    """
+    model = OnnxModel(file)
+    predictor = Predictor(model, refuse=False)
+    answers, doubts = np.empty((len(rows), len(LABELS))), np.zeros((len(rows), 2))
+    for place, row in enumerate(rows):
+        said = predictor.predict(images.paths[row].read_bytes())
+        answers[place] = [said.probabilities[label] for label in LABELS]
+        doubts[place] = said.input_check.accepted is False, said.decision == "uncertain"
+    return answers, doubts, model.contract.operating_point("balanced").threshold
