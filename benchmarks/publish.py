@@ -57,6 +57,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),
     "results": model_blocks.results,
     "expected": model_blocks.expected,
+    "sealed": model_blocks.sealed,
+    "sealed_line": model_blocks.sealed_line,
     "shifts": model_blocks.shifts,
     "coverage": model_blocks.coverage,
     "worst_errors": model_blocks.worst_errors,

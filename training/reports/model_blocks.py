@@ -115,15 +115,33 @@ def results() -> str:
 
 
 def expected() -> str:
-    """What is predicted for other images of the same kind of patients, a table."""
+    """What was predicted for other images of such patients, and what was measured, a table."""
     shifts = report_of("children/shifts.json").values()
+    measured = report_of("sealed.json")["children"]
     rows = []
     for name, title in _RESULTS.items():
         rates = [row[name] for row in shifts]
         middle = sum(rate["value"] for rate in rates) / len(rates)
         low, high = min(rate["low"] for rate in rates), max(rate["high"] for rate in rates)
-        rows.append([title, f"{middle:.3f}", f"{low:.3f}, {high:.3f}"])
-    return table(["figure", "expected", "from, to"], rows)
+        rows.append([title, f"{middle:.3f}", f"{low:.3f}, {high:.3f}", f"{measured[name]:.3f}"])
+    return table(["figure", "predicted", "from, to", "measured, 624 images"], rows)
+
+
+def sealed() -> str:
+    """What was measured outside on images that nobody here has, a table."""
+    report = report_of("sealed.json")
+    return table(["images", "answers"], report["sets"])
+
+
+def sealed_line() -> str:
+    """The same in one sentence, for who reads no model card."""
+    found = report_of("sealed.json")["children"]
+    return (
+        f"Measured outside on {found['images']} images of the same children's hospital that nobody "
+        f"here has: AUROC {found['auroc']:.3f}, accuracy {found['accuracy']:.3f}, sensitivity "
+        f"{found['sensitivity']:.3f}, specificity {found['specificity']:.3f}. The figures above "
+        "predicted more: much of what they measure is the X-ray device."
+    )
 
 
 def shifts() -> str:
