@@ -141,16 +141,16 @@ def test_unknown_addresses_and_methods(client: AppClient) -> None:
 
 
 def test_more_bytes_than_allowed(start_service: ServiceFactory) -> None:
-    client = start_service(max_bytes=2000)
-    just = JPEG[:2] + b"\xff\xfe" + struct.pack(">H", 1998 - len(JPEG)) + bytes(1996 - len(JPEG))
+    client = start_service(max_bytes=4000)
+    just = JPEG[:2] + b"\xff\xfe" + struct.pack(">H", 3998 - len(JPEG)) + bytes(3996 - len(JPEG))
     just += JPEG[2:]
-    assert len(just) == 2000
+    assert len(just) == 4000
     assert client.post("/predict", files={"file": just}).status_code == 200
     assert client.post("/predict", content=just).status_code == 200
     more = just + b"\0"
     for options in ({"files": {"file": more}}, {"content": more}):
         problem = check_problem(client.post("/predict", **options), 413, "too_large")
-        assert "2000 bytes" in problem["detail"]
+        assert "4000 bytes" in problem["detail"]
 
 
 def test_announced_length_is_refused_before_anything_is_read(client: AppClient) -> None:
