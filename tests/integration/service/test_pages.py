@@ -43,3 +43,10 @@ def test_types(client: AppClient) -> None:
 def test_nothing_outside_the_folder(client: AppClient) -> None:
     for name in ("../app.py", "%2e%2e/app.py", "docs/../../app.py", "", "docs", "/etc/passwd"):
         assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_ranges_are_ignored(client: AppClient) -> None:
+    whole = client.get("/static/example.jpg")
+    for range_ in ("bytes=0-9", "bytes=abc", "bytes=99999999-", "items=1"):
+        response = client.get("/static/example.jpg", headers={"range": range_})
+        assert (response.status_code, response.content) == (200, whole.content)
