@@ -76,7 +76,7 @@ def make_router() -> APIRouter:
         # A server may ignore ranges (RFC 9110 section 14.2). These files are small, and the
         # framework's errors for ranges are not problem+json.
         request.scope["headers"] = [item for item in request.headers.raw if item[0] != b"range"]
-        return await send(request, name)
+        return await files.get_response(name, request.scope)
 
     @router.api_route("/", methods=_METHODS)
     async def page(request: Request) -> Response:
