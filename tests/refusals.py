@@ -22,7 +22,7 @@ from service.http.app import create_app
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.dicom import RawText, file_bytes, frame_of, lut, radiograph, shadows
-from tests.image_files import chest_like, png_chunk, tiff
+from tests.image_files import PNG_SIGNATURE, chest_like, png_chunk, tiff
 from tests.images import encode, image_bytes
 from tests.tiny_model import SIZE, write_tiny_model
 
@@ -138,12 +138,13 @@ def _frame(marker: int, bits: int = 8) -> bytes:
 def _announced_png(width: int, height: int) -> bytes:
     sizes = width.to_bytes(4, "big") + height.to_bytes(4, "big")
     head = png_chunk(b"IHDR", sizes + b"\x08\0\0\0\0")
-    return b"\x89PNG\r\n\x1a\n" + head + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
+    return PNG_SIGNATURE + head + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
 
 
 def _pictures() -> list[Case]:
     jpeg, grey = image_bytes(), chest_like()
     bitmap = image_bytes(kind="BMP")
+    apple = PNG_SIGNATURE + png_chunk(b"CgBI", b"\x50\0\x20\x06")
     progressive = image_bytes(progressive=True)
     return [
         _file("nothing", b"", intact=False),
@@ -158,6 +159,7 @@ def _pictures() -> list[Case]:
         _file("a 12-bit JPEG", _frame(0xC1, 12), intact=True),
         _file("a JPEG of 100 scans", progressive + b"\xff\xda" * 100, intact=False),
         _file("a BMP that holds a JPEG", _with_bytes(bitmap, 30, b"\x04"), intact=True),
+        _file("a PNG in Apple's CgBI variant", apple, intact=True),
         _file("a TIFF with Zstandard", tiff(grey, extra_tags={259: 50000}), intact=True),
         _file("a TIFF of signed samples", tiff(grey.astype(np.int16)), intact=True),
         _file("a TIFF of 32-bit samples", tiff(grey.astype(np.uint32)), intact=True),
@@ -301,6 +303,7 @@ def _open_inference() -> list[Case]:
 
     return [
         _infer("another key than the protocol's", {"input": []}),
+        _infer("binary data without their header", b'{"inputs": []}' + bytes(10)),
         _infer("no input", {"inputs": []}),
         _infer("5 MB of JSON", b'{"id": "' + b"x" * 5_000_000 + b'"}'),
         _infer(
