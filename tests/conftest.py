@@ -16,7 +16,7 @@ from tests.tiny_model import write_tiny_model
 ServiceFactory: TypeAlias = Callable[..., AppClient]
 
 # --hypothesis-profile many
-hypothesis_settings.register_profile("many", max_examples=2500)
+hypothesis_settings.register_profile("many", max_examples=2500, deadline=None)
 
 _FOLDERS = ("unit", "integration", "e2e")
 

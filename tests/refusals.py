@@ -107,7 +107,7 @@ def _settings(folder: Path) -> dict[str, Settings]:
     key = hashlib.sha256(b"key").hexdigest()
     return {
         "default": Settings(model=with_evidence, workers=1),
-        "with keys": Settings(model=with_evidence, workers=1, api_key_sha256=key),
+        "with keys": Settings(model=with_evidence, workers=1, api_key_sha256=(key,)),
         "without evidence": Settings(model=without, workers=1),
     }
 
@@ -247,13 +247,14 @@ def _form(body: bytes, boundary: str = "b") -> dict[str, Any]:
 def _requests() -> list[Case]:
     image = image_bytes()
     good = {"files": {"file": image}}
-    plain = {"content": image, "headers": {"content-type": "image/jpeg"}}
+    kind = {"content-type": "image/jpeg"}
+    plain = {"content": image, "headers": kind}
     part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
     other = b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n'
 
     def headed(**headers: str) -> dict[str, Any]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return {**plain, "headers": {**plain["headers"], **named}}
+        return {**plain, "headers": {**kind, **named}}
 
     return [
         Case("no key, where the service has keys", good, service="with keys"),
