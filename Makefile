@@ -140,6 +140,7 @@ bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the re
 
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish
+	$(BIN)/python -m tests.refusals
 
 screenshots: $(VENV)/.development ## take the screenshots of the page in docs/images anew
 	$(BIN)/python -m tests.screenshots

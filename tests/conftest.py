@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from service.http.app import create_app
 from service.settings import Settings
@@ -13,6 +14,9 @@ from tests.client import AppClient, running
 from tests.tiny_model import write_tiny_model
 
 ServiceFactory: TypeAlias = Callable[..., AppClient]
+
+# --hypothesis-profile many
+hypothesis_settings.register_profile("many", max_examples=2500, deadline=None)
 
 _FOLDERS = ("unit", "integration", "e2e")
 

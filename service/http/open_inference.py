@@ -111,7 +111,9 @@ def read_request(body: bytes, json_length: int | None, height: int, width: int) 
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "body"
-        raise InvalidRequest(f"{place}: {first['msg']}.") from None
+        binary = first["type"] == "json_invalid" and json_length is None
+        advice = f" Where binary data follow the JSON, send {JSON_LENGTH}." if binary else ""
+        raise InvalidRequest(f"{place}: {first['msg']}.{advice}") from None
     asked = [request.parameters, *(output.parameters for output in request.outputs)]
     (tensor,) = request.inputs
     if any(one.shared_memory_region is not None for one in (tensor.parameters, *asked)):

@@ -257,10 +257,27 @@ def _jpeg_2000(frame: bytes) -> _Stream:
 
 
 def _decompress(stream: _Stream) -> Samples:
-    frame = stream.data
-    if stream.plugin in _CHECK_THE_END:
-        frame = frame.rstrip(b"\0")
-        frame += b"" if frame.endswith(_END) else _END
+    *others, last = _ended(stream)
+    for frame in others:
+        with suppress(RuntimeError):  # pydicom's, where a decoder refuses
+            return _decompress_frame(stream, frame)
+    return _decompress_frame(stream, last)
+
+
+def _ended(stream: _Stream) -> list[bytes]:
+    """The frame without padding and with an end marker, in each way that it may be meant."""
+    if stream.plugin not in _CHECK_THE_END:
+        return [stream.data]
+    stripped = stream.data.rstrip(b"\0")
+    if stripped.endswith(_END):
+        return [stripped]
+    # The zeros may be samples or padding, which GDCM alone passes over.
+    if stream.plugin == "gdcm":
+        return [stream.data + _END]
+    return [rest + _END for rest in (stream.data, stripped, stripped + b"\0")]
+
+
+def _decompress_frame(stream: _Stream, frame: bytes) -> Samples:
     with _complaints() as complaints:
         cells = _as_array(
             stream.syntax,

@@ -61,6 +61,7 @@ _TIFF_WIDTH = 256
 _TIFF_BITS_PER_SAMPLE = 258
 _TIFF_COMPRESSION = 259
 _TIFF_PHOTOMETRIC = 262
+_TIFF_EXTRA_SAMPLES = 338
 _TIFF_SAMPLE_FORMAT = 339
 _TIFF_SAMPLE_FORMATS = {2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
 _BIG_TIFF = (b"II+\x00", b"MM\x00+")
@@ -109,6 +110,18 @@ def check_jpeg(data: bytes) -> None:
         return
 
 
+def check_png(data: bytes) -> None:
+    """Refuse the variant of PNG that Apple's tools make for apps; its pixels lie differently.
+
+    Raises:
+        UnsupportedType: it is that variant.
+    """
+    if data[12:16] == b"CgBI":
+        raise UnsupportedType(
+            f"The file is a PNG in Apple's CgBI variant, which is not read. {SEND_INSTEAD}"
+        )
+
+
 def tiff_tags(data: bytes) -> Tags:
     """The tags of the first page; raises what Pillow raises where they cannot be read."""
     stream = BytesIO(data)
@@ -143,6 +156,11 @@ def check_tiff(tags: Tags) -> None:
             f"The TIFF has samples of {bits} bits, which have no agreed range from black to "
             f"white. {SEND_INSTEAD}"
         )
+
+
+def has_undeclared_bands(tags: Tags) -> bool:
+    """Whether nothing says what the bands beside grey or colour mean, so that they are no alpha."""
+    return _TIFF_EXTRA_SAMPLES not in tags
 
 
 def unread_tiff(tags: Tags) -> UnsupportedType:

@@ -156,6 +156,8 @@ def _open(data: bytes, name: str, page: int = 0) -> ImageFile.ImageFile:
     """
     if name == "JPEG":
         file_structure.check_jpeg(data)
+    if name == "PNG":
+        file_structure.check_png(data)
     if name == "TIFF":
         file_structure.check_tiff(file_structure.tiff_tags(data))
     try:
@@ -229,13 +231,15 @@ def _grey(
     image: ImageFile.ImageFile, reopen: Callable[[], ImageFile.ImageFile]
 ) -> tuple[Image.Image, tuple[PredictionWarning, ...]]:
     """Any Pillow mode to 8-bit grey; transparent parts become black, as outside the field."""
+    tags = getattr(image, "tag_v2", None)
+    opaque = tags is not None and file_structure.has_undeclared_bands(tags)
     if sixteen_bits.is_colour(image):
-        return sixteen_bits.to_8_bits(sixteen_bits.read_colour(image, reopen))
+        return sixteen_bits.to_8_bits(sixteen_bits.read_colour(image, reopen, opaque))
     image.load()
     if image.mode.startswith("I;16"):
         samples = np.asarray(image).astype(np.uint16, copy=False)
         return sixteen_bits.to_8_bits(samples, _counts_from_white(image))
-    if image.has_transparency_data:
+    if image.has_transparency_data and not opaque:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba).convert("L"), ()
     # converting a grey image would copy it

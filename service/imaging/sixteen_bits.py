@@ -33,12 +33,15 @@ def is_colour(image: ImageFile.ImageFile) -> bool:
     return image.mode in ("RGB", "RGBA") and ";16" in _raw_mode(image)
 
 
-def read_colour(image: ImageFile.ImageFile, reopen: Callable[[], ImageFile.ImageFile]) -> Samples:
+def read_colour(
+    image: ImageFile.ImageFile, reopen: Callable[[], ImageFile.ImageFile], opaque: bool = False
+) -> Samples:
     """The luminance of 16-bit colour; transparent parts are black, as outside the field.
 
     Args:
         image: opened, not yet loaded, for which :func:`is_colour` holds; it is loaded.
         reopen: opens the same image again.
+        opaque: whether a fourth band is something else than alpha.
 
     Returns:
         uint16 ``[height, width]``.
@@ -60,7 +63,7 @@ def read_colour(image: ImageFile.ImageFile, reopen: Callable[[], ImageFile.Image
             else:
                 samples = _join(high, np.asarray(second.crop(box)))
                 rows = (samples[..., :3] @ _LUMINANCE + np.uint32(0x8000)) // np.uint32(0x10000)
-            if kept not in _OPAQUE:
+            if kept not in _OPAQUE and not opaque:
                 rows = rows * samples[..., -1] // np.uint32(0xFFFF)
             grey[top : top + len(rows)] = rows
     return grey

@@ -302,6 +302,33 @@ def test_the_range_of_a_voi_table_is_that_of_its_entries(
     assert [warning.code for warning in warnings] == ["assumed_bit_depth"] * (used < declared)
 
 
+@given(
+    bits=st.integers(9, 16),
+    slope=st.floats(0.01, 100),
+    intercept=st.integers(-2000, 2000),
+    low=st.floats(0, 0.3),
+    high=st.floats(0.7, 1),
+    photometric=st.sampled_from(["MONOCHROME1", "MONOCHROME2"]),
+)
+def test_a_window_shows_the_same_values_whatever_the_rescale(
+    bits: int, slope: float, intercept: int, low: float, high: float, photometric: str
+) -> None:
+    samples = shadows(40, 50, bits=bits)
+    white = (1 << bits) - 1
+    shape: dict[str, Any] = {
+        "RescaleSlope": f"{slope:.6g}",
+        "RescaleIntercept": intercept,
+        "WindowCenter": f"{float(f'{slope:.6g}') * (low + high) / 2 * white + intercept:.10g}",
+        "WindowWidth": f"{float(f'{slope:.6g}') * (high - low) * white:.10g}",
+        "VOILUTFunction": "LINEAR_EXACT",
+        "PhotometricInterpretation": photometric,
+    }
+    expected = ((samples / white - low) / (high - low)).clip(0, 1)
+    if photometric == "MONOCHROME1":
+        expected = 1 - expected
+    assert_close(grey(radiograph(samples, bits, **shape)), expected * 255)
+
+
 BROKEN_TABLES: dict[str, dict[str, Any]] = {
     "shorter than announced": {"LUTDescriptor": [4096, 0, 12], "LUTData": b"\0\1" * 4000},
     "no descriptor": {"LUTDescriptor": None},

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
@@ -313,3 +315,31 @@ def test_a_broken_stream_is_refused_although_it_ends_well(syntax: str, damage: s
         frame[middle:-2] = np.random.default_rng(5).bytes(len(frame) - 2 - middle)
     error = refused(radiograph(shadows(64, 64)), syntax, frame=bytes(frame))
     assert isinstance(error, UndecodableImage)
+
+
+@settings(deadline=None)
+@given(
+    syntax=st.sampled_from(COMPRESSED),
+    bits=st.integers(9, 16),
+    size=st.tuples(st.integers(32, 70), st.integers(32, 70)),
+    fragments=st.integers(1, 5),
+    table=st.booleans(),
+    padding=st.integers(0, 80),
+    ended=st.booleans(),
+)
+def test_any_encapsulation_of_a_whole_frame_is_read(
+    syntax: str,
+    bits: int,
+    size: tuple[int, int],
+    fragments: int,
+    table: bool,
+    padding: int,
+    ended: bool,
+) -> None:
+    samples = shadows(*size, bits=bits)
+    frame = frame_of(syntax, samples, bits)
+    if not ended:
+        frame = frame.rstrip(b"\0").removesuffix(END)
+    value = encapsulate([frame + bytes(padding)], fragments_per_frame=fragments, has_bot=table)
+    data = file_bytes(radiograph(samples, bits), syntax, encapsulated=value)
+    np.testing.assert_array_equal(samples_of(data), samples)
