@@ -130,7 +130,7 @@ def test_the_gauge_says_in_words_what_it_shows(reader: Reader) -> None:
     reader.page.get_by_label("careful").check()
     reader.add(UNCERTAIN)
     gauge = reader.card.locator(".gauge [role=img]")
-    words = r"Probability of pneumonia 44\.3%; the threshold is 50\.0%; uncertain from 25\.0% to"
+    words = r"Probability of pneumonia 44\.4%; the threshold is 50\.0%; uncertain from 25\.0% to"
     expect(gauge).to_have_attribute("aria-label", re.compile(words))
 
 
