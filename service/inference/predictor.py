@@ -112,6 +112,7 @@ class Predictor:
                 max(contract.pneumonia_columns, key=probabilities.__getitem__)
             ]
         height, width, _ = image.shape
+        seen = Image.fromarray(image[..., 0])
         return Prediction(
             decision=point.decide(probability),
             probability=probability,
@@ -119,13 +120,13 @@ class Predictor:
             subtype=subtype,
             operating_point=point,
             input_check=check,
-            radiograph=replace(radiograph, image=Image.fromarray(image[..., 0])),
+            radiograph=replace(radiograph, image=seen),
             decode_seconds=decoded - start,
             inference_seconds=done - decoded,
             warnings=(
                 *radiograph.warnings,
                 *size_warnings(radiograph, height, width),
-                *range_warnings(image),
+                *range_warnings(seen),
                 *_age_warnings(radiograph, contract),
                 *doubts,
             ),

@@ -5,6 +5,7 @@ half of the time until the service is ready.
 """
 
 import argparse
+import gc
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,8 @@ def serve(arguments: argparse.Namespace) -> int:
         predictor = pool.submit(_load, settings)
         from service.process.server import serve as run_server
 
+        # what is imported stays: a search for garbage in it, several times a second, is time lost
+        gc.freeze()
         finished = run_server(settings, predictor)
     if finished:
         return 0
