@@ -23,8 +23,8 @@ _FILTERS = {
 DECODE_MARGIN = 4
 
 
-# Of 1,827 chest X-rays of three sources, all but one use more than half of the range when this part
-# of the pixels is left out at each end; an image shown at half its brightness uses less.
+# Chest X-rays use more than half of the range when this part of the pixels is left out at each end;
+# an image shown at half its brightness uses less.
 _TAIL = 0.005
 _NARROW = 0.5
 

@@ -92,7 +92,7 @@ def calibration(probability: Floats, ill: Booleans) -> dict[str, float]:
         stated = np.clip(expit(line[0] * odds + line[1]), 1e-12, 1 - 1e-12)
         return float(-np.mean(np.where(ill, np.log(stated), np.log(1 - stated))))
 
-    slope, intercept = minimize(loss, np.array([1.0, 0.0]), method="Nelder-Mead").x
+    slope, intercept = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
     return {
         "ece": expected_calibration_error(probability, ill),
         "brier": float(np.mean((probability - ill) ** 2)),
