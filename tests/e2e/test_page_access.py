@@ -126,6 +126,20 @@ def test_answers_are_read_out(reader: Reader) -> None:
     assert voice.get_attribute("aria-live") == "polite"
 
 
+def test_what_is_read_out_counts_only_what_was_read(reader: Reader) -> None:
+    voice = reader.page.locator("#announcer")
+    reader.add(BRIGHT, DIM, TEXT, upload("empty.jpg", b""))
+    expect(voice).to_contain_text("2 of 4 read, 2 not read")
+
+
+def test_another_language_leaves_nothing_said_in_the_old_one(reader: Reader) -> None:
+    voice = reader.page.locator("#announcer")
+    reader.add(BRIGHT, DIM)
+    expect(voice).to_contain_text("2 of 2 read")
+    reader.page.locator("#language").select_option("fr")
+    expect(voice).to_have_text("Langue: Français")
+
+
 def test_the_gauge_says_in_words_what_it_shows(reader: Reader) -> None:
     reader.page.get_by_label("careful").check()
     reader.add(UNCERTAIN)

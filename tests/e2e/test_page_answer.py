@@ -58,6 +58,22 @@ def test_patients_are_children_where_the_model_knows_only_children(
         expect(reader.card).to_contain_text("Of 100 children with pneumonia it finds 90.")
 
 
+def test_a_model_that_states_no_population_gets_no_sentence_about_it(
+    open_reader: ReaderFactory, tmp_path: Path
+) -> None:
+    write_tiny_model(tmp_path / "blank.onnx", population=" ", training_data="")
+    with service_process(tmp_path / "blank.onnx", tmp_path) as service:
+        reader = open_reader(url=service.url)
+        reader.open()
+        expect(reader.page.get_by_text("Nothing is stored.")).to_be_visible()
+        expect(reader.page.get_by_text("The model was developed for")).to_be_hidden()
+        reader.page.keyboard.press("m")
+        dialog = reader.page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Input size")
+        expect(dialog).not_to_contain_text("Population")
+        expect(dialog).not_to_contain_text("Training data")
+
+
 def test_kinds_that_are_hard_to_tell_apart_are_not_called(reader: Reader) -> None:
     reader.add(upload("between.jpg", image_bytes(160)))
     expect(reader.verdict).to_contain_text("can hardly tell viral from bacterial")

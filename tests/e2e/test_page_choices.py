@@ -13,7 +13,9 @@ from tests.process import ROOT
 
 TEXTS = ROOT / "service" / "web" / "texts"
 LANGUAGES = {"en": "Not a medical device", "es": "No es un producto sanitario", "fr": "dispositif"}
-RAW_KEY = re.compile(r"\b(?:card|case|list|tool|state|decision|problem|viewer|model)\.[a-z_]+\b")
+RAW_KEY = re.compile(
+    r"\b(?:card|case|list|undo|tool|state|decision|problem|viewer|model)\.[a-z_]+\b"
+)
 
 
 def words(language: str) -> dict[str, str]:

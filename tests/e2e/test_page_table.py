@@ -178,6 +178,23 @@ def test_the_shown_cases_are_taken_away_as_json(filled: Reader) -> None:
     assert failed["request_id"]
 
 
+def test_a_refused_image_is_taken_away_with_all_that_is_known_of_it(reader: Reader) -> None:
+    reader.add(upload("dark.jpg", image_bytes(0)), upload("small.jpg", image_bytes(160, (48, 48))))
+    refused, answered = json.loads(saved(reader, "JSON"))["cases"]
+    assert refused["problem"] == "not_a_chest_xray"
+    assert refused["problem_status"] == 422
+    assert "chest X-ray" in refused["problem_detail"]
+    assert refused["input_accepted"] is False
+    assert refused["input_distance"] > refused["input_limit"]
+    assert (refused["decision"], refused["probability"], refused["warnings"]) == (None, None, [])
+    assert answered["warnings"] == ["upscaled"]
+    for name in ("model", "model_version", "model_sha256", "operating_point"):
+        assert refused[name] == answered[name] is not None
+    rows = list(csv.DictReader(io.StringIO(saved(reader, "CSV").decode("utf-8-sig"))))
+    assert [row["warnings"] for row in rows] == ["", "upscaled"]
+    assert rows[0]["problem_detail"] == refused["problem_detail"]
+
+
 def test_a_spreadsheet_runs_no_file_name(reader: Reader) -> None:
     names = ['=HYPERLINK("x")', "+1.jpg", "a,b.jpg", 'say "ah".jpg']
     reader.add(*[upload(name, image_bytes(200)) for name in names])

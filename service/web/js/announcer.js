@@ -3,6 +3,7 @@
 import { isOpen } from "./cases.js";
 import { decide } from "./decide.js";
 import { find } from "./dom.js";
+import { progressWords } from "./panes.js";
 
 export class Announcer {
   #page;
@@ -16,13 +17,14 @@ export class Announcer {
     find("announcer").textContent = words;
   }
 
-  /** Announce a changed case: the selected one in full, the others only once all are read. */
+  /** Announce a case whose state changed: the selected one in full, and once none is open, how many were read. */
   changed(item) {
     const { cases, texts } = this.#page();
     if (isOpen(item)) return;
-    const open = cases.all.filter(isOpen).length;
-    if (item === cases.selected) this.say(this.#wordsOf(item));
-    else if (open === 0) this.say(texts.say("list.read", { read: cases.all.length, count: cases.all.length }));
+    const words = [];
+    if (item === cases.selected) words.push(this.#wordsOf(item));
+    if (cases.all.length > 1 && !cases.all.some(isOpen)) words.push(progressWords(cases.all, texts));
+    if (words.length) this.say(words.join(" · "));
   }
 
   #wordsOf(item) {

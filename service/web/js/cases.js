@@ -9,11 +9,13 @@
  *   service is busy and the request is repeated later
  * @property {object|null} answer of /predict
  * @property {import("./api.js").Problem|null} problem
+ * @property {boolean} saved whether it was exported as it is now
  */
 
 export class Cases extends EventTarget {
   #items = [];
   #next = 1;
+  #taken = null;
   /** @type {Case|null} */
   selected = null;
 
@@ -30,29 +32,52 @@ export class Cases extends EventTarget {
       state: "waiting",
       answer: null,
       problem: null,
+      saved: false,
     }));
     this.#items = [...this.#items, ...added];
+    this.#taken = null;
     this.#changed();
     if (!this.selected && added.length) this.select(added[0]);
     return added;
   }
 
   update(item, changes) {
-    Object.assign(item, changes);
+    Object.assign(item, { saved: false }, changes);
     this.#changed(item);
   }
 
-  remove(item) {
-    const place = this.#items.indexOf(item);
-    if (place < 0) return;
-    this.#items = this.#items.filter((other) => other !== item);
-    if (this.selected === item) this.select(this.#items[place] ?? this.#items[place - 1] ?? null);
+  /** Take cases out; `restore` puts them back. @param {Case[]} items */
+  remove(items) {
+    const gone = new Set(items);
+    const before = this.#items;
+    const place = before.indexOf(this.selected);
+    this.#taken = { before, gone };
+    this.#items = before.filter((item) => !gone.has(item));
+    if (gone.has(this.selected)) {
+      const stays = (item) => !gone.has(item);
+      this.select(before.slice(place).find(stays) ?? before.slice(0, place).findLast(stays) ?? null);
+    }
     this.#changed();
   }
 
-  clear() {
-    this.#items = [];
-    this.select(null);
+  /** How many cases `restore` would put back: those taken out last, until others are added. */
+  get restorable() {
+    return this.#taken?.gone.size ?? 0;
+  }
+
+  /** Put the cases that were taken out last back into their places. */
+  restore() {
+    if (!this.#taken) return;
+    const { before, gone } = this.#taken;
+    this.#taken = null;
+    this.#items = before;
+    if (gone.size) this.select([...gone][0]);
+    this.#changed();
+  }
+
+  /** Forget what was taken out. */
+  forgetRemoved() {
+    this.#taken = null;
     this.#changed();
   }
 
@@ -68,6 +93,8 @@ export class Cases extends EventTarget {
 }
 
 export const isOpen = (item) => ["waiting", "reading", "retrying"].includes(item.state);
+/** Whether closing the page loses something that was not exported. */
+export const isUnsaved = (item) => item.answer !== null && !item.saved;
 export const isUnread = (item) => ["failed", "cancelled"].includes(item.state);
 
 // the file itself is at fault, so a retry gets the same answer

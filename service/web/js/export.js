@@ -3,22 +3,32 @@
 import { decide } from "./decide.js";
 import { make } from "./dom.js";
 
-/** Download the cases as CSV. */
-export function saveCsv(items, contract, pointName) {
-  save("pneumonia.csv", "text/csv", toCsv(items.map((item) => toRecord(item, contract, pointName))));
+/**
+ * Download the cases as CSV.
+ * @param {import("./cases.js").Case[]} items
+ * @param {{description: object, point: string}} page the description of GET /model, and the operating point
+ */
+export function saveCsv(items, page) {
+  const records = items.map((item) => toRecord(item, page));
+  save("pneumonia.csv", "text/csv", toCsv(records.map((record) => ({ ...record, warnings: record.warnings.join(" ") }))));
 }
 
 /** Download the cases as JSON. */
-export function saveJson(items, contract, pointName) {
-  const model = { name: contract.name, version: contract.version };
-  const cases = items.map((item) => toRecord(item, contract, pointName));
-  save("pneumonia.json", "application/json", `${JSON.stringify({ not_a_medical_device: true, model, cases }, null, 2)}\n`);
+export function saveJson(items, page) {
+  const { name, version } = page.description.contract;
+  const cases = items.map((item) => toRecord(item, page));
+  const content = { not_a_medical_device: true, model: { name, version }, cases };
+  save("pneumonia.json", "application/json", `${JSON.stringify(content, null, 2)}\n`);
 }
 
 /** One flat record per case: numbers unrounded, names independent of the page's language. */
-function toRecord(item, contract, pointName) {
+function toRecord(item, { description, point: pointName }) {
   const { answer, problem } = item;
+  const { contract } = description;
   const reading = answer && decide(answer, contract, pointName);
+  // a refusal names no model; the page reads again what a model that was replaced has refused
+  const refusedBy = problem?.code === "not_a_chest_xray" ? { ...contract, sha256: description.sha256 } : null;
+  const model = answer?.model ?? refusedBy;
   const probabilities = contract.labels.map((label) => [`probability_${label}`, answer?.probabilities[label] ?? null]);
   return {
     file: item.name,
@@ -29,17 +39,20 @@ function toRecord(item, contract, pointName) {
     ...Object.fromEntries(probabilities),
     operating_point: pointName,
     threshold: reading?.point.threshold ?? null,
-    input_accepted: answer?.input_check.accepted ?? null,
+    input_accepted: answer?.input_check.accepted ?? (refusedBy ? false : null),
     input_distance: answer?.input_check.distance ?? problem?.distance ?? null,
     input_limit: answer?.input_check.limit ?? problem?.limit ?? null,
-    warnings: (answer?.warnings ?? []).map((warning) => warning.code).join(" "),
+    warnings: (answer?.warnings ?? []).map((warning) => warning.code),
     problem: problem?.code ?? null,
+    problem_status: problem?.status ?? null,
+    problem_detail: problem?.detail ?? null,
+    suspected_cause: problem?.suspected_cause ?? null,
     width: answer?.image.width ?? null,
     height: answer?.image.height ?? null,
     format: answer?.image.format ?? null,
-    model: answer?.model.name ?? null,
-    model_version: answer?.model.version ?? null,
-    model_sha256: answer?.model.sha256 ?? null,
+    model: model?.name ?? null,
+    model_version: model?.version ?? null,
+    model_sha256: model?.sha256 ?? null,
     request_id: answer?.request_id ?? problem?.requestId ?? null,
   };
 }

@@ -2,7 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import { Api } from "./api.js";
-import { canRetry, Cases, isOpen } from "./cases.js";
+import { canRetry, Cases, isOpen, isUnsaved } from "./cases.js";
 import { decide } from "./decide.js";
 import { askForKey, openModelCard, openShortcuts } from "./dialogs.js";
 import { find } from "./dom.js";
@@ -19,6 +19,7 @@ import { Shortcuts } from "./shortcuts.js";
 import { fetchModel } from "./startup.js";
 import { Table } from "./table.js";
 import { LANGUAGES, preferredLanguage, Texts } from "./texts.js";
+import { drawUndo, openUndo } from "./undo.js";
 import { Viewer } from "./viewer.js";
 
 const preferences = readPreferences();
@@ -38,10 +39,7 @@ const act = {
   },
   cancel: (item) => queue.cancel(item),
   retry: (item) => queue.retry([item]),
-  remove: (item) => {
-    images.forget(item);
-    cases.remove(item);
-  },
+  remove: (item) => remove([item]),
 };
 const table = new Table(find("rows"), page, act);
 const viewer = new Viewer(find("viewer"), images, texts);
@@ -59,7 +57,7 @@ function decisionOf(item) {
 function changeModel(stale) {
   for (const item of stale) {
     images.forget(item);
-    cases.update(item, { answer: null });
+    cases.update(item, { state: "waiting", answer: null });
   }
   useModel();
   queue.retry(stale);
@@ -69,6 +67,7 @@ function useModel() {
   const { contract, has_evidence: hasEvidence } = served.description;
   if (!contract.operating_points.some((point) => point.name === preferences.point)) preferences.point = "balanced";
   find("population").textContent = contract.population;
+  find("population").parentElement.hidden = !contract.population.trim();
   images.hasEvidence = hasEvidence;
   showPoints();
 }
@@ -108,6 +107,7 @@ function drawNow() {
   drawProgress(all, table.place(selected), texts);
   drawFilter(table.counts, texts);
   drawCard(selected, page(), act);
+  drawUndo(cases.restorable, texts);
   viewer.show(selected, decisionOf(selected));
 }
 
@@ -138,6 +138,8 @@ async function chooseLanguage(language) {
   await texts.load(language);
   writePreference("lang", language);
   drawWords();
+  // also takes away what was said last, in another language
+  announcer.say(`${texts.say("language")}: ${LANGUAGES[language]}`);
 }
 
 function chooseTheme() {
@@ -178,11 +180,31 @@ function step(direction) {
   if (next) cases.select(next);
 }
 
+function remove(items) {
+  queue.withdraw(items);
+  for (const item of items) images.forget(item);
+  cases.remove(items);
+  announcer.say(texts.say("undo.removed", { count: items.length }));
+}
+
 function clearAll() {
-  queue.cancelAll();
-  for (const item of cases.all) images.forget(item);
-  cases.clear();
-  find("main").focus();
+  remove(cases.all);
+  drawNow();
+  find("undo-restore").focus();
+}
+
+function restored() {
+  const stale = served.stale(cases.all);
+  if (stale.length) changeModel(stale);
+  queue.run();
+  announcer.say(texts.say("list.count", { count: cases.all.length }));
+  drawNow();
+  find("card").focus();
+}
+
+function save(write) {
+  write(table.shown, { description: served.description, point: preferences.point });
+  for (const item of table.shown) item.saved = true;
 }
 
 function listen(fileInput) {
@@ -201,8 +223,8 @@ function listen(fileInput) {
   on("retry-all", () => queue.retry(cases.all.filter(canRetry)));
   on("clear", clearAll);
   on("print", printShown);
-  on("save-csv", () => saveCsv(table.shown, served.contract, preferences.point));
-  on("save-json", () => saveJson(table.shown, served.contract, preferences.point));
+  on("save-csv", () => save(saveCsv));
+  on("save-json", () => save(saveJson));
   find("filter").addEventListener("input", (event) => filter({ words: event.target.value.trim() }));
   find("filter-answer").addEventListener("change", (event) => filter({ answer: event.target.value }));
   document.addEventListener("keydown", (event) => {
@@ -211,6 +233,10 @@ function listen(fileInput) {
     event.preventDefault();
     printShown();
   });
+  addEventListener("beforeunload", (event) => {
+    if (cases.all.some((item) => isOpen(item) || (isUnsaved(item) && item.file !== example))) event.preventDefault();
+  });
+  openUndo(cases, restored);
   cases.addEventListener("change", draw);
   cases.addEventListener("change", (event) => event.detail && announcer.changed(event.detail));
   cases.addEventListener("select", draw);
@@ -220,6 +246,9 @@ function listen(fileInput) {
     next: () => step(1),
     previous: () => step(-1),
     filter: () => find("filter").focus(),
+    undo: () => {
+      if (cases.restorable) find("undo-restore").click();
+    },
     view: chooseView,
     evidence: () => viewer.toggleEvidence(),
     fainter: () => view.change({ opacity: view.opacity - 0.1, evidence: true }),

@@ -40,8 +40,12 @@ export class ServedModel {
     if (current.sha256 === this.description.sha256) return;
     this.description = current;
     // the new model may accept what the old one refused
-    const isStale = ({ answer, problem }) =>
-      answer ? answer.model.sha256 !== current.sha256 : problem?.code === "not_a_chest_xray";
-    this.#replaced(this.#cases.all.filter(isStale));
+    const refused = this.#cases.all.filter(({ problem }) => problem?.code === "not_a_chest_xray");
+    this.#replaced([...this.stale(this.#cases.all), ...refused]);
+  }
+
+  /** The cases that another model answered. */
+  stale(items) {
+    return items.filter(({ answer }) => answer && answer.model.sha256 !== this.description.sha256);
   }
 }

@@ -1,7 +1,7 @@
 /** The panes around the viewer: which are shown, the progress above the list, the card. */
 
 import { cardParts } from "./card.js";
-import { canRetry, isOpen } from "./cases.js";
+import { canRetry, isOpen, isUnread } from "./cases.js";
 import { find, make } from "./dom.js";
 
 /** @param {"empty"|"read"|"table"} name */
@@ -10,18 +10,24 @@ export function showView(name) {
   find("view").setAttribute("aria-pressed", String(name === "table"));
 }
 
+/** How many cases were read, and how many cannot be or were cancelled. */
+export function progressWords(all, texts) {
+  const failed = all.filter(isUnread).length;
+  const read = all.filter((item) => item.state === "done").length;
+  return texts.say(failed ? "list.read_failed" : "list.read", { read, failed, count: all.length });
+}
+
 /** @param {object[]} all cases @param {number} place of the selected one in the list, from 1 */
 export function drawProgress(all, place, texts) {
   const count = all.length;
   const open = all.filter(isOpen).length;
-  const read = count - open;
   // a single case needs no filter, unless it is the filter that hides it
   document.body.dataset.many = count > 1 || place === 0;
   find("list-title").textContent = texts.say("list.count", { count });
   find("place").textContent = texts.say("list.place", { place, count });
   find("progress").hidden = open === 0;
-  find("progress-bar").value = count ? read / count : 0;
-  find("progress-text").textContent = texts.say("list.read", { read, count });
+  find("progress-bar").value = count ? (count - open) / count : 0;
+  find("progress-text").textContent = progressWords(all, texts);
   find("retry-all").hidden = open > 0 || !all.some(canRetry);
 }
 

@@ -42,6 +42,15 @@ export class Queue {
     for (const item of open) this.#cases.update(item, {});
   }
 
+  /** Stop reading cases that are removed; they wait again, should they be put back. */
+  withdraw(items) {
+    for (const item of items.filter(isOpen)) {
+      this.#running.get(item)?.abort();
+      this.#running.delete(item);
+      item.state = "waiting";
+    }
+  }
+
   retry(items) {
     for (const item of items) this.#cases.update(item, { state: "waiting", problem: null });
     this.run();

@@ -7,6 +7,7 @@ export const SHORTCUTS = {
     next: ["J", "ArrowDown"],
     previous: ["K", "ArrowUp"],
     remove: ["Delete"],
+    undo: ["Z"],
     filter: ["/"],
     view: ["L"],
   },
