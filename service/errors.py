@@ -6,7 +6,9 @@ The sentence never holds a path, a file name or a value taken from the image's o
 
 from typing import ClassVar, Literal, TypeAlias
 
-SuspectedCause: TypeAlias = Literal["inverted", "upside_down", "sideways"]
+SuspectedCause: TypeAlias = Literal[
+    "inverted", "upside_down", "sideways", "not_frontal", "no_lungs", "lungs_cut_off"
+]
 
 
 class PneumoniaError(Exception):

@@ -1,7 +1,8 @@
 """A real ONNX file with a real contract, small enough to make in every test run.
 
 It calls bright images pneumonia: the probability rises with the mean grey value, the evidence map
-is the brightness of a 4 x 4 grid, the distance is how far the mean lies from mid-grey.
+is the brightness of a 4 x 4 grid, the distance is how far the mean lies from mid-grey. Where it
+looks for lungs, dark pixels are lung, and the box is the middle of the image.
 """
 
 from datetime import UTC, datetime
@@ -17,12 +18,14 @@ from service.inference.contract import (
     Contract,
     Golden,
     InputSpec,
+    LungRule,
     OperatingPoint,
     Rate,
     golden_pattern,
     pattern_hash,
 )
 
+LUNG_RULE = LungRule(least_area=0.05, least_separation=0.5, least_balance=0.3)
 LABELS = ("normal", "bacterial", "viral")
 SIZE = 64
 GRID = 4
@@ -34,12 +37,13 @@ def write_tiny_model(
     evidence: bool = True,
     distance: bool = True,
     limit: float = 0.45,
+    lungs: bool = False,
     labels: tuple[str, ...] = LABELS,
     size: int = SIZE,
     **changes: Any,
 ) -> Contract:
     """Write the model file; ``changes`` replace fields of its contract (also by wrong ones)."""
-    graph = _graph(labels, size, evidence, distance)
+    graph = _graph(labels, size, evidence, distance, lungs)
     session = ort.InferenceSession(graph.SerializeToString())
     contract = Contract(
         name="tiny",
@@ -55,6 +59,7 @@ def write_tiny_model(
             _point("careful", 0.5, uncertain_low=0.25, uncertain_high=0.75),
         ),
         input_check_limit=limit if distance else None,
+        lung_rule=LUNG_RULE if lungs else None,
         population="grey squares",
         training_data="none",
         golden=tuple(_golden(session, number, size) for number in range(3)),
@@ -96,7 +101,9 @@ def _golden(session: ort.InferenceSession, number: int, size: int) -> Golden:
     )
 
 
-def _graph(labels: tuple[str, ...], size: int, evidence: bool, distance: bool) -> onnx.ModelProto:
+def _graph(
+    labels: tuple[str, ...], size: int, evidence: bool, distance: bool, lungs: bool
+) -> onnx.ModelProto:
     classes = len(labels)
     weights = np.linspace(-8, 8, classes, dtype=np.float32).reshape(classes, 1, 1, 1)
     weights[-1] -= 1  # so that the first pneumonia label and the last differ
@@ -107,6 +114,10 @@ def _graph(labels: tuple[str, ...], size: int, evidence: bool, distance: bool) -
         "middle": np.float32(0.5),
         "channel": np.array([1, 2, 3], np.int64),
         "space": np.array([2, 3], np.int64),
+        "one": np.float32(1),
+        "plane": np.array([1], np.int64),
+        "box": np.array([[0.25, 0.25, 0.75, 0.75]], np.float32),
+        "nothing": np.float32(0),
     }
     block = size // GRID
     nodes = [
@@ -123,6 +134,11 @@ def _graph(labels: tuple[str, ...], size: int, evidence: bool, distance: bool) -
         helper.make_node("ReduceMean", ["planes", "channel"], ["mean"], keepdims=0),
         helper.make_node("Sub", ["mean", "middle"], ["offset"]),
         helper.make_node("Abs", ["offset"], ["distance"]),
+        helper.make_node("Sub", ["one", "planes"], ["dark"]),
+        helper.make_node("Squeeze", ["dark", "plane"], ["lung_mask"]),
+        helper.make_node("Unsqueeze", ["mean", "plane"], ["column"]),
+        helper.make_node("Mul", ["column", "nothing"], ["zeros"]),
+        helper.make_node("Add", ["zeros", "box"], ["lungs"]),
     ]
     outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", classes])]
     if evidence:
@@ -131,6 +147,11 @@ def _graph(labels: tuple[str, ...], size: int, evidence: bool, distance: bool) -
         )
     if distance:
         outputs.append(helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["N"]))
+    if lungs:
+        outputs += [
+            helper.make_tensor_value_info("lungs", TensorProto.FLOAT, ["N", 4]),
+            helper.make_tensor_value_info("lung_mask", TensorProto.FLOAT, ["N", size, size]),
+        ]
     graph = helper.make_graph(
         nodes,
         "tiny",

@@ -192,7 +192,7 @@ def _body_part(chest: Image.Image, generator: np.random.Generator) -> Image.Imag
     return scene.rotate(float(generator.uniform(-90, 90)), Image.Resampling.BILINEAR)
 
 
-SYNTHETIC_OOD = (
+SPOILT = (
     NamedChange("inverted", _inverted),
     NamedChange("upside_down", _transposed(Image.Transpose.ROTATE_180)),
     NamedChange("turned_left", _transposed(Image.Transpose.ROTATE_90)),
@@ -202,6 +202,8 @@ SYNTHETIC_OOD = (
     NamedChange("detail", _detail),
     NamedChange("collage", _collage),
     NamedChange("screen", _screen),
+)
+DRAWN = (
     NamedChange("text", _text),
     NamedChange("shapes", _shapes),
     NamedChange("things", _things),
@@ -210,3 +212,4 @@ SYNTHETIC_OOD = (
     NamedChange("flat", _flat),
     NamedChange("body_part", _body_part),
 )
+SYNTHETIC_OOD = SPOILT + DRAWN

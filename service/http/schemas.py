@@ -1,5 +1,6 @@
 """What is asked and answered, as the OpenAPI document shows it."""
 
+from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,6 +48,19 @@ class InputCheckAnswer(_Answer):
     accepted: bool | None
     distance: float | None = Field(description="From the chest X-rays it was made for, >= 0.")
     limit: float | None = Field(description="The largest distance that is accepted.")
+
+
+class LungsAnswer(_Answer):
+    """The box around both lungs, in shares of the image's width and height."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    evidence_outside: float | None = Field(
+        description="The share of the evidence for pneumonia that lies outside the box; null where "
+        "nothing speaks for pneumonia."
+    )
 
 
 class ImageAnswer(_Answer):
@@ -103,6 +117,13 @@ _EXAMPLE: JsonDict = {
         "specificity": 0.94,
     },
     "input_check": {"accepted": True, "distance": 7.1, "limit": 12.5},
+    "lungs": {
+        "left": 0.12,
+        "top": 0.08,
+        "right": 0.9,
+        "bottom": 0.83,
+        "evidence_outside": 0.11,
+    },
     "image": {"format": "JPEG", "width": 1422, "height": 1152, "bit_depth": 8},
     "model": {"name": "pneumonia", "version": "1.0", "sha256": "9f86d0..."},
     "timings_ms": {"decode": 5.1, "queue": 0.1, "inference": 8.4, "total": 14.0},
@@ -126,6 +147,9 @@ class PredictionAnswer(_Answer):
     )
     operating_point: OperatingPointAnswer
     input_check: InputCheckAnswer
+    lungs: LungsAnswer | None = Field(
+        description="Where the lungs were found; null where the model does not look for them."
+    )
     image: ImageAnswer
     model: ModelAnswer
     timings_ms: Timings
@@ -208,6 +232,7 @@ def describe(
         input_check=InputCheckAnswer(
             accepted=check.accepted, distance=check.distance, limit=check.limit
         ),
+        lungs=LungsAnswer(**asdict(prediction.lungs)) if prediction.lungs else None,
         image=ImageAnswer(
             format=radiograph.format,
             width=radiograph.width,

@@ -25,7 +25,6 @@ from service.errors import InvalidRequest, ModelFileError
 from service.imaging.preprocess import Resampling
 
 METADATA_KEY = "pneumonia_contract"
-FORMAT_VERSION = 1
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -102,6 +101,20 @@ class Histogram(_Frozen):
         return self
 
 
+class LungRule(_Frozen):
+    """What the lungs of a frontal chest X-ray are at least; see ``service.inference.lungs``.
+
+    Attributes:
+        least_area: share of the image.
+        least_separation: of the two lungs.
+        least_balance: area of the smaller lung over that of the larger.
+    """
+
+    least_area: Fraction
+    least_separation: Fraction
+    least_balance: Fraction
+
+
 class Golden(_Frozen):
     """A generated pattern and what the graph gave for it when it was exported."""
 
@@ -118,11 +131,13 @@ class Contract(_Frozen):
         temperature: by which the log odds of pneumonia are divided inside the graph.
         offset: what is then added to them.
         subtype_temperature: by which the logits of the kinds of pneumonia are divided.
+        lung_rule: limits for the shape of the lungs in the graph's ``lung_mask``; None where the
+            graph does not look for lungs.
         population_age_years: youngest and oldest age, in completed years, that the figures hold
             for; None where nobody knows.
     """
 
-    format_version: Literal[1] = 1
+    format_version: Literal[1, 2] = 2  # 1 had no lungs
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
     version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
     created: datetime
@@ -140,6 +155,7 @@ class Contract(_Frozen):
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
     calibration: str = ""
     input_check_limit: float | None = Field(default=None, gt=0)
+    lung_rule: LungRule | None = None
     population: str
     population_age_years: tuple[NonNegativeInt, NonNegativeInt] | None = None
     training_data: str

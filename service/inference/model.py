@@ -26,11 +26,16 @@ class ModelOutput:
         probabilities: float32 ``[N, C]``, calibrated, rows sum to 1.
         evidence: float32 ``[N, C, h, w]``, the map of each uncalibrated logit; None without a map.
         distance: float32 ``[N]``, >= 0; None without an input check.
+        lungs: float32 ``[N, 4]``, the box of the lungs: left, top, right and bottom as shares of
+            the image, all 0 where there are none; None where the graph does not look for lungs.
+        lung_mask: float32 ``[N, h, w]``, the probability of lung; None likewise.
     """
 
     probabilities: NDArray[np.float32]
     evidence: NDArray[np.float32] | None
     distance: NDArray[np.float32] | None
+    lungs: NDArray[np.float32] | None = None
+    lung_mask: NDArray[np.float32] | None = None
 
 
 class Model(Protocol):
@@ -107,7 +112,8 @@ class OnnxModel:
         values = dict(
             zip(self._outputs, self._session.run(self._outputs, {"image": images}), strict=True)
         )
-        return ModelOutput(values["probabilities"], values.get("evidence"), values.get("distance"))
+        others = ("evidence", "distance", "lungs", "lung_mask")
+        return ModelOutput(values["probabilities"], *(values.get(name) for name in others))
 
     @property
     def has_evidence(self) -> bool:
@@ -126,6 +132,11 @@ class OnnxModel:
             raise ModelFileError("the graph has no output named probabilities")
         if ("distance" in self._outputs) != (self.contract.input_check_limit is not None):
             raise ModelFileError("the graph's distance output and the contract's limit go together")
+        found = {"lungs", "lung_mask"} & set(self._outputs)
+        if len(found) != (0 if self.contract.lung_rule is None else 2):
+            raise ModelFileError(
+                "the graph's outputs lungs and lung_mask and the contract's lung rule go together"
+            )
 
     def _check_golden(self) -> None:
         spec = self.contract.input
@@ -157,3 +168,8 @@ class OnnxModel:
             raise ModelFileError("the graph's evidence is not one map for each label")
         if distance is not None and distance.shape != (1,):
             raise ModelFileError("the graph's distance is not one number for each image")
+        lungs, mask = output.lungs, output.lung_mask
+        if lungs is not None and lungs.shape != (1, 4):
+            raise ModelFileError("the graph's lungs are not one box for each image")
+        if mask is not None and (mask.ndim != 3 or len(mask) != 1):
+            raise ModelFileError("the graph's lung_mask is not one map for each image")

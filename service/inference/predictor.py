@@ -16,12 +16,16 @@ from service.imaging.preprocess import DECODE_MARGIN, range_warnings, size_warni
 from service.imaging.radiograph import Limits, Pixels, PredictionWarning, Radiograph
 from service.inference.contract import Contract, OperatingPoint, golden_pattern
 from service.inference.evidence import DISPLAY_SIDE, Layer, draw_evidence, pneumonia_evidence
+from service.inference.lungs import evidence_outside, find_fault, measure
 from service.inference.model import Model, ModelOutput
 from service.inference.suspected_cause import ADVICE, find_suspected_cause
 
 Decision: TypeAlias = Literal["pneumonia", "normal", "uncertain"]
 
+_TWO_LUNGS = "The image is no frontal chest X-ray with both lungs."
 _UNLIKE = "The image is too unlike the chest X-rays this model was made for and cannot be read."
+# share of the evidence from which a reader is told that it does not lie in the lungs
+_MOSTLY_OUTSIDE = 0.5
 _SEND_A_CHEST = "Send one upright frontal chest X-ray, not inverted, with nothing around it."
 
 
@@ -32,6 +36,26 @@ class InputCheck:
     accepted: bool | None
     distance: float | None
     limit: float | None
+
+
+@dataclass(frozen=True)
+class Lungs:
+    """Where the lungs were found.
+
+    Attributes:
+        left: of the box around both lungs, as a share of the image's width, 0..1.
+        top: likewise of its height.
+        right: as ``left``.
+        bottom: as ``top``.
+        evidence_outside: share of the evidence for pneumonia that lies outside the box, 0..1; None
+            where nothing speaks for pneumonia, or the model has no evidence map.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    evidence_outside: float | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +70,7 @@ class Prediction:
             are several, else None.
         operating_point: which rule decided.
         input_check: whether the image is one the model can read.
+        lungs: where they were found; None where the model does not look for them.
         radiograph: what was decoded; its image is the one the model saw, which lets the large
             one go.
         decode_seconds: decoding and resizing.
@@ -59,6 +84,7 @@ class Prediction:
     subtype: str | None
     operating_point: OperatingPoint
     input_check: InputCheck
+    lungs: Lungs | None
     radiograph: Radiograph
     decode_seconds: float
     inference_seconds: float
@@ -111,6 +137,7 @@ class Predictor:
             subtype = contract.labels[
                 max(contract.pneumonia_columns, key=probabilities.__getitem__)
             ]
+        lungs = _find_lungs(contract, output)
         height, width, _ = image.shape
         seen = Image.fromarray(image[..., 0])
         return Prediction(
@@ -120,6 +147,7 @@ class Predictor:
             subtype=subtype,
             operating_point=point,
             input_check=check,
+            lungs=lungs,
             radiograph=replace(radiograph, image=seen),
             decode_seconds=decoded - start,
             inference_seconds=done - decoded,
@@ -128,6 +156,7 @@ class Predictor:
                 *size_warnings(radiograph, height, width),
                 *range_warnings(seen),
                 *_age_warnings(radiograph, contract),
+                *_evidence_warnings(lungs, probability >= point.threshold),
                 *doubts,
             ),
         )
@@ -182,20 +211,50 @@ class Predictor:
     def _check(
         self, image: Pixels, output: ModelOutput
     ) -> tuple[InputCheck, tuple[PredictionWarning, ...]]:
-        limit = self.model.contract.input_check_limit
-        if limit is None or output.distance is None:
+        contract = self.model.contract
+        limit, rule = contract.input_check_limit, contract.lung_rule
+        distance = fault = None
+        if limit is not None and output.distance is not None:
+            distance = float(output.distance[0])
+        if rule is not None and output.lung_mask is not None:
+            fault = find_fault(measure(output.lung_mask[0]), rule)
+        elif distance is None:
             return InputCheck(None, None, None), ()
-        distance = float(output.distance[0])
-        if distance <= limit:
+        sentence = _TWO_LUNGS
+        if distance is not None and limit is not None and not distance <= limit:
+            sentence = _UNLIKE
+            fault = find_suspected_cause(self.model, image, limit) or fault
+        elif fault is None:
             return InputCheck(True, distance, limit), ()
-        suspected_cause = find_suspected_cause(self.model, image, limit)
-        advice = ADVICE[suspected_cause] if suspected_cause else _SEND_A_CHEST
-        sentence = f"{_UNLIKE} {advice}"
+        sentence = f"{sentence} {ADVICE[fault] if fault else _SEND_A_CHEST}"
         if self._refuse:
-            raise NotAChestXray(sentence, distance, limit, suspected_cause)
+            raise NotAChestXray(sentence, distance, limit, fault)
         return InputCheck(False, distance, limit), (
             PredictionWarning("not_a_chest_xray", sentence),
         )
+
+
+def _find_lungs(contract: Contract, output: ModelOutput) -> Lungs | None:
+    if output.lungs is None:
+        return None
+    outside = None
+    if output.evidence is not None:
+        evidence = pneumonia_evidence(contract, output.evidence)[0]
+        outside = evidence_outside(evidence, output.lungs[0])
+    left, top, right, bottom = output.lungs[0].tolist()
+    return Lungs(left, top, right, bottom, outside)
+
+
+def _evidence_warnings(lungs: Lungs | None, is_pneumonia: bool) -> tuple[PredictionWarning, ...]:
+    """Whether what speaks for pneumonia lies mostly elsewhere than in the lungs."""
+    outside = lungs.evidence_outside if lungs else None
+    if not is_pneumonia or outside is None or outside <= _MOSTLY_OUTSIDE:
+        return ()
+    sentence = (
+        f"{outside:.0%} of the evidence lies outside the lungs: a device, a marker or a cut may "
+        "speak for pneumonia here, not the lungs."
+    )
+    return (PredictionWarning("evidence_outside_lungs", sentence),)
 
 
 def _age_warnings(radiograph: Radiograph, contract: Contract) -> tuple[PredictionWarning, ...]:

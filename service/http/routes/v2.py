@@ -84,6 +84,8 @@ async def model(runtime: CurrentRuntime, name: str, version: str | None = None) 
         outputs.append(("evidence", "FP32", [-1, classes, -1, -1]))
     if contract.input_check_limit is not None:
         outputs.append(("distance", "FP32", [-1]))
+    if contract.lung_rule is not None:
+        outputs += [("lungs", "FP32", [-1, 4]), ("lung_mask", "FP32", [-1, -1, -1])]
     outputs += [("decision", "BYTES", [1]), ("probability", "FP32", [1])]
     inputs = [
         ("image", "UINT8", [-1, contract.input.height, contract.input.width, 1]),
@@ -146,6 +148,8 @@ async def _infer(
         "probabilities": output.probabilities,
         "evidence": output.evidence,
         "distance": output.distance,
+        "lungs": output.lungs,
+        "lung_mask": output.lung_mask,
     }
     return {name: tensor for name, tensor in found.items() if tensor is not None}
 

@@ -22,6 +22,7 @@ def test_answers_every_field(client: AppClient) -> None:
         "subtype",
         "operating_point",
         "input_check",
+        "lungs",
         "image",
         "model",
         "timings_ms",

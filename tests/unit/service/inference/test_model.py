@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from service.errors import ModelFileError
 from service.inference.contract import METADATA_KEY, Golden, InputSpec
 from service.inference.model import OnnxModel
-from tests.tiny_model import LABELS, SIZE, write_tiny_model
+from tests.tiny_model import LABELS, LUNG_RULE, SIZE, write_tiny_model
 
 
 def refusal(path: Path, **options: Any) -> str:
@@ -67,7 +67,8 @@ def golden(**changes: Any) -> Golden:
         ({"temperature": 0.0}, "temperature"),
         ({"input": InputSpec(height=SIZE, width=2 * SIZE)}, "input is not uint8"),
         ({"input_check_limit": None}, "go together"),
-        ({"format_version": 2}, "format_version"),
+        ({"lung_rule": LUNG_RULE}, "lung rule go together"),
+        ({"format_version": 3}, "format_version"),
         ({"golden": (golden(sha256="0" * 64),)}, "golden pattern 0 is not the exported one"),
     ],
 )
