@@ -135,8 +135,8 @@ audit: $(TOOLS)/.installed ## build/sbom.json, and known vulnerabilities of all 
 		$(patsubst %,--requirement requirements/%.txt,serving training development tools)
 
 bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the reader
-	$(BIN)/python -m benchmarks.dicom_matrix
-	$(BIN)/python -m benchmarks.dicom_reader
+	$(BIN)/python -m tests.dicom_matrix
+	$(BIN)/python -m benchmarks dicom_reader
 
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish

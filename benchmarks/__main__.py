@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from benchmarks.options import parse
-from benchmarks.report import write_report
+from training.reports.files import write
 
-NAMES = ("speed", "peers", "growth", "tuning", "startup", "memory", "overload", "soak")
+NAMES = (
+    *("speed", "peers", "growth", "tuning", "startup"),
+    *("memory", "overload", "soak", "dicom_reader"),
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -22,7 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
     figures = import_module(f"benchmarks.{name}").measure(options)
     for title, value in figures.items():
         print(f"{title}: {value}")
-    write_report(name, figures, options.out)
+    write(options.out / f"{name}.json", figures)
     return 1 if figures.get("faults") else 0
 
 

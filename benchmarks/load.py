@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+import httpx
+
 # a whole prediction each; a refusal of the input check costs one too
 PREDICTED = (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY)
 # enough that a worker always finds the next image, and few enough that none is shed
@@ -84,15 +86,10 @@ def form(images: Sequence[bytes], field: str = "file") -> Payload:
 
 def forms(groups: Sequence[Sequence[bytes]], field: str) -> Payload:
     """The images of each group as fields of one name in one form."""
-    head = (
-        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="chest.jpeg"'
-        "\r\nContent-Type: image/jpeg\r\n\r\n"
-    ).encode()
-    tail = f"--{_BOUNDARY}--\r\n".encode()
-    return Payload(
-        f"multipart/form-data; boundary={_BOUNDARY}",
-        [b"".join(head + image + b"\r\n" for image in group) + tail for group in groups],
-    )
+    kind = f"multipart/form-data; boundary={_BOUNDARY}"
+    files = [[(field, ("chest.jpeg", image, "image/jpeg")) for image in one] for one in groups]
+    forms = [httpx.Request("POST", "/", headers={"Content-Type": kind}, files=one) for one in files]
+    return Payload(kind, [form.read() for form in forms])
 
 
 def open_inference(images: Sequence[bytes]) -> Payload:

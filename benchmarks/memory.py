@@ -5,18 +5,14 @@ tenth of that. Memory is that of all processes of the service together, and page
 once (PSS); its peak is the largest of a look every quarter of a second.
 """
 
-import random
-import threading
-from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import psutil
 
 from benchmarks.options import Options
-from benchmarks.soak_traffic import Client, Kind, quick_kinds
+from benchmarks.traffic import Kind, quick_kinds, send_mixed, unexpected
 from benchmarks.usage import memory_megabytes
 from tests.process import ServiceProcess
 
@@ -35,48 +31,34 @@ def measure(options: Options) -> dict[str, Any]:
         without = _sent(service, others, count)
         with_dicom = _sent(service, dicom, max(CLIENTS, count // 10))
         processes = 1 + len(psutil.Process(service.pid).children(recursive=True))
+    faults = without.pop("faults") + with_dicom.pop("faults")
     return {
         "images": options.shown,
         "ready_megabytes": round(ready),
         **without,
         "with_dicom": {**with_dicom, "processes": processes},
+        "faults": faults,
     }
 
 
 def _sent(service: ServiceProcess, kinds: Sequence[Kind], count: int) -> dict[str, Any]:
-    """Send so many requests by all clients together; memory after them and at its peak.
+    """Send so many requests by all clients together; memory after them and at its peak."""
 
-    Raises:
-        RuntimeError: an answer that such a request may not get.
-    """
-    weights = [kind.weight for kind in kinds]
-    found, end = [memory_megabytes(service.pid)], threading.Event()
+    def more(sent: int) -> bool:
+        return sent < count // CLIENTS
 
-    def look() -> None:
-        while not end.wait(_LOOK_SECONDS):
-            found.append(memory_megabytes(service.pid))
-
-    def send(number: int) -> Counter[str]:
-        rng, outcomes = random.Random(number), Counter[str]()
-        with closing(Client(service)) as client:
-            for kind in rng.choices(kinds, weights, k=count // CLIENTS):
-                outcome = client.send(kind, rng.choice(kind.payload.bodies))
-                if outcome not in kind.expected:
-                    raise RuntimeError(f"{kind.name} was answered {outcome}")
-                outcomes["predictions" if outcome == "200" else "refused"] += 1
-        return outcomes
-
-    with ThreadPoolExecutor(CLIENTS + 1) as pool:
-        looking = pool.submit(look)
-        try:
-            outcomes = sum(pool.map(send, range(CLIENTS)), Counter[str]())
-        finally:
-            end.set()
-        looking.result()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(send_mixed, service, kinds, seed, more) for seed in range(CLIENTS)]
+        peak = memory_megabytes(service.pid)
+        while wait(clients, _LOOK_SECONDS).not_done:
+            peak = max(peak, memory_megabytes(service.pid))
+        exchanges = [exchange for client in clients for exchange in client.result()]
     after = memory_megabytes(service.pid)
+    predictions = sum(exchange.outcome == "200" for exchange in exchanges)
     return {
-        "predictions": outcomes["predictions"],
-        "refused": outcomes["refused"],
+        "predictions": predictions,
+        "refused": len(exchanges) - predictions,
         "after_megabytes": round(after),
-        "peak_megabytes": round(max(*found, after)),
+        "peak_megabytes": round(max(peak, after)),
+        "faults": unexpected(exchanges),
     }

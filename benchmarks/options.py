@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.report import RESULTS
 from service.settings import DEFAULT_MODEL
+from tests.images import encode
 from tests.process import ServiceProcess, service_process
-from training.reports.files import NATIVE
+from training.reports.files import NATIVE, RESULTS
+
+_FEW = 50
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Options:
         return synthetic_images() if self.folder is None else images_of(self.folder)
 
     @property
+    def few_images(self) -> list[bytes]:
+        """So many of them as show what a mixture does."""
+        return self.images[:: max(1, len(self.images) // _FEW)]
+
+    @property
     def shown(self) -> str:
         """What the images are, in words."""
         return "synthetic images" if self.folder is None else "original-size chest X-rays"
@@ -70,10 +77,10 @@ def parse(names: Sequence[str], words: Sequence[str] | None = None) -> tuple[str
     parser.add_argument("--only", nargs="+", default=(), help="of the servers in `peers`")
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
     parser.add_argument("--out", type=Path, default=RESULTS, help="the report's folder")
-    given = parser.parse_args(words)
-    folder = None if given.synthetic else given.folder
-    rest = (given.seconds, given.count, given.only, given.model, given.out)
-    return given.name, Options(folder, *rest)
+    given = vars(parser.parse_args(words))
+    if given.pop("synthetic"):
+        given["folder"] = None
+    return given.pop("name"), Options(**given)
 
 
 def images_of(folder: Path) -> list[bytes]:
@@ -98,18 +105,13 @@ def synthetic_images(count: int = 20, height: int = 1100, width: int = 1450) -> 
         np.exp(-(((columns - side) / 0.25) ** 2) - (rows / 0.6) ** 2) for side in (-0.45, 0.45)
     )
     noisy = (170 - 110 * lungs + random.normal(0, 8, (height, width)) for _ in range(count))
-    return [encode(Image.fromarray(grey.clip(0, 255).astype(np.uint8))) for grey in noisy]
-
-
-def encode(image: Image.Image, kind: str = "JPEG") -> bytes:
-    """An image as a file."""
-    stream = io.BytesIO()
-    image.save(stream, kind, quality=90)
-    return stream.getvalue()
+    images = (Image.fromarray(grey.clip(0, 255).astype(np.uint8)) for grey in noisy)
+    return [encode(image, "JPEG", quality=90) for image in images]
 
 
 def resized(image: bytes, megapixels: float) -> bytes:
     """The same image in grey with so many pixels, as JPEG."""
     grey = Image.open(io.BytesIO(image)).convert("L")
     scale = (megapixels * 1e6 / (grey.width * grey.height)) ** 0.5
-    return encode(grey.resize((round(grey.width * scale), round(grey.height * scale))))
+    size = (round(grey.width * scale), round(grey.height * scale))
+    return encode(grey.resize(size), "JPEG", quality=90)

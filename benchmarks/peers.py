@@ -5,7 +5,6 @@ to its throughput; then requests arrive at five times that, and later at half of
 overload does and whether it passes. A peer that cannot be installed or started is told so.
 """
 
-import http.client
 import subprocess
 import sys
 import time
@@ -18,10 +17,9 @@ from typing import Any
 from benchmarks.load import CLIENTS_A_CORE, PREDICTED, Payload, form, open_inference, raw, wrk
 from benchmarks.open_loop import arrive
 from benchmarks.options import Options
-from benchmarks.report import ROOT
 from benchmarks.usage import memory_megabytes
 from service.runtime.cpus import usable_cores
-from tests.process import free_port, server_process
+from tests.process import ROOT, free_port, server_process, status_of
 from tests.waiting import wait_until
 
 ENVIRONMENTS = ROOT / "build" / "peers"
@@ -117,7 +115,8 @@ def _running(peer: Peer, model: Path, payload: Payload) -> Iterator[tuple[int, i
         def answers() -> bool:
             if process.poll() is not None:
                 raise RuntimeError(f"{peer.name} ended with status {process.returncode}: see {log}")
-            return _predicts(port, peer.path, payload)
+            body = payload.bodies[0]
+            return status_of(port, peer.path, body, payload.content_type) in PREDICTED
 
         wait_until(answers, f"{peer.name} answers: see {log}")
         yield port, process.pid, time.perf_counter() - started
@@ -134,14 +133,3 @@ def _interpreter(name: str) -> str:
         subprocess.run(install, check=True)
         installed.touch()
     return str(python)
-
-
-def _predicts(port: int, path: str, payload: Payload) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("POST", path, payload.bodies[0], {"Content-Type": payload.content_type})
-        return connection.getresponse().status in PREDICTED
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import blocks, dicom_matrix, dicom_reader
-from benchmarks.report import RESULTS
+from benchmarks import blocks
+from tests import dicom_matrix
 from training.reports import model_blocks, recipe_blocks
-from training.reports.files import REPORTS, ROOT, read
+from training.reports.files import REPORTS, RESULTS, ROOT, read
 
 _BLOCK = re.compile(
     r"^<!-- begin: (?P<name>\S+) -->\n(?P<text>.*?)^<!-- end: (?P=name) -->$",
@@ -71,9 +71,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "provenance": recipe_blocks.provenance,
     "partitions": recipe_blocks.partitions,
     "experiments": recipe_blocks.experiments,
-    "dicom_syntaxes": dicom_matrix.syntaxes_block,
-    "dicom_matrix": dicom_matrix.files_block,
-    "dicom_reader": dicom_reader.reader_block,
+    "dicom_syntaxes": told(dicom_matrix.syntaxes_block, dicom_matrix.REPORT, "bench-dicom"),
+    "dicom_matrix": told(dicom_matrix.files_block, dicom_matrix.REPORT, "bench-dicom"),
+    "dicom_reader": told(blocks.dicom_reader, RESULTS / "dicom_reader.json", "bench-dicom"),
 }
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from benchmarks.load import CLIENTS_A_CORE, Load, Payload, form, raw, wrk
 from benchmarks.open_loop import arrive, percentile
 from benchmarks.options import Options
-from benchmarks.usage import cpu_seconds, stage_seconds
+from benchmarks.usage import cpu_seconds, stage_milliseconds
 from service.errors import NotAChestXray
 from service.inference.model import OnnxModel
 from service.inference.predictor import Predictor
@@ -57,12 +57,12 @@ def measure(options: Options) -> dict[str, Any]:
         for _ in range(options.count or 5):
             rounds.append(_round(predictor, service, images, clients, seconds))
             print(rounds[-1])
-        before = stage_seconds(service)
-        alone = wrk(service.port, "/predict", raw(images), 1, seconds).check()
-        stages = _stages(before, stage_seconds(service), alone)
         rate = _PART_OF_CAPACITY * statistics.median(entry["raw_rate"] for entry in rounds)
         at_rate = arrive(service.port, "/predict", raw(images), rate, 3 * seconds).load()
         shares = _sampled(service, images, clients, seconds, options.out / "flames.svg")
+    with options.service() as service:
+        alone = wrk(service.port, "/predict", raw(images), 1, seconds).check()
+        stages = _stages(stage_milliseconds(service), alone.mean_ms)
     return {
         "images": options.shown,
         "count": len(images),
@@ -145,22 +145,15 @@ def _sent(
     return load, cpu_seconds(service.pid) - before
 
 
-def _stages(
-    before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]], load: Load
-) -> dict[str, float]:
+def _stages(mean: dict[str, float], request: float) -> dict[str, float]:
     """Mean milliseconds of each stage of a request of one client, which add up to the last."""
-    mean = {}
-    for stage, (seconds, count) in after.items():
-        begun = before.get(stage, (0.0, 0.0))
-        mean[stage] = (seconds - begun[0]) / max(1.0, count - begun[1]) * 1e3
-    handover = mean["total"] - mean["decode"] - mean["queue"] - mean["inference"]
     stages = {
         "decode and resize": mean["decode"],
         "model": mean["inference"],
         "wait for a worker": mean["queue"],
-        "hand over and decide": handover,
-        "upload, HTTP, answer": load.mean_ms - mean["total"],
-        "all, as the client sees it": load.mean_ms,
+        "hand over and decide": 2 * mean["total"] - sum(mean.values()),
+        "upload, HTTP, answer": request - mean["total"],
+        "all, as the client sees it": request,
     }
     return {name: round(value, 3) for name, value in stages.items()}
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
@@ -43,17 +43,28 @@ class Usage:
         megabytes: of all processes, see :func:`memory_megabytes`.
         files: open file descriptors of the first process, sockets among them.
         threads: of the first process.
+        in_flight: requests being answered, without the one that asks for this figure.
+        queued: images that wait for a worker.
     """
 
     megabytes: float
     files: int
     threads: int
+    in_flight: int
+    queued: int
 
     @classmethod
-    def of(cls, pid: int) -> "Usage":
-        """What a service holds now."""
-        process = psutil.Process(pid)
-        return cls(round(memory_megabytes(pid), 1), process.num_fds(), process.num_threads())
+    def of(cls, service: ServiceProcess) -> "Usage":
+        """What a service holds and does now."""
+        process = psutil.Process(service.pid)
+        found = {sample.name: sample.value for sample in _scrape(service)}
+        return cls(
+            round(memory_megabytes(service.pid), 1),
+            process.num_fds(),
+            process.num_threads(),
+            int(found["pneumonia_requests_in_flight"]) - 1,
+            int(found["pneumonia_queued_jobs"]),
+        )
 
     def kept_since(self, before: "Usage", megabytes: float, threads: int = 0) -> list[str]:
         """What was not given back, in words.
@@ -63,44 +74,40 @@ class Usage:
             megabytes: memory that may have been added.
             threads: that may have been added: the service starts its workers with their first work.
         """
-        found = []
-        if self.files > before.files + _LOOSE_FILES:
-            found.append(f"{self.files - before.files} file descriptors")
-        if self.threads > before.threads + threads:
-            found.append(f"{self.threads - before.threads} threads")
-        if self.megabytes > before.megabytes + megabytes:
-            found.append(f"{self.megabytes - before.megabytes:.0f} MB")
-        return found
-
-    def figures(self) -> dict[str, float]:
-        """As a part of a report."""
-        return asdict(self)
-
-
-def scrape(service: ServiceProcess) -> list[Sample]:
-    """Every sample of ``GET /metrics``."""
-    families = text_string_to_metric_families(service.get("/metrics").text)
-    return [sample for family in families for sample in family.samples]
+        kept = {
+            "file descriptors": self.files - before.files - _LOOSE_FILES,
+            "threads": self.threads - before.threads - threads,
+            "MB": round(self.megabytes - before.megabytes) - megabytes,
+            "requests in flight": self.in_flight,
+            "queued images": self.queued,
+        }
+        return [f"{number:g} {what} too many" for what, number in kept.items() if number > 0]
 
 
 def answers(service: ServiceProcess) -> Counter[str]:
     """Status -> answers so far, by the service's own count."""
     found: Counter[str] = Counter()
-    for sample in scrape(service):
+    for sample in _scrape(service):
         if sample.name == "pneumonia_requests_total" and sample.value:
             found[sample.labels["status"]] += int(sample.value)
     return found
 
 
-def stage_seconds(service: ServiceProcess) -> dict[str, tuple[float, float]]:
-    """Stage -> seconds spent in it so far and how many times."""
+def stage_milliseconds(service: ServiceProcess) -> dict[str, float]:
+    """Stage -> mean time spent in it since the service started."""
     found = {
         (sample.name.rpartition("_")[2], sample.labels["stage"]): sample.value
-        for sample in scrape(service)
+        for sample in _scrape(service)
         if sample.name.startswith("pneumonia_stage_seconds_")
     }
     return {
-        stage: (found["sum", stage], count)
-        for (kind, stage), count in found.items()
-        if kind == "count"
+        stage: found["sum", stage] / max(1.0, count) * 1e3
+        for (figure, stage), count in found.items()
+        if figure == "count"
     }
+
+
+def _scrape(service: ServiceProcess) -> list[Sample]:
+    """Every sample of ``GET /metrics``."""
+    families = text_string_to_metric_families(service.get("/metrics").text)
+    return [sample for family in families for sample in family.samples]

@@ -117,14 +117,43 @@ def server_process(
 
 def health(port: int) -> int | None:
     """The status of ``GET /health``, None while nothing answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    return status_of(port, "/health", seconds=5)
+
+
+def status_of(
+    port: int,
+    path: str,
+    body: bytes | None = None,
+    content_type: str = "image/jpeg",
+    seconds: float = 30,
+) -> int | None:
+    """The status of an answer on a connection of its own, None where there is none in time.
+
+    Args:
+        port: of 127.0.0.1.
+        path: to ask for.
+        body: to post; None for GET.
+        content_type: of the body.
+        seconds: to wait for every part of the answer.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
-        connection.request("GET", "/health")
-        return connection.getresponse().status
+        headers = {} if body is None else {"Content-Type": content_type}
+        connection.request("GET" if body is None else "POST", path, body, headers)
+        response = connection.getresponse()
+        response.read()
+        return response.status
     except (OSError, http.client.HTTPException):
         return None
     finally:
         connection.close()
+
+
+def peak_megabytes(pid: int) -> float:
+    """The most that a process has had in memory at a time, 10^6 bytes."""
+    # not ru_maxrss, which begins with what the process that started this one once took
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 def free_port() -> int:

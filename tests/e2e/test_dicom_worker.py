@@ -8,7 +8,6 @@ import sys
 import textwrap
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,8 +20,6 @@ import psutil
 import pytest
 
 from benchmarks.dicom_files import real_file
-from benchmarks.dicom_reader import peak_megabytes
-from benchmarks.report import ROOT
 from service.errors import (
     NotAChestXray,
     Overloaded,
@@ -35,13 +32,18 @@ from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
 from service.imaging.radiograph import Limits
 from tests.dicom import ENCODED, file_bytes, frame_of, radiograph, shadows
+from tests.hostile_dicom import (
+    DEFLATED,
+    EMPTY_ITEM,
+    EXPLICIT,
+    ITEM,
+    SEQUENCE,
+    deflated,
+    meta,
+    tiny_elements,
+)
+from tests.process import ROOT, peak_megabytes
 
-UNDEFINED = 0xFFFFFFFF
-EXPLICIT = "1.2.840.10008.1.2.1"
-DEFLATED = "1.2.840.10008.1.2.1.99"
-SEQUENCE = struct.pack("<HH2sHI", 8, 0x1140, b"SQ", 0, UNDEFINED)
-ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, UNDEFINED)
-EMPTY_ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
 GOOD = file_bytes(radiograph(shadows(), WindowCenter=2048, WindowWidth=4096))
 
 
@@ -63,21 +65,6 @@ def workers() -> list[int]:
         if f"PPid:\t{os.getpid()}\n" in text and b"dicom_worker" in command:
             found.append(int(status.parent.name))
     return found
-
-
-def meta(syntax: str) -> bytes:
-    value = syntax.encode() + b"\0" * (len(syntax) % 2)
-    return bytes(128) + b"DICM\x02\x00\x10\x00UI" + struct.pack("<H", len(value)) + value
-
-
-def tiny_elements(count: int) -> bytes:
-    return b"".join(struct.pack("<HH2sH", 9, n & 0xFFFF, b"LO", 0) for n in range(count))
-
-
-def deflated(megabytes: int, content: bytes) -> bytes:
-    deflater = zlib.compressobj(1, wbits=-zlib.MAX_WBITS)
-    block = content * (2**20 // len(content))
-    return b"".join(deflater.compress(block) for _ in range(megabytes)) + deflater.flush()
 
 
 def claiming(syntax: str, rows: int, columns: int) -> bytes:

@@ -22,7 +22,7 @@ import pytest
 
 from benchmarks.dicom_files import as_radiograph, real_files
 from benchmarks.load import Payload, form, forms
-from benchmarks.soak_traffic import Client, Kind
+from benchmarks.traffic import Client, Kind
 from benchmarks.usage import Usage, answers
 from service.errors import ModelFileError
 from service.inference.model import OnnxModel
@@ -70,9 +70,9 @@ FORMS = {
 def service(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """A service that must hold no more at the end than at the start and has answered no 5xx."""
     with service_process(tiny_model, tmp_path_factory.mktemp("service")) as running:
-        before, asked = Usage.of(running.pid), answers(running)
+        before, asked = Usage.of(running), answers(running)
         yield running
-        after = Usage.of(running.pid)
+        after = Usage.of(running)
         assert after.kept_since(before, MOST_KEPT_MEGABYTES, busy_threads()) == []
         assert [status for status in answers(running) - asked if status >= "500"] == []
 

@@ -11,6 +11,7 @@ from service.runtime.cpus import usable_cores
 
 ROOT = Path(__file__).parent.parent.parent
 REPORTS = ROOT / "models" / "reports"
+RESULTS = ROOT / "benchmarks" / "results"
 # chest X-rays of the size that devices make, where a machine has them
 NATIVE = ROOT.parent / "shared" / "data" / "chest_xray_native"
 

@@ -4,9 +4,8 @@ import pytest
 
 from benchmarks import blocks
 from benchmarks.publish import PublishError, fill, told
-from benchmarks.report import read_report, write_report
 from service.settings import Settings
-from training.reports.files import measured_on
+from training.reports.files import measured_on, read, write
 
 BLOCKS = {"speed": lambda: "42 images/s"}
 
@@ -43,8 +42,8 @@ def test_a_missing_report_names_the_command_that_makes_it(tmp_path: Path) -> Non
 
 
 def test_a_report_says_what_it_was_measured_on(tmp_path: Path) -> None:
-    write_report("speed", {"images_per_second": 42}, tmp_path)
-    report = read_report("speed", tmp_path)
+    write(tmp_path / "speed.json", {"images_per_second": 42})
+    report = read(tmp_path / "speed.json")
     assert report["images_per_second"] == 42
     assert report["measured_on"] == measured_on()
     assert report["measured_on"]["cores"] >= 1
