@@ -9,7 +9,8 @@ from scipy.special import log_softmax
 from sklearn.metrics import roc_curve
 
 from export.scaling import Scaling, log_odds
-from service.inference.contract import Histogram, OperatingPoint
+from service.inference.contract import Histogram
+from service.inference.operating_point import OperatingPoint
 from training.budgets import FALSE_ALARMS, MISSED
 from training.metrics import interval
 from training.validation import Validation

@@ -261,6 +261,12 @@ def _requests() -> list[Case]:
         Case("a misspelt parameter", good, path="/predict?operating_pont=screening"),
         Case("an unknown operating point", good, path="/predict?operating_point=best"),
         Case("a value out of its range", good, path="/explain?alpha=2"),
+        Case("a prevalence that is no share of patients", good, path="/predict?prevalence=10"),
+        Case(
+            "a prevalence, and a model file that does not tell its own",
+            good,
+            path="/predict?prevalence=0.1",
+        ),
         Case("a model without evidence map", good, path="/explain", service="without evidence"),
         Case("an unknown URL", path="/nothing", method="GET"),
         Case("GET instead of POST", method="GET"),

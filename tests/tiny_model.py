@@ -19,11 +19,10 @@ from service.inference.contract import (
     Golden,
     InputSpec,
     LungRule,
-    OperatingPoint,
-    Rate,
     golden_pattern,
     pattern_hash,
 )
+from service.inference.operating_point import OperatingPoint, Rate
 
 LUNG_RULE = LungRule(least_area=0.05, least_separation=0.5, least_balance=0.3)
 LABELS = ("normal", "bacterial", "viral")
@@ -72,7 +71,7 @@ def write_tiny_model(
     return contract
 
 
-def _point(name: str, threshold: float, **band: float) -> OperatingPoint:
+def _point(name: str, threshold: float, **band: Any) -> OperatingPoint:
     return OperatingPoint(
         name=name,
         threshold=threshold,

@@ -19,9 +19,9 @@ from PIL import Image, ImageFilter
 from sklearn.metrics import roc_auc_score
 
 from service.imaging.radiograph import Pixels
-from service.inference.contract import Rate
 from service.inference.evidence import pneumonia_evidence
 from service.inference.model import OnnxModel
+from service.inference.operating_point import Rate
 from service.inference.suspected_cause import find_suspected_cause
 from training.data import DataError, Dataset, at_size
 from training.metrics import interval

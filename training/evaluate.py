@@ -14,8 +14,8 @@ from service.errors import NotAChestXray, PneumoniaError
 from service.imaging.decode import decode
 from service.imaging.preprocess import DECODE_MARGIN, to_model_input
 from service.imaging.radiograph import Limits
-from service.inference.contract import Rate
 from service.inference.model import OnnxModel
+from service.inference.operating_point import Rate
 from service.inference.predictor import Predictor
 from training.budgets import CONFIDENT
 from training.data import LABELS, SIZE, DataError, Sample, load

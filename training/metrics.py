@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 
-from service.inference.contract import Rate
+from service.inference.operating_point import Rate
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]

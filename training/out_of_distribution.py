@@ -6,8 +6,8 @@ from pathlib import Path
 from scipy.stats import binomtest
 
 from service.errors import NotAChestXray, PneumoniaError
-from service.inference.contract import Rate
 from service.inference.model import OnnxModel
+from service.inference.operating_point import Rate
 from service.inference.predictor import Predictor
 from training.data import DataError
 

@@ -47,6 +47,7 @@ class _Parameters(_Nullable):
     classification: int | None = None
     shared_memory_region: str | None = None
     operating_point: str = "balanced"
+    prevalence: float | None = None
 
 
 class _Input(_Nullable):
@@ -77,6 +78,7 @@ class InferRequest:
         id: the client's name for the request.
         images: uint8 ``[N, height, width, 1]``, or one encoded image.
         operating_point: the rule that decides on an encoded image.
+        prevalence: the one that the answer for it is adjusted to; None for none.
         outputs: names that are asked for, and whether in binary; None for all, in ``binary``.
         binary: whether outputs that say nothing else go in binary.
     """
@@ -84,6 +86,7 @@ class InferRequest:
     id: str | None
     images: NDArray[np.uint8] | bytes
     operating_point: str
+    prevalence: float | None
     outputs: Mapping[str, bool] | None
     binary: bool
 
@@ -131,8 +134,14 @@ def read_request(body: bytes, json_length: int | None, height: int, width: int) 
     images = (
         _encoded(tensor, data) if tensor.name == "bytes" else _pixels(tensor, data, height, width)
     )
-    point = request.parameters.operating_point
-    return InferRequest(request.id, images, point, outputs or None, binary)
+    return InferRequest(
+        request.id,
+        images,
+        request.parameters.operating_point,
+        request.parameters.prevalence,
+        outputs or None,
+        binary,
+    )
 
 
 def write_answer(

@@ -9,7 +9,9 @@ from pydantic.config import JsonDict
 from service.http.problems import Problem
 from service.imaging.radiograph import Uids
 from service.inference.contract import Contract
+from service.inference.operating_point import Decision, Purpose
 from service.inference.predictor import Prediction
+from service.inference.prevalence import Adjusted
 
 
 class _Answer(BaseModel):
@@ -33,12 +35,18 @@ class OperatingPointAnswer(_Answer):
     """The rule that turned the probability into the decision."""
 
     name: str = Field(examples=["balanced"])
+    purpose: Purpose = Field(
+        description="`decision`, or `screening`, whose answer `pneumonia` means no more than: "
+        "above the screening threshold, a person must look.",
+        examples=["decision"],
+    )
     threshold: float = Field(description="Pneumonia at or above this probability.", examples=[0.5])
     sensitivity: float = Field(
-        description="The part of those with pneumonia that it found, where it was measured."
+        description="The part of those with pneumonia that it found, where it was measured: by the "
+        "threshold alone, and for the model's population alone."
     )
     specificity: float = Field(
-        description="The part of those without pneumonia that it cleared, where it was measured."
+        description="The part of those without pneumonia that it cleared, by the same measure."
     )
 
 
@@ -97,6 +105,18 @@ class Timings(_Answer):
     total: float
 
 
+class AdjustedAnswer(_Answer):
+    """What the answer means where pneumonia is as frequent as the query says."""
+
+    prevalence: float = Field(description="As the query gave it.")
+    probability: float = Field(description="Of pneumonia, at that prevalence. It decides nothing.")
+    positive_predictive_value: float | None = Field(
+        description="The part of the answers `pneumonia` of this operating point that is right at "
+        "that prevalence; null where no measured figure holds for the patient."
+    )
+    negative_predictive_value: float | None = Field(description="The same of `normal`.")
+
+
 class WarningAnswer(_Answer):
     """Something the reader of an answer should know."""
 
@@ -112,6 +132,7 @@ _EXAMPLE: JsonDict = {
     "subtype": "bacterial",
     "operating_point": {
         "name": "balanced",
+        "purpose": "decision",
         "threshold": 0.5,
         "sensitivity": 0.98,
         "specificity": 0.94,
@@ -137,13 +158,18 @@ class PredictionAnswer(_Answer):
     model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [_EXAMPLE]})
 
     request_id: str
-    decision: Literal["pneumonia", "normal", "uncertain"]
+    decision: Decision = Field(
+        description="What the operating point makes of the probability: `pneumonia` at or above "
+        "its threshold, `normal` below, `uncertain` within its band, where a person must decide."
+    )
     probability: float = Field(
-        description="Of pneumonia: the sum over the labels that mean it, calibrated."
+        description="Of pneumonia: the sum over the labels that mean it, calibrated for the "
+        "prevalence that the model's contract states."
     )
     probabilities: dict[str, float] = Field(description="Each label's probability; they sum to 1.")
     subtype: str | None = Field(
-        description="The likeliest label that means pneumonia, where probability >= threshold."
+        description="The kind of pneumonia. Null for `normal`, for `uncertain`, and where the "
+        "model can hardly tell one from another by the contract's `subtype_rule`."
     )
     operating_point: OperatingPointAnswer
     input_check: InputCheckAnswer
@@ -154,6 +180,11 @@ class PredictionAnswer(_Answer):
     model: ModelAnswer
     timings_ms: Timings
     warnings: list[WarningAnswer]
+    adjusted: AdjustedAnswer | None = Field(
+        default=None,
+        exclude_if=lambda adjusted: adjusted is None,
+        description="Only where the query gives a `prevalence`.",
+    )
     uids: UidsAnswer | None = Field(
         default=None,
         exclude_if=lambda uids: uids is None,
@@ -225,6 +256,7 @@ def describe(
         subtype=prediction.subtype,
         operating_point=OperatingPointAnswer(
             name=point.name,
+            purpose=point.purpose,
             threshold=point.threshold,
             sensitivity=point.sensitivity.value,
             specificity=point.specificity.value,
@@ -250,8 +282,13 @@ def describe(
             WarningAnswer(code=warning.code, detail=warning.detail)
             for warning in prediction.warnings
         ],
+        adjusted=_adjusted(prediction.adjusted),
         uids=_uids(radiograph.uids) if with_uids else None,
     )
+
+
+def _adjusted(adjusted: Adjusted | None) -> AdjustedAnswer | None:
+    return AdjustedAnswer(**asdict(adjusted)) if adjusted else None
 
 
 def _uids(uids: Uids | None) -> UidsAnswer | None:

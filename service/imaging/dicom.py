@@ -23,6 +23,7 @@ from service.imaging.dicom_terms import (
     SAGITTAL,
     SOP_CLASSES,
 )
+from service.imaging.patient_age import age_years
 from service.imaging.radiograph import Limits, PredictionWarning, Radiograph, Uids
 from service.imaging.raster import check_size
 
@@ -42,7 +43,6 @@ _BROKEN = (
     InvalidDicomError,
     BytesLengthException,
 )
-_DAYS_PER_AGE_UNIT = {"D": 1, "W": 7, "M": 365.25 / 12, "Y": 365.25}
 
 
 class DicomFile:
@@ -101,7 +101,7 @@ class DicomFile:
             height=layout.rows,
             bit_depth=layout.stored,
             warnings=self._warnings + warnings + _burned_in(dataset),
-            age_years=_age_years(text(dataset, "PatientAge")),
+            age_years=age_years(dataset),
             uids=Uids(
                 study=_uid(dataset, "StudyInstanceUID"),
                 series=_uid(dataset, "SeriesInstanceUID"),
@@ -197,14 +197,6 @@ def _burned_in(dataset: FileDataset) -> tuple[PredictionWarning, ...]:
         "Mind where the image goes."
     )
     return (PredictionWarning("burned_in_annotation", sentence),)
-
-
-def _age_years(age: str) -> int | None:
-    """Completed years of a DICOM age such as ``018M``; None where there is none that is valid."""
-    match = re.fullmatch(r"(\d{1,3})([DWMY])", age)
-    if match is None:
-        return None
-    return int(int(match[1]) * _DAYS_PER_AGE_UNIT[match[2]] / 365.25 + 1e-9)
 
 
 def _uid(dataset: FileDataset, keyword: str) -> str | None:

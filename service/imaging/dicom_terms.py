@@ -8,6 +8,7 @@ def _words(text: str) -> frozenset[str]:
 # all elements that are read
 KEYWORDS = _words(
     "SOPClassUID SOPInstanceUID Modality SeriesDescription PatientAge BodyPartExamined "
+    "PatientBirthDate StudyDate AcquisitionDate ContentDate SeriesDate "
     "ViewPosition StudyInstanceUID SeriesInstanceUID PatientOrientation SamplesPerPixel "
     "PhotometricInterpretation NumberOfFrames Rows Columns BitsAllocated BitsStored HighBit "
     "PixelRepresentation PixelPaddingValue PixelPaddingRangeLimit BurnedInAnnotation WindowCenter "

@@ -50,7 +50,8 @@ class Radiograph:
         height: rows of the original, after its orientation was applied.
         bit_depth: significant bits a sample in the file.
         warnings: what the decoder had to assume.
-        age_years: completed years of the patient's age where the file states it.
+        age_years: completed years of the patient's age; None where the file states none that can be
+            read, or is of a format that states none.
         uids: only of DICOM files.
     """
 

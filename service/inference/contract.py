@@ -5,35 +5,22 @@ complete by itself: nobody has to guess its labels, its scaling or its threshold
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, NonNegativeInt, ValidationError, model_validator
 
 from service.errors import InvalidRequest, ModelFileError
 from service.imaging.preprocess import Resampling
+from service.inference.operating_point import Fraction, OperatingPoint, Part, SubtypeRule
 
 METADATA_KEY = "pneumonia_contract"
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
 
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class InputSpec(_Frozen):
+class InputSpec(Part):
     """The graph's input: uint8 ``[N, height, width, 1]``, grey, 0 black .. 255 white."""
 
     name: Literal["image"] = "image"
@@ -42,53 +29,7 @@ class InputSpec(_Frozen):
     resampling: Resampling = "bilinear"
 
 
-class Rate(_Frozen):
-    """A measured fraction with its 95 % interval."""
-
-    value: Fraction
-    low: Fraction
-    high: Fraction
-
-
-class OperatingPoint(_Frozen):
-    """One way of turning the probability of pneumonia into a decision.
-
-    Attributes:
-        name: what a request asks for.
-        threshold: pneumonia at or above it.
-        uncertain_low: with ``uncertain_high`` the band ``low <= probability < high`` that is
-            answered ``uncertain``; both None where there is no band.
-        rule: how the threshold was chosen, in words.
-        data: on which images it was chosen and measured.
-    """
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")
-    threshold: Fraction
-    uncertain_low: Fraction | None = None
-    uncertain_high: Fraction | None = None
-    sensitivity: Rate
-    specificity: Rate
-    rule: str
-    data: str
-
-    @model_validator(mode="after")
-    def _band_holds_the_threshold(self) -> Self:
-        low, high = self.uncertain_low, self.uncertain_high
-        if (low is None) != (high is None):
-            raise ValueError("uncertain_low and uncertain_high go together")
-        if low is not None and high is not None and not low <= self.threshold <= high:
-            raise ValueError("the uncertain band must hold the threshold")
-        return self
-
-    def decide(self, probability: float) -> Literal["pneumonia", "normal", "uncertain"]:
-        """The decision for a probability of pneumonia, 0..1."""
-        low, high = self.uncertain_low, self.uncertain_high
-        if low is not None and high is not None and low <= probability < high:
-            return "uncertain"
-        return "pneumonia" if probability >= self.threshold else "normal"
-
-
-class Histogram(_Frozen):
+class Histogram(Part):
     """Counts of reference images between ascending edges (one more edge than counts)."""
 
     edges: tuple[float, ...]
@@ -101,7 +42,7 @@ class Histogram(_Frozen):
         return self
 
 
-class LungRule(_Frozen):
+class LungRule(Part):
     """What the lungs of a frontal chest X-ray are at least; see ``service.inference.lungs``.
 
     Attributes:
@@ -115,7 +56,7 @@ class LungRule(_Frozen):
     least_balance: Fraction
 
 
-class Golden(_Frozen):
+class Golden(Part):
     """A generated pattern and what the graph gave for it when it was exported."""
 
     pattern: int = Field(ge=0)
@@ -124,7 +65,7 @@ class Golden(_Frozen):
     distance: float | None = None
 
 
-class Contract(_Frozen):
+class Contract(Part):
     """Everything a service or a reader must know about a model file.
 
     Attributes:
@@ -133,6 +74,9 @@ class Contract(_Frozen):
         subtype_temperature: by which the logits of the kinds of pneumonia are divided.
         lung_rule: limits for the shape of the lungs in the graph's ``lung_mask``; None where the
             graph does not look for lungs.
+        calibration_prevalence: the share of pneumonia for which the probabilities are calibrated;
+            None where nobody knows.
+        subtype_rule: when the kind of pneumonia is named.
         population_age_years: youngest and oldest age, in completed years, that the figures hold
             for; None where nobody knows.
     """
@@ -153,16 +97,20 @@ class Contract(_Frozen):
         validation_alias=AliasChoices("subtype_temperature", "kind_temperature"),
     )
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
+    subtype_rule: SubtypeRule = SubtypeRule()
     calibration: str = ""
+    calibration_prevalence: float | None = Field(default=None, gt=0, lt=1)
     input_check_limit: float | None = Field(default=None, gt=0)
     lung_rule: LungRule | None = None
     population: str
     population_age_years: tuple[NonNegativeInt, NonNegativeInt] | None = None
     training_data: str
-    reference_histograms: dict[Literal["probability", "distance"], Histogram] = {}
-    metrics: dict[str, float] = {}
-    parity: dict[str, float] = {}
-    libraries: dict[str, str] = {}
+    reference_histograms: dict[Literal["probability", "distance"], Histogram] = Field(
+        default_factory=dict
+    )
+    metrics: dict[str, float] = Field(default_factory=dict)
+    parity: dict[str, float] = Field(default_factory=dict)
+    libraries: dict[str, str] = Field(default_factory=dict)
     golden: tuple[Golden, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -197,6 +145,22 @@ class Contract(_Frozen):
                 return point
         known = ", ".join(point.name for point in self.operating_points)
         raise InvalidRequest(f"This model has no operating point of that name. It has: {known}.")
+
+    def subtype(self, probabilities: Sequence[float]) -> str | None:
+        """The kind of pneumonia that an image answered ``pneumonia`` shows.
+
+        Args:
+            probabilities: one a label.
+
+        Returns:
+            None for a close call by ``subtype_rule``, or where only one label means pneumonia.
+        """
+        columns = self.pneumonia_columns
+        likeliest = max(columns, key=probabilities.__getitem__)
+        enough = self.subtype_rule.least_share * sum(probabilities[column] for column in columns)
+        if len(columns) == 1 or probabilities[likeliest] < enough:
+            return None
+        return self.labels[likeliest]
 
     def to_metadata(self) -> dict[str, str]:
         """The entry to write into an ONNX file's ``metadata_props``."""

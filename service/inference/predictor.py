@@ -4,7 +4,6 @@ import contextlib
 import time
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Literal, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -14,13 +13,14 @@ from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
 from service.imaging.preprocess import DECODE_MARGIN, range_warnings, size_warnings, to_model_input
 from service.imaging.radiograph import Limits, Pixels, PredictionWarning, Radiograph
-from service.inference.contract import Contract, OperatingPoint, golden_pattern
+from service.inference.contract import Contract, golden_pattern
 from service.inference.evidence import DISPLAY_SIDE, Layer, draw_evidence, pneumonia_evidence
 from service.inference.lungs import evidence_outside, find_fault, measure
 from service.inference.model import Model, ModelOutput
+from service.inference.operating_point import Decision, OperatingPoint
+from service.inference.population import OUTSIDE_POPULATION, population_warnings
+from service.inference.prevalence import Adjusted, adjust, check_prevalence
 from service.inference.suspected_cause import ADVICE, find_suspected_cause
-
-Decision: TypeAlias = Literal["pneumonia", "normal", "uncertain"]
 
 _TWO_LUNGS = "The image is no frontal chest X-ray with both lungs."
 _UNLIKE = "The image is too unlike the chest X-rays this model was made for and cannot be read."
@@ -66,8 +66,8 @@ class Prediction:
         decision: ``pneumonia``, ``normal`` or ``uncertain``.
         probability: of pneumonia, 0..1: the sum over the labels that mean it.
         probabilities: label -> calibrated probability, summing to 1.
-        subtype: the likeliest pneumonia label where ``probability`` reaches the threshold and there
-            are several, else None.
+        subtype: the kind of pneumonia where ``decision`` is ``pneumonia`` and the contract's
+            ``subtype_rule`` names one, else None.
         operating_point: which rule decided.
         input_check: whether the image is one the model can read.
         lungs: where they were found; None where the model does not look for them.
@@ -76,6 +76,7 @@ class Prediction:
         decode_seconds: decoding and resizing.
         inference_seconds: the graph.
         warnings: what a reader should know.
+        adjusted: what the answer means at the prevalence that was asked for; None where none was.
     """
 
     decision: Decision
@@ -89,6 +90,7 @@ class Prediction:
     decode_seconds: float
     inference_seconds: float
     warnings: tuple[PredictionWarning, ...]
+    adjusted: Adjusted | None = None
 
 
 class Predictor:
@@ -111,19 +113,25 @@ class Predictor:
         """End the processes that read DICOM files."""
         self._dicom_pool.close()
 
-    def predict(self, data: bytes, point: OperatingPoint | None = None) -> Prediction:
+    def predict(
+        self, data: bytes, point: OperatingPoint | None = None, prevalence: float | None = None
+    ) -> Prediction:
         """Answer for one encoded image.
 
         Args:
             data: the whole file.
             point: what decides; by default the contract's ``balanced``.
+            prevalence: of pneumonia among the caller's patients, between 0 and 1, where the answer
+                shall also say what it means there.
 
         Raises:
             UndecodableImage, UnsupportedType, TooLarge: see :func:`service.imaging.decode.decode`.
             NotAChestXray: the input check failed and refusal is on.
+            InvalidRequest: see :func:`service.inference.prevalence.check_prevalence`.
         """
         contract = self.model.contract
         point = point or contract.operating_point("balanced")
+        check_prevalence(contract, prevalence)
         start = time.perf_counter()
         radiograph, image = self._read(data)
         decoded = time.perf_counter()
@@ -132,19 +140,20 @@ class Predictor:
         check, doubts = self._check(image, output)
         probabilities = [float(value) for value in output.probabilities[0]]
         probability = min(1.0, sum(probabilities[column] for column in contract.pneumonia_columns))
-        subtype = None
-        if probability >= point.threshold and len(contract.pneumonia_columns) > 1:
-            subtype = contract.labels[
-                max(contract.pneumonia_columns, key=probabilities.__getitem__)
-            ]
+        decision = point.decide(probability)
+        population = population_warnings(radiograph, contract)
+        adjusted = None
+        if prevalence is not None:
+            figures_hold = all(warning.code != OUTSIDE_POPULATION for warning in population)
+            adjusted = adjust(contract, point, probability, prevalence, figures_hold)
         lungs = _find_lungs(contract, output)
         height, width, _ = image.shape
         seen = Image.fromarray(image[..., 0])
         return Prediction(
-            decision=point.decide(probability),
+            decision=decision,
             probability=probability,
             probabilities=dict(zip(contract.labels, probabilities, strict=True)),
-            subtype=subtype,
+            subtype=contract.subtype(probabilities) if decision == "pneumonia" else None,
             operating_point=point,
             input_check=check,
             lungs=lungs,
@@ -155,10 +164,11 @@ class Predictor:
                 *radiograph.warnings,
                 *size_warnings(radiograph, height, width),
                 *range_warnings(seen),
-                *_age_warnings(radiograph, contract),
+                *population,
                 *_evidence_warnings(lungs, probability >= point.threshold),
                 *doubts,
             ),
+            adjusted=adjusted,
         )
 
     def explain(self, data: bytes, alpha: float = 0.5, layer: Layer = "overlay") -> bytes:
@@ -255,15 +265,3 @@ def _evidence_warnings(lungs: Lungs | None, is_pneumonia: bool) -> tuple[Predict
         "speak for pneumonia here, not the lungs."
     )
     return (PredictionWarning("evidence_outside_lungs", sentence),)
-
-
-def _age_warnings(radiograph: Radiograph, contract: Contract) -> tuple[PredictionWarning, ...]:
-    """Whether the file says that the patient is of another age than the model was made for."""
-    age, ages = radiograph.age_years, contract.population_age_years
-    if age is None or ages is None or ages[0] <= age <= ages[1]:
-        return ()
-    sentence = (
-        "The age that the file states for the patient is outside the "
-        f"{ages[0]} to {ages[1]} years that the model's figures hold for."
-    )
-    return (PredictionWarning("outside_training_population", sentence),)

@@ -52,7 +52,8 @@ def test_server_and_model(triton: InferenceServerClient, tiny_model: Path) -> No
     inputs = {entry["name"]: (entry["datatype"], entry["shape"]) for entry in metadata["inputs"]}
     assert inputs == {"image": ("UINT8", [-1, SIZE, SIZE, 1]), "bytes": ("BYTES", [1])}
     outputs = [entry["name"] for entry in metadata["outputs"]]
-    assert outputs == ["probabilities", "evidence", "distance", "decision", "probability"]
+    image_outputs = ["decision", "probability", "subtype", "warnings"]
+    assert outputs == ["probabilities", "evidence", "distance", *image_outputs]
     assert OnnxModel(tiny_model).has_evidence
 
 
@@ -92,6 +93,12 @@ def test_an_encoded_image_in_and_the_decision_out(
     probabilities = list(answer["probabilities"].values())
     assert result.as_numpy("probabilities")[0] == pytest.approx(probabilities)
     assert result.as_numpy("distance") == pytest.approx([answer["input_check"]["distance"]])
+    assert result.as_numpy("subtype").tolist() == [answer["subtype"].encode()]
+    assert result.as_numpy("warnings").tolist() == []
+    small = triton.infer("tiny", [encoded(image_bytes(size=(40, 40)))])
+    assert small.as_numpy("warnings").tolist() == [b"upscaled"]
+    dark = triton.infer("tiny", [encoded(image_bytes(grey=70))])
+    assert dark.as_numpy("subtype").tolist() == [b""]
 
 
 def test_the_operating_point_is_a_parameter(triton: InferenceServerClient) -> None:

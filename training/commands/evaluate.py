@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
-    from service.inference.contract import Rate
+    from service.inference.operating_point import Rate
     from training.data import Sample
 
 _PRINTED = ("auroc", "accuracy", "sensitivity", "specificity", "ece")

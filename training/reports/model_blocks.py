@@ -5,7 +5,8 @@ from typing import Any
 
 import onnxruntime as ort
 
-from service.inference.contract import Contract, OperatingPoint
+from service.inference.contract import Contract
+from service.inference.operating_point import OperatingPoint
 from service.settings import DEFAULT_MODEL
 from training.budgets import CONFIDENT, FALSE_ALARMS, MISSED
 from training.reports import files

@@ -14,7 +14,7 @@ from service.http.disconnect import cancel_on_disconnect
 from service.http.openapi import READING, problems, upload
 from service.http.problems import problem_of, unexpected
 from service.http.request_context import request_context_of
-from service.http.routes.run_prediction import run_prediction
+from service.http.routes.run_prediction import Question, run_prediction
 from service.http.schemas import (
     BatchAnswer,
     BatchPrediction,
@@ -22,8 +22,9 @@ from service.http.schemas import (
     PredictingQuery,
     PredictionAnswer,
 )
-from service.inference.contract import OperatingPoint
+from service.inference.contract import Contract
 from service.inference.predictor import Predictor
+from service.inference.prevalence import check_prevalence
 from service.runtime.runtime import Runtime
 
 router = APIRouter(dependencies=PREDICTING, tags=["Images"])
@@ -37,6 +38,25 @@ class PredictQuery(PredictingQuery):
         description="Whether the answer names the study, series and instance of a DICOM file. By "
         "default it does not, and nothing else that names or describes a patient is ever answered.",
     )
+    prevalence: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        allow_inf_nan=False,
+        description="The share of your patients that has pneumonia. The answer then also has "
+        "`adjusted`, which says what it means there; all other fields stay as they are.",
+        examples=[0.1],
+    )
+
+    def question(self, contract: Contract) -> Question:
+        """What is asked, once it is known that the model can answer it.
+
+        Raises:
+            InvalidRequest: there is no such operating point, or no adjusting.
+        """
+        check_prevalence(contract, self.prevalence)
+        point = contract.operating_point(self.operating_point)
+        return Question(point, self.prevalence, self.uids)
 
 
 @router.post(
@@ -58,13 +78,13 @@ async def predict(
     `uids=true` asks for them.
     """
     predictor = runtime.predictor
-    point = predictor.model.contract.operating_point(query.operating_point)
+    question = query.question(predictor.model.contract)
     context = request_context_of(request.scope)
     with uploads.memory.hold() as hold:
         data = await uploads.read_one(request, hold)
         answer = await cancel_on_disconnect(
             request.receive,
-            run_prediction(runtime, predictor, data, point, context.request_id, query.uids),
+            run_prediction(runtime, predictor, data, question, context.request_id),
         )
     context.decision = answer.decision
     return answer
@@ -88,13 +108,13 @@ async def predict_batch(
     order of the upload.
     """
     predictor = runtime.predictor
-    point = predictor.model.contract.operating_point(query.operating_point)
+    question = query.question(predictor.model.contract)
     request_id = request_context_of(request.scope).request_id
     with uploads.memory.hold() as hold:
         files = await uploads.read_many(request, hold)
         results = await cancel_on_disconnect(
             request.receive,
-            _predict_all(runtime, predictor, files, point, request_id, query.uids),
+            _predict_all(runtime, predictor, files, question, request_id),
         )
     return BatchAnswer(request_id=request_id, results=results)
 
@@ -103,9 +123,8 @@ async def _predict_all(
     runtime: Runtime,
     predictor: Predictor,
     files: list[bytes | PneumoniaError],
-    point: OperatingPoint,
+    question: Question,
     request_id: str,
-    with_uids: bool,
 ) -> list[BatchPrediction | BatchProblem]:
     """As many at a time as there are workers, so that a batch does not shed itself."""
     results: list[BatchPrediction | BatchProblem] = []
@@ -116,9 +135,7 @@ async def _predict_all(
             try:
                 if isinstance(file, PneumoniaError):
                     raise file
-                prediction = await run_prediction(
-                    runtime, predictor, file, point, request_id, with_uids
-                )
+                prediction = await run_prediction(runtime, predictor, file, question, request_id)
                 results.append(BatchPrediction(index=index, prediction=prediction))
                 continue
             except PneumoniaError as error:

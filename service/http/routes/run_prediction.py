@@ -1,12 +1,13 @@
 """One image through admission, counted and described, for every route that predicts."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar
 
 from service.errors import NotAChestXray
 from service.http.schemas import ModelAnswer, PredictionAnswer, describe
-from service.inference.contract import OperatingPoint
+from service.inference.operating_point import OperatingPoint
 from service.inference.predictor import Predictor
 from service.runtime.admission import JobResult
 from service.runtime.cost import expected_units
@@ -15,13 +16,23 @@ from service.runtime.runtime import Runtime
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Question:
+    """What is asked of every image of a request.
+
+    Attributes:
+        point: which operating point decides.
+        prevalence: the one that the answer is also adjusted to; None for no other.
+        with_uids: whether the answer names the DICOM object.
+    """
+
+    point: OperatingPoint
+    prevalence: float | None = None
+    with_uids: bool = False
+
+
 async def run_prediction(
-    runtime: Runtime,
-    predictor: Predictor,
-    data: bytes,
-    point: OperatingPoint,
-    request_id: str,
-    with_uids: bool = False,
+    runtime: Runtime, predictor: Predictor, data: bytes, question: Question, request_id: str
 ) -> PredictionAnswer:
     """Wait for a worker, predict for one encoded image, and count it.
 
@@ -29,12 +40,16 @@ async def run_prediction(
         PneumoniaError: as :meth:`Admission.run` and :meth:`Predictor.predict`.
     """
     start = perf_counter()
-    done = await run_admitted(runtime, lambda: predictor.predict(data, point), expected_units(data))
+    done = await run_admitted(
+        runtime,
+        lambda: predictor.predict(data, question.point, question.prevalence),
+        expected_units(data),
+    )
     total = perf_counter() - start
     runtime.metrics.count_prediction(done.value, done.queue_seconds, total)
     contract = predictor.model.contract
     model = ModelAnswer(name=contract.name, version=contract.version, sha256=predictor.model.sha256)
-    return describe(done.value, model, request_id, done.queue_seconds, total, with_uids)
+    return describe(done.value, model, request_id, done.queue_seconds, total, question.with_uids)
 
 
 async def run_admitted(runtime: Runtime, job: Callable[[], T], units: float) -> JobResult[T]:

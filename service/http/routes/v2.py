@@ -24,9 +24,10 @@ from service.http.open_inference import (
 )
 from service.http.problems import OPEN_INFERENCE
 from service.http.request_context import request_context_of
-from service.http.routes.run_prediction import run_prediction
+from service.http.routes.run_prediction import Question, run_prediction
 from service.http.schemas import PredictionAnswer
 from service.inference.predictor import Predictor
+from service.inference.prevalence import check_prevalence
 from service.runtime.runtime import Runtime
 
 router = APIRouter(prefix=OPEN_INFERENCE, include_in_schema=False)
@@ -86,7 +87,14 @@ async def model(runtime: CurrentRuntime, name: str, version: str | None = None) 
         outputs.append(("distance", "FP32", [-1]))
     if contract.lung_rule is not None:
         outputs += [("lungs", "FP32", [-1, 4]), ("lung_mask", "FP32", [-1, -1, -1])]
-    outputs += [("decision", "BYTES", [1]), ("probability", "FP32", [1])]
+    outputs += [
+        ("decision", "BYTES", [1]),
+        ("probability", "FP32", [1]),
+        ("subtype", "BYTES", [1]),
+        ("warnings", "BYTES", [-1]),
+    ]
+    if contract.calibration_prevalence is not None:
+        outputs.append(("adjusted_probability", "FP32", [1]))
     inputs = [
         ("image", "UINT8", [-1, contract.input.height, contract.input.width, 1]),
         ("bytes", "BYTES", [1]),
@@ -134,8 +142,10 @@ async def _infer(
     images = asked.images
     if isinstance(images, bytes):
         context = request_context_of(request.scope)
-        point = predictor.model.contract.operating_point(asked.operating_point)
-        answer = await run_prediction(runtime, predictor, images, point, context.request_id)
+        contract = predictor.model.contract
+        check_prevalence(contract, asked.prevalence)
+        question = Question(contract.operating_point(asked.operating_point), asked.prevalence)
+        answer = await run_prediction(runtime, predictor, images, question, context.request_id)
         context.decision = answer.decision
         return _outputs(answer)
     if len(images) > runtime.settings.max_batch:
@@ -159,7 +169,11 @@ def _outputs(answer: PredictionAnswer) -> dict[str, Tensor]:
         "decision": [answer.decision.encode()],
         "probability": np.array([answer.probability], np.float32),
         "probabilities": np.array([list(answer.probabilities.values())], np.float32),
+        "subtype": [(answer.subtype or "").encode()],
+        "warnings": [warning.code.encode() for warning in answer.warnings],
     }
+    if answer.adjusted is not None:
+        outputs["adjusted_probability"] = np.array([answer.adjusted.probability], np.float32)
     if answer.input_check.distance is not None:
         outputs["distance"] = np.array([answer.input_check.distance], np.float32)
     return outputs

@@ -36,9 +36,10 @@ export function cardParts(item, page, act) {
 /** The answer itself, for the card and for the printed sheet. */
 export function answerParts(item, { texts, contract, point: pointName }) {
   const { answer } = item;
-  const { decision, subtype, point } = decide(answer, contract, pointName);
+  const reading = decide(answer, contract, pointName);
+  const { decision, point } = reading;
   return [
-    verdict(decision, decision, texts.say(`decision.${decision}`), verdictMore(answer, decision, subtype, contract, texts)),
+    verdict(decision, decision, texts.say(`decision.${decision}`), verdictMore(reading, contract, texts)),
     ...warnings(answer.warnings, texts),
     make(
       "section",
@@ -62,14 +63,11 @@ export function answerParts(item, { texts, contract, point: pointName }) {
   ];
 }
 
-function verdictMore(answer, decision, subtype, contract, texts) {
-  if (decision === "uncertain") return texts.say("decision.uncertain.more");
-  if (!subtype) return texts.say(`decision.${decision}.more`);
-  const share = answer.probabilities[subtype] / answer.probability;
-  const rest = contract.pneumonia_labels.filter((label) => label !== subtype);
-  const key = share < 0.6 ? "subtype.either" : "subtype.likelier";
-  return texts.say(key, {
-    subtype: texts.name("label_mid", subtype),
+function verdictMore({ decision, subtype, likeliest }, contract, texts) {
+  if (!likeliest) return texts.say(`decision.${decision}.more`);
+  const rest = contract.pneumonia_labels.filter((label) => label !== likeliest);
+  return texts.say(subtype ? "subtype.likelier" : "subtype.either", {
+    subtype: texts.name("label_mid", likeliest),
     others: rest.map((label) => texts.name("label_mid", label)).join(", "),
   });
 }

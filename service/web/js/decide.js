@@ -4,16 +4,18 @@
  * @param {{probability: number, probabilities: Record<string, number>}} answer of /predict
  * @param {object} contract of /model
  * @param {string} name of the operating point
- * @returns {{decision: "pneumonia"|"normal"|"uncertain", subtype: string|null, point: object}}
+ * @returns {{decision: "pneumonia"|"normal"|"uncertain", subtype: string|null, likeliest: string|null, point: object}}
+ *   likeliest: the label of pneumonia that is ahead, also in a close call, which has no subtype
  */
 export function decide(answer, contract, name) {
   const point = contract.operating_points.find((candidate) => candidate.name === name);
   const { threshold, uncertain_low: low, uncertain_high: high } = point;
   const { probability, probabilities } = answer;
-  const reached = probability >= threshold;
-  let decision = reached ? "pneumonia" : "normal";
+  let decision = probability >= threshold ? "pneumonia" : "normal";
   if (low !== null && high !== null && low <= probability && probability < high) decision = "uncertain";
   const labels = contract.pneumonia_labels;
+  if (decision !== "pneumonia" || labels.length === 1) return { decision, subtype: null, likeliest: null, point };
   const likeliest = labels.reduce((best, label) => (probabilities[label] > probabilities[best] ? label : best));
-  return { decision, subtype: reached && labels.length > 1 ? likeliest : null, point };
+  const isClose = probabilities[likeliest] < contract.subtype_rule.least_share * probability;
+  return { decision, subtype: isClose ? null : likeliest, likeliest, point };
 }

@@ -4,13 +4,16 @@ import base64
 import gzip
 import json
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx import Response
 
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
 from tests.images import image_bytes
+from tests.tiny_model import write_tiny_model
 
 INFER = "/v2/models/tiny/infer"
 IMAGE = image_bytes()
@@ -41,6 +44,26 @@ def test_nulls_of_a_client_are_as_if_absent(
     response = client.post(INFER, json=body)
     assert response.status_code == 200, response.text
     assert "probabilities" in {output["name"] for output in response.json()["outputs"]}
+
+
+def test_the_prevalence_is_a_parameter(start_service: ServiceFactory, tmp_path: Path) -> None:
+    model = tmp_path / "tiny.onnx"
+    write_tiny_model(model, calibration_prevalence=2 / 3)
+    data = [base64.b64encode(IMAGE).decode()]
+    image = {"name": "bytes", "shape": [1], "datatype": "BYTES", "data": data}
+
+    def ask(client: AppClient, **parameters: float) -> Response:
+        return client.post(INFER, json={"inputs": [image], "parameters": parameters})
+
+    client = start_service(model=model)
+    outputs = {one["name"]: one["data"] for one in ask(client, prevalence=0.1).json()["outputs"]}
+    adjusted = client.post("/predict", params={"prevalence": 0.1}, content=IMAGE).json()["adjusted"]
+    assert outputs["adjusted_probability"] == pytest.approx([adjusted["probability"]], abs=1e-6)
+    assert "adjusted_probability" not in ask(client).text
+    assert "adjusted_probability" in client.get("/v2/models/tiny").text
+    refused = ask(client, prevalence=1.0)
+    assert refused.status_code == 422
+    assert "above 0 and below 1" in refused.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
-from tests.dicom import file_bytes, radiograph, shadows
+from tests.dicom import RawText, file_bytes, radiograph, shadows
 from tests.tiny_model import write_tiny_model
 
+OUTSIDE = "outside_training_population"
 WINDOW = {"WindowCenter": 2048, "WindowWidth": 4096}
 UIDS = {
     "study_instance_uid": "1.2.3.4.1",
@@ -105,32 +106,59 @@ def test_too_many_pixels_are_too_large(start_service: ServiceFactory, dicom: byt
 
 
 @pytest.mark.parametrize(
-    ("age", "ages", "warned"),
+    ("patient", "ages", "warnings"),
     [
-        ("045Y", (1, 5), True),
-        ("011M", (1, 5), True),
-        ("012M", (1, 5), False),
-        ("005Y", (1, 5), False),
-        ("006Y", (1, 5), True),
-        ("045Y", None, False),
-        ("", (1, 5), False),
+        ({"PatientAge": "045Y"}, (1, 5), [OUTSIDE]),
+        ({"PatientAge": "011M"}, (1, 5), [OUTSIDE]),
+        ({"PatientAge": "012M"}, (1, 5), []),
+        ({"PatientAge": "005Y"}, (1, 5), []),
+        ({"PatientAge": "006Y"}, (1, 5), [OUTSIDE]),
+        ({"PatientAge": RawText("42")}, (1, 5), [OUTSIDE]),
+        ({"PatientAge": "045Y"}, None, []),
+        ({"PatientAge": ""}, (1, 5), ["age_unknown"]),
+        ({"PatientAge": RawText("adult")}, (1, 5), ["age_unknown"]),
+        ({}, (1, 5), ["age_unknown"]),
+        ({}, None, []),
+        ({"PatientBirthDate": "19500101", "StudyDate": "20200101"}, (1, 5), [OUTSIDE]),
+        ({"PatientBirthDate": "20160101", "StudyDate": "20200101"}, (1, 5), []),
     ],
 )
-def test_patients_of_another_age_are_warned_of(
+def test_patients_of_another_or_an_unknown_age_are_warned_of(
     start_service: ServiceFactory,
     tmp_path: Path,
-    age: str,
+    patient: dict[str, Any],
     ages: tuple[int, int] | None,
-    warned: bool,
+    warnings: list[str],
 ) -> None:
     model = tmp_path / "aged.onnx"
     write_tiny_model(model, population_age_years=ages)
     client = start_service(model=model)
-    data = file_bytes(radiograph(shadows(160, 128), **WINDOW, PatientAge=age))
-    warnings = client.post("/predict", files={"file": data}).json()["warnings"]
-    assert [warning["code"] for warning in warnings] == (
-        ["outside_training_population"] if warned else []
-    )
+    data = file_bytes(radiograph(shadows(160, 128), **WINDOW, **patient))
+    response = client.post("/predict", files={"file": data})
+    assert [warning["code"] for warning in response.json()["warnings"]] == warnings
+    details = " ".join(warning["detail"] for warning in response.json()["warnings"])
+    assert not [stated for stated in patient.values() if stated and stated in details]
+    # a picture states no age, and is not warned of for want of one
+    assert client.post("/predict", files={"file": as_png(data)}).json()["warnings"] == []
+
+
+def test_no_figure_is_said_to_hold_outside_the_population(
+    start_service: ServiceFactory, tmp_path: Path
+) -> None:
+    model = tmp_path / "aged.onnx"
+    write_tiny_model(model, population_age_years=(1, 5), calibration_prevalence=0.5)
+    client = start_service(model=model)
+    found = {}
+    for age in ("004Y", "064Y"):
+        data = file_bytes(radiograph(shadows(160, 128), **WINDOW, PatientAge=age))
+        answer = client.post("/predict", params={"prevalence": 0.1}, files={"file": data}).json()
+        found[age] = answer["adjusted"]["positive_predictive_value"]
+        sentences = [warning["detail"] for warning in answer["warnings"]]
+        assert any("None of them holds for this patient" in one for one in sentences) == (
+            age == "064Y"
+        )
+    assert found["004Y"] is not None
+    assert found["064Y"] is None
 
 
 def test_an_age_range_the_wrong_way_round_stops_the_start(tmp_path: Path) -> None:

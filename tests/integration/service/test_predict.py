@@ -1,5 +1,7 @@
 """``POST /predict``."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from tests.conftest import ServiceFactory
 from tests.dicom import file_bytes, radiograph, shadows
 from tests.image_files import chest_like, jpeg, png
 from tests.images import image_bytes
+from tests.tiny_model import write_tiny_model
 
 
 def test_answers_every_field(client: AppClient) -> None:
@@ -37,6 +40,7 @@ def test_answers_every_field(client: AppClient) -> None:
     assert answer["subtype"] == max(("bacterial", "viral"), key=probabilities.__getitem__)
     assert answer["operating_point"] == {
         "name": "balanced",
+        "purpose": "decision",
         "threshold": 0.5,
         "sensitivity": 0.9,
         "specificity": 0.8,
@@ -76,6 +80,62 @@ def test_operating_points_decide_differently(client: AppClient) -> None:
         for name in ("balanced", "screening", "careful")
     }
     assert decisions == {"balanced": "normal", "screening": "pneumonia", "careful": "uncertain"}
+
+
+def test_the_answer_says_that_it_only_screens(client: AppClient) -> None:
+    for name, purpose in (("screening", "screening"), ("careful", "decision")):
+        answer = client.post(
+            "/predict", params={"operating_point": name}, files={"file": image_bytes()}
+        ).json()
+        assert answer["operating_point"]["purpose"] == purpose
+
+
+def test_another_prevalence_adds_what_the_answer_means_there(
+    start_service: ServiceFactory, tmp_path: Path
+) -> None:
+    model = tmp_path / "tiny.onnx"
+    write_tiny_model(model, calibration_prevalence=2 / 3)
+    client = start_service(model=model)
+    plain = client.post("/predict", files={"file": image_bytes(grey=170)}).json()
+    asked = client.post(
+        "/predict", params={"prevalence": 0.1}, files={"file": image_bytes(grey=170)}
+    ).json()
+    adjusted = asked.pop("adjusted")
+    assert "adjusted" not in plain
+    changing = {"request_id", "timings_ms"}
+    assert {key: plain[key] for key in plain.keys() - changing} == {
+        key: asked[key] for key in asked.keys() - changing
+    }
+    odds = plain["probability"] / (1 - plain["probability"]) / 2 / 9
+    assert adjusted["prevalence"] == 0.1
+    assert adjusted["probability"] == pytest.approx(odds / (1 + odds))
+    assert adjusted["positive_predictive_value"] == pytest.approx(90 / 270)
+    assert adjusted["negative_predictive_value"] == pytest.approx(720 / 730)
+    results = client.post(
+        "/predict/batch",
+        params={"prevalence": 0.1},
+        files=[("files", image_bytes(grey=170)), ("files", b"nothing")],
+    ).json()["results"]
+    assert results[0]["prediction"]["adjusted"] == adjusted
+    assert results[1]["problem"]["code"] == "unsupported_type"
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+@pytest.mark.parametrize("prevalence", ["0", "1", "1.2", "-1", "nan", "inf", "often", ""])
+def test_a_prevalence_that_is_none_is_refused(
+    client: AppClient, path: str, prevalence: str
+) -> None:
+    field = "files" if path.endswith("batch") else "file"
+    response = client.post(path, params={"prevalence": prevalence}, files={field: image_bytes()})
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert "prevalence" in response.json()["detail"]
+
+
+def test_a_model_of_unknown_calibration_prevalence_says_so(client: AppClient) -> None:
+    for path, field in (("/predict", "file"), ("/predict/batch", "files")):
+        response = client.post(path, params={"prevalence": 0.1}, files={field: image_bytes()})
+        assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+        assert "does not say for which prevalence" in response.json()["detail"]
 
 
 def test_unknown_operating_point_names_those_there_are(client: AppClient) -> None:

@@ -47,7 +47,8 @@ def test_predict_answers_as_http_does(
     assert (second["file"], second["decision"]) == (files[1], "normal")
     from service.http.schemas import PredictionAnswer
 
-    assert first.keys() == {"file", *PredictionAnswer.model_fields} - {"uids"}
+    asked_for = {"adjusted", "uids"}
+    assert first.keys() == {"file", *PredictionAnswer.model_fields} - asked_for
 
 
 def test_predict_goes_on_after_a_bad_file(

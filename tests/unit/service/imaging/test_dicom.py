@@ -18,7 +18,7 @@ from service.errors import (
 )
 from service.imaging.dicom import DicomFile
 from service.imaging.radiograph import Limits, Radiograph, Uids
-from tests.dicom import file_bytes, radiograph, shadows
+from tests.dicom import RawText, file_bytes, radiograph, shadows
 
 # they are about the file, and kept from its reader in the service
 pytestmark = pytest.mark.filterwarnings("ignore:::pydicom")
@@ -237,10 +237,51 @@ def test_a_frame_number_that_is_none_is_refused() -> None:
         ("five", None),
         ("", None),
         ("0005Y", None),
+        ("42", 42),
+        ("042y", 42),
+        ("6M", 0),
+        ("3 W", 0),
+        ("42 years", 42),
+        ("1Y 11M", 1),
+        ("1Y 12M", 2),
+        ("<1Y", None),
+        ("Y", None),
+        ("42X", None),
     ],
 )
 def test_ages_are_completed_years(age: str, years: int | None) -> None:
-    assert read(radiograph(shadows(), PatientAge=age)).age_years == years
+    assert read(radiograph(shadows(), PatientAge=RawText(age))).age_years == years
+
+
+@pytest.mark.parametrize(
+    ("born", "dates", "years"),
+    [
+        ("19500102", {"StudyDate": "20200101"}, 69),
+        ("19500101", {"StudyDate": "20200101"}, 70),
+        ("19500101", {"AcquisitionDate": "20200101"}, 70),
+        ("19500101", {"ContentDate": "20200101"}, 70),
+        ("19500101", {"SeriesDate": "20200101"}, 70),
+        ("1950.01.01", {"StudyDate": "2020.01.01"}, 70),
+        ("20160229", {"StudyDate": "20200228"}, 3),
+        ("20200101", {"StudyDate": "20200101"}, 0),
+        ("20200102", {"StudyDate": "20200101"}, None),
+        ("19500101", {}, None),
+        ("19501301", {"StudyDate": "20200101"}, None),
+        ("1950", {"StudyDate": "20200101"}, None),
+        ("", {"StudyDate": "20200101"}, None),
+    ],
+)
+def test_where_no_age_is_stated_the_dates_count(
+    born: str, dates: dict[str, str], years: int | None
+) -> None:
+    raw: dict[str, Any] = {keyword: RawText(value) for keyword, value in dates.items()}
+    for stated in (None, "unknown"):
+        changes = raw | {"PatientBirthDate": RawText(born)}
+        if stated:
+            changes["PatientAge"] = RawText(stated)
+        assert read(radiograph(shadows(), **changes)).age_years == years
+    changes["PatientAge"] = RawText("004Y")
+    assert read(radiograph(shadows(), **changes)).age_years == 4
 
 
 @pytest.mark.parametrize(("value", "codes"), [("YES", ["burned_in_annotation"]), ("NO", [])])

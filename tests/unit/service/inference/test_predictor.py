@@ -87,7 +87,7 @@ def test_rounding_makes_no_probability_above_1(predictor: Callable[..., Predicto
         (0.801, "screening", "normal", False),
         (0.76, "careful", "normal", False),
         (0.74, "careful", "uncertain", False),
-        (0.49, "careful", "uncertain", True),
+        (0.49, "careful", "uncertain", False),
         (0.24, "careful", "pneumonia", True),
     ],
 )
@@ -100,6 +100,14 @@ def test_decisions(
     assert answer.decision == decision
     assert answer.operating_point.name == point
     assert answer.subtype == ("bacterial" if subtype else None)
+
+
+@pytest.mark.parametrize(("share", "subtype"), [(0.61, "bacterial"), (0.59, None), (0.39, "viral")])
+def test_a_close_call_has_no_subtype(
+    predictor: Callable[..., Predictor], share: float, subtype: str | None
+) -> None:
+    answer = predictor((0.1, 0.9 * share, 0.9 * (1 - share))).predict(image_bytes())
+    assert (answer.decision, answer.subtype) == ("pneumonia", subtype)
 
 
 def test_one_label_that_means_pneumonia_has_no_subtype(tmp_path: Path) -> None:

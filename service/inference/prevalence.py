@@ -1,0 +1,98 @@
+"""What an answer means where pneumonia is as frequent as a caller says."""
+
+from dataclasses import dataclass
+
+from service.errors import InvalidRequest
+from service.inference.contract import Contract
+from service.inference.operating_point import OperatingPoint
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """An answer at another prevalence.
+
+    Attributes:
+        prevalence: the share of patients with pneumonia, between 0 and 1.
+        probability: of pneumonia, 0..1.
+        positive_predictive_value: of 1, the share of answers ``pneumonia`` that are right, as
+            often as that was measured for the operating point; None where no figure holds.
+        negative_predictive_value: the same for ``normal``.
+    """
+
+    prevalence: float
+    probability: float
+    positive_predictive_value: float | None
+    negative_predictive_value: float | None
+
+
+def check_prevalence(contract: Contract, prevalence: float | None) -> None:
+    """Refuse a prevalence before any work is done for it.
+
+    Raises:
+        InvalidRequest: it is no share of patients, or the model does not say for which prevalence
+            its probabilities are calibrated.
+    """
+    if prevalence is None:
+        return
+    if not 0 < prevalence < 1:
+        raise InvalidRequest("The prevalence is a share of patients: above 0 and below 1.")
+    if contract.calibration_prevalence is None:
+        raise InvalidRequest(
+            "This model does not say for which prevalence its probabilities are calibrated, so "
+            "they cannot be adjusted. Ask without a prevalence, or export the model again."
+        )
+
+
+def adjust(
+    contract: Contract,
+    point: OperatingPoint,
+    probability: float,
+    prevalence: float,
+    figures_hold: bool = True,
+) -> Adjusted:
+    """Move a calibrated probability to another prevalence, by Bayes' rule.
+
+    It takes for granted that those with pneumonia look the same at both places, and those without
+    (Saerens et al. 2002, doi 10.1162/089976602753284446, equation 2.4).
+
+    Args:
+        contract: says for which prevalence the probability is calibrated.
+        point: whose answers the predictive values are about; images that it answers ``uncertain``
+            are left out where their share is known.
+        probability: of pneumonia, 0..1.
+        prevalence: the one that is asked for, between 0 and 1.
+        figures_hold: whether the measured figures hold for this patient.
+
+    Raises:
+        InvalidRequest: as :func:`check_prevalence`.
+    """
+    check_prevalence(contract, prevalence)
+    before = contract.calibration_prevalence
+    assert before is not None
+    ill = probability * prevalence / before
+    well = (1 - probability) * (1 - prevalence) / (1 - before)
+    positive = negative = None
+    if figures_hold:
+        positive, negative = _predictive_values(point, prevalence)
+    return Adjusted(prevalence, ill / (ill + well), positive, negative)
+
+
+def _predictive_values(
+    point: OperatingPoint, prevalence: float
+) -> tuple[float | None, float | None]:
+    band = point.uncertain
+    if band is None:
+        sensitivity, specificity = point.sensitivity.value, point.specificity.value
+        ill, well = prevalence, 1 - prevalence
+    else:
+        sensitivity, specificity = band.sensitivity.value, band.specificity.value
+        ill = prevalence * (1 - band.pneumonia.value)
+        well = (1 - prevalence) * (1 - band.normal.value)
+    return (
+        _share(ill * sensitivity, well * (1 - specificity)),
+        _share(well * specificity, ill * (1 - sensitivity)),
+    )
+
+
+def _share(right: float, wrong: float) -> float | None:
+    return right / (right + wrong) if right + wrong else None
