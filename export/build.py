@@ -50,7 +50,7 @@ def build_int8(run: Run, folder: Path) -> CalibratedGraph:
     plain = convert(run.model, run.check)
     graph = quantize(plain, calibration_images(held_out.others, run.size))
     for unscaled in (plain, graph):
-        add_probabilities(unscaled, Scaling())
+        add_probabilities(unscaled, Scaling(negatives=run.configuration.negatives))
     session = open_graph(graph)
     validation = validate(session, held_out.data, held_out.known)
     float32, int8 = (

@@ -12,12 +12,12 @@ from export.scaling import Scaling, log_odds
 from service.inference.contract import Histogram
 from service.inference.operating_point import OperatingPoint
 from training.budgets import FALSE_ALARMS, MISSED
+from training.labels import CHILDREN, LabelSet
 from training.metrics import interval
 from training.validation import Validation
 
 # the smallest sensitivity of `screening` on shifted validation images of the main source
 SCREENING = 0.995
-_PNEUMONIA_TO_NORMAL = 2.0
 
 
 @dataclass(frozen=True)
@@ -25,49 +25,67 @@ class Pool:
     """Logits and reference labels of the images that a calibration is fitted on.
 
     Attributes:
-        logits: float64 ``[M, C]``, the first label being normal.
-        truth: int64 ``[M]``, the reference label's column; -1 for pneumonia of unknown subtype.
+        logits: float64 ``[M, C]``, one for each label.
+        truth: int64 ``[M]``, the reference label's column; -1 where only disease is known.
         patients: int64 ``[M]``.
+        labels: of the columns.
     """
 
     logits: NDArray[np.float64]
     truth: NDArray[np.int64]
     patients: NDArray[np.int64]
+    labels: LabelSet = CHILDREN
 
     @classmethod
     def of(cls, validation: Validation, source: str) -> "Pool":
         """Validation images of one source over all shifts, the clean ones included."""
-        rows = (validation.sources == source) & (validation.targets.max(axis=1) > 0.99)
+        rows = (validation.sources == source) & (validation.truth >= 0)
         logits = validation.logits[:, rows].astype(np.float64)
         copies = logits.shape[0]
-        truth = np.tile(validation.targets[rows].argmax(axis=1), copies).astype(np.int64)
         return cls(
-            logits.reshape(-1, logits.shape[2]), truth, np.tile(validation.groups[rows], copies)
+            logits.reshape(-1, logits.shape[2]),
+            np.tile(validation.truth[rows], copies),
+            np.tile(validation.groups[rows], copies),
+            validation.labels,
         )
 
     @property
     def y_true(self) -> NDArray[np.bool_]:
-        """Whether the reference is pneumonia, bool ``[M]``."""
-        return np.not_equal(self.truth, 0)
+        """Whether the reference is disease, bool ``[M]``."""
+        return self.labels.is_positive(self.truth)
+
+    @property
+    def sides(self) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+        """Logits and labels of the images without and with disease, where these have several."""
+        ours = (slice(0, self.labels.negatives), slice(self.labels.negatives, len(self.labels)))
+        rows = (~self.y_true, self.truth >= self.labels.negatives)
+        return [
+            (self.logits[row, columns], self.truth[row] - columns.start)
+            for row, columns in zip(rows, ours, strict=True)
+            if len(np.unique(self.truth[row])) > 1
+        ]
 
 
 def fit_scaling(pool: Pool) -> Scaling:
-    """The scaling that minimises the log loss of pneumonia, and that of its subtype.
+    """The scaling that minimises the log loss of disease, and that of the label.
 
-    It is calibrated for a prevalence of two thirds, as where normal, bacterial and viral are
-    equally frequent. Among images of known subtype, each subtype has the same weight.
+    It is calibrated for labels that are equally frequent: two thirds of disease where these are
+    normal, bacterial and viral.
     """
-    odds, y_true = log_odds(pool.logits), pool.y_true
+    negatives, y_true = pool.labels.negatives, pool.y_true
+    odds = log_odds(pool.logits, negatives)
     weights = np.ones(len(y_true))
-    weights[~y_true] = 1 / np.count_nonzero(~y_true)
-    weights[y_true] = _PNEUMONIA_TO_NORMAL * _balanced_weights(pool.truth[y_true])
+    weights[~y_true] = negatives * _balanced_weights(pool.truth[~y_true])
+    weights[y_true] = len(pool.labels.positive) * _balanced_weights(pool.truth[y_true])
 
     def loss(tried: NDArray[np.float64]) -> float:
         scores = odds * np.exp(-tried[0]) + tried[1]
         return float(np.average(np.logaddexp(0, scores) - y_true * scores, weights=weights))
 
     fitted = minimize(loss, np.zeros(2), bounds=((-3, 3), (-20, 20)), method="L-BFGS-B").x
-    return Scaling(float(np.exp(fitted[0])), float(fitted[1]), _subtype_temperature(pool))
+    return Scaling(
+        float(np.exp(fitted[0])), float(fitted[1]), _subtype_temperature(pool), negatives
+    )
 
 
 def _balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -79,17 +97,18 @@ def _balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _subtype_temperature(pool: Pool) -> float:
-    """Fitted on the images of known subtype; 1 where these are not of several."""
-    known = np.flatnonzero(pool.truth > 0)
-    if len(np.unique(pool.truth[known])) < 2:
+    """Fitted on the images of known label; 1 where no side of disease has several labels."""
+    sides = pool.sides
+    if not sides:
         return 1.0
-    weights = _balanced_weights(pool.truth[known])
-    logits = pool.logits[known, 1:]
 
     def loss(log_temperature: float) -> float:
-        scores = log_softmax(logits / np.exp(log_temperature), axis=1)
-        chosen = scores[np.arange(len(known)), pool.truth[known] - 1]
-        return float(-np.average(chosen, weights=weights))
+        total = 0.0
+        for logits, truth in sides:
+            scores = log_softmax(logits / np.exp(log_temperature), axis=1)
+            chosen = scores[np.arange(len(truth)), truth]
+            total -= float(np.average(chosen, weights=_balanced_weights(truth)))
+        return total
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 

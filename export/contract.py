@@ -1,6 +1,6 @@
 """The contract of a model file, the same way for `export` and `calibrate`."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -20,7 +20,6 @@ from service.inference.contract import (
     golden_pattern,
     pattern_hash,
 )
-from training.data import LABELS, PNEUMONIA_LABELS
 from training.validation import Validation
 
 _POPULATION = "not stated"
@@ -66,6 +65,7 @@ class CalibratedGraph:
 def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contract:
     """The contract of a graph made from a run."""
     configuration = run.configuration
+    labels = configuration.label_set
     pool = Pool.of(made.validation, run.source)
     data = (
         f"{configuration.validation_images} validation images of "
@@ -78,8 +78,9 @@ def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contra
     return Contract(
         name=identity.name,
         version=identity.version,
-        labels=LABELS,
-        pneumonia_labels=PNEUMONIA_LABELS,
+        labels=labels.names,
+        pneumonia_labels=labels.positive,
+        finding=labels.finding,
         input=InputSpec(height=run.size, width=run.size),
         input_check_limit=run.check.limit if run.check else None,
         population=identity.population or _POPULATION,
@@ -121,7 +122,9 @@ def _calibration(
     session = open_graph(graph)
     return {
         "created": datetime.now(UTC).replace(microsecond=0),
-        **asdict(scaling),
+        "temperature": scaling.temperature,
+        "offset": scaling.offset,
+        "subtype_temperature": scaling.subtype_temperature,
         "operating_points": operating_points(pool, scaling, data),
         "calibration": data,
         "reference_histograms": {"probability": probability_histogram(pool, scaling)},

@@ -143,7 +143,7 @@ def figures(validation: Validation, scaling: Scaling) -> dict[str, float]:
     for images, rows in (("clean", slice(0, 1)), ("shifted", slice(1, None))):
         measured = measure(_scores(validation, scaling, rows))
         for name in ("auroc", "bacterial_or_viral_auroc", "ece"):
-            if not np.isnan(measured[name]):
+            if not np.isnan(measured.get(name, np.nan)):
                 found[f"{name}_{images}"] = measured[name]
     return found
 
@@ -197,14 +197,12 @@ def run_graph(session: ort.InferenceSession, output: str, images: Pixels) -> NDA
 def _scores(validation: Validation, scaling: Scaling, rows: slice) -> Scores:
     logits = validation.logits[rows].astype(np.float64)
     copies = logits.shape[0]
-    truth = np.where(
-        validation.targets.max(axis=1) > 0.99, validation.targets.argmax(axis=1), -1
-    ).astype(np.int64)
     return Scores(
         scaling.probabilities(logits.reshape(-1, logits.shape[2])),
-        np.tile(truth, copies),
+        np.tile(validation.truth, copies),
         np.tile(validation.groups, copies),
         0.5,
+        validation.labels,
     )
 
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from export.calibration import Pool, fit_scaling
@@ -13,6 +12,7 @@ from service.errors import ModelFileError
 from service.inference.contract import Contract
 from training.data import DataError, find_samples
 from training.evaluate import evaluate
+from training.labels import LabelSet
 
 FEWEST = 30  # images of each class
 
@@ -45,10 +45,18 @@ def recalibrate(model: Path, folder: Path, part: str = "val") -> tuple[onnx.Mode
             f"{FEWEST} of each."
         )
     before = Contract.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
-    scaling = Scaling(before.temperature, before.offset, before.subtype_temperature)
-    pool = Pool(scaling.logits(scores.probabilities), scores.truth, scores.patients)
+    labels = LabelSet.of_contract(before)
+    if labels.names != before.labels:
+        raise ModelFileError(
+            "the model file's labels are not in the order of `pneumonia export`, those without "
+            "disease first; export it again"
+        )
+    scaling = Scaling(
+        before.temperature, before.offset, before.subtype_temperature, labels.negatives
+    )
+    pool = Pool(scaling.logits(scores.probabilities), scores.truth, scores.patients, labels)
     fitted = fit_scaling(pool)
-    if len(np.unique(scores.truth[scores.truth > 0])) < 2:  # these images do not tell subtypes
+    if not pool.sides:
         fitted = replace(fitted, subtype_temperature=scaling.subtype_temperature)
     set_scaling(graph, fitted)
     return graph, recalibrated(before, graph, pool, fitted)

@@ -39,5 +39,5 @@ def _place(sample: Sample) -> tuple[str, int]:
     """The series of a patient, and the number in it; 0 where the file bears none."""
     name = sample.patient.removeprefix(f"{sample.source}/")
     match = _NUMBER.search(name)
-    series = f"{sample.source} {np.argmax(sample.target)} {_NUMBER.sub('', name)}"
+    series = f"{sample.source} {sample.label} {_NUMBER.sub('', name)}"
     return series, int(match.group(1)) if match else 0

@@ -20,7 +20,7 @@ _NETWORK = "checkpoint.keras"
 _AVERAGE = "average.keras"
 _STATE = "state.json"
 # what must not change when a run is resumed
-_IDENTITY = ("recipe", "training_fingerprint", "start_sha256", "teachers_sha256")
+_IDENTITY = ("recipe", "labels", "training_fingerprint", "start_sha256", "teachers_sha256")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Literal, Self, TypeAlias
 from pydantic import TypeAdapter, ValidationError
 
 from service.errors import PneumoniaError
+from training.labels import LabelSet
 
 CONFIGURATION_FILE = "configuration.json"
 
@@ -133,6 +134,8 @@ class Selection:
         folds: into how many parts the patients are divided.
         fold: the part that validates, 0..folds-1.
         limit: use only this many images, drawn by the recipe's seed; None for all.
+        positive: labels that count as disease; empty for all but the one that is named normal.
+        finding: what they mean together; None for what follows from their names.
     """
 
     folders: tuple[Path, ...]
@@ -140,6 +143,8 @@ class Selection:
     folds: int = 6
     fold: int = 0
     limit: int | None = None
+    positive: tuple[str, ...] = ()
+    finding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ class RunConfiguration:
 
     Attributes:
         recipe: how the network is trained.
-        labels: of the network's outputs.
+        labels: of the network's outputs, those without disease first.
         image_size: rows and columns of the images before augmentation.
         sources: names of the data sets, the first being the one that figures are about.
         also_times: as in :class:`Selection`, like ``folds``, ``fold`` and ``limit``.
@@ -162,6 +167,8 @@ class RunConfiguration:
         command: that started the run.
         start_sha256: of the files of ``recipe.start``.
         teachers_sha256: of the files of ``recipe.teachers``.
+        negatives: how many of the labels do not count as disease.
+        finding: what the others mean together.
     """
 
     recipe: Recipe
@@ -184,6 +191,13 @@ class RunConfiguration:
     command: str | None = None
     start_sha256: tuple[str, ...] = ()
     teachers_sha256: tuple[str, ...] = ()
+    negatives: int = 1
+    finding: str = "pneumonia"
+
+    @property
+    def label_set(self) -> LabelSet:
+        """What the network's outputs mean."""
+        return LabelSet(self.labels, self.negatives, self.finding)
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -22,15 +22,15 @@ from service.errors import PneumoniaError
 from service.imaging.decode import decode
 from service.imaging.preprocess import DECODE_MARGIN, to_model_input
 from service.imaging.radiograph import Limits, Pixels
+from training.labels import CHILDREN, PNEUMONIA, LabelSet
 
-LABELS = ("normal", "bacterial", "viral")
-PNEUMONIA_LABELS = LABELS[1:]
 SIZE = 224  # images are kept at this size in memory; augmentation crops from it
 
 Targets: TypeAlias = NDArray[np.float32]
 
 _CLASSES = ("NORMAL", "PNEUMONIA")
 _PARTS = ("train", "val", "test")
+_KINDS = {"bacteria": "bacterial", "virus": "viral"}  # words in file names
 _PATIENT = re.compile(
     r"^(?P<child>person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)|^(?P<adult>\d{8})_\d{3}"
 )
@@ -48,13 +48,13 @@ class Sample:
 
     Attributes:
         path: the file.
-        target: one probability for each label, summing to 1.
+        label: in lower case; what a :class:`~training.labels.LabelSet` knows.
         patient: unique over all sources.
         source: name of the data set's folder.
     """
 
     path: Path
-    target: tuple[float, float, float]
+    label: str
     patient: str
     source: str
 
@@ -71,9 +71,10 @@ class Dataset:
     Attributes:
         samples: where each row comes from.
         images: uint8 ``[N, 224, 224, 1]``.
-        targets: float32 ``[N, 3]``, rows sum to 1.
+        targets: float32 ``[N, C]``, one probability for each label; rows sum to 1.
         groups: int ``[N]``; images of one patient, and exact copies, share a number.
         skipped: files that could not be read, each with the reason.
+        labels: of the columns of the targets.
     """
 
     samples: tuple[Sample, ...]
@@ -81,18 +82,20 @@ class Dataset:
     targets: Targets
     groups: NDArray[np.int64]
     skipped: tuple[str, ...]
+    labels: LabelSet = CHILDREN
 
     def __len__(self) -> int:
         return len(self.samples)
 
     @property
     def is_pneumonia(self) -> NDArray[np.bool_]:
-        """bool ``[N]``."""
-        return np.less(self.targets[:, 0], 0.5)
+        """Whether the label counts as disease, bool ``[N]``."""
+        ill: NDArray[np.bool_] = self.labels.probability(self.targets) > 0.5
+        return ill
 
     @property
     def has_subtype(self) -> NDArray[np.bool_]:
-        """bool ``[N]``: normal, or pneumonia of a known subtype."""
+        """bool ``[N]``: the label is known, not only that it is one of those of disease."""
         certain: NDArray[np.bool_] = self.targets.max(axis=1) > 0.99
         return certain
 
@@ -149,29 +152,43 @@ def find_samples(folder: Path, parts: Sequence[str] = ("train", "val")) -> list[
     return samples
 
 
-def load(samples: Sequence[Sample], quiet: bool = False) -> Dataset:
+def load(samples: Sequence[Sample], quiet: bool = False, labels: LabelSet | None = None) -> Dataset:
     """Decode and resize images exactly as the service does; unreadable files are left out.
 
+    Args:
+        samples: the files.
+        quiet: whether to show no progress.
+        labels: of the targets; by default those that the samples have.
+
     Raises:
-        DataError: a class has no readable image.
+        DataError: a label has no readable image.
+        LabelError: a sample's label is none of ``labels``, or they have too few of them.
     """
+    labels = labels or LabelSet.of({sample.label for sample in samples})
+    wanted = [labels.target(sample.label) for sample in samples]
     bar = Progbar(len(samples), unit_name="image", verbose=0 if quiet else 1)
-    kept, images, skipped = [], [], []
-    for number, sample in enumerate(samples, start=1):
+    kept, images, targets, skipped = [], [], [], []
+    for number, (sample, target) in enumerate(zip(samples, wanted, strict=True), start=1):
         try:
             radiograph = decode(sample.path.read_bytes(), Limits(), DECODE_MARGIN * SIZE)
             images.append(to_model_input(radiograph.image, SIZE, SIZE))
             kept.append(sample)
+            targets.append(target)
         except (PneumoniaError, OSError) as error:
             skipped.append(f"{sample.path}: {error}")
         bar.update(number)
-    targets = np.array([sample.target for sample in kept], np.float32).reshape(-1, len(LABELS))
-    normal = targets[:, 0] > 0.5
-    for name, count in (("NORMAL", normal.sum()), ("PNEUMONIA", (~normal).sum())):
-        if not count:
-            raise DataError(f"The class {name} has no readable image.")
+    unread = {sample.label for sample in samples} - {sample.label for sample in kept}
+    if unread:
+        raise DataError(f"The class {min(unread)} has no readable image.")
     pixels = np.stack(images)
-    return Dataset(tuple(kept), pixels, targets, _groups(kept, pixels), tuple(skipped))
+    return Dataset(
+        tuple(kept),
+        pixels,
+        np.array(targets, np.float32),
+        _groups(kept, pixels),
+        tuple(skipped),
+        labels,
+    )
 
 
 def at_size(images: Pixels, size: int) -> Pixels:
@@ -200,7 +217,7 @@ def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dat
     if not 0 <= fold < folds or folds < 2:
         raise DataError(f"--folds must be at least 2, and --fold lie from 0 to {folds - 1}.")
     sources = {name: number for number, name in enumerate(sorted({s.source for s in data.samples}))}
-    strata = data.targets.argmax(axis=1) + len(LABELS) * np.array(
+    strata = data.targets.argmax(axis=1) + len(data.labels) * np.array(
         [sources[sample.source] for sample in data.samples]
     )
     for stratum in np.unique(strata):
@@ -216,15 +233,11 @@ def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dat
 def _sample(path: Path, name: str, source: str) -> Sample:
     match = _PATIENT.match(path.name)
     patient = next(filter(None, match.groups())) if match else path.stem
-    if name == "NORMAL":
-        target = (1.0, 0.0, 0.0)
-    elif "bacteria" in path.name.lower():
-        target = (0.0, 1.0, 0.0)
-    elif "virus" in path.name.lower():
-        target = (0.0, 0.0, 1.0)
-    else:
-        target = (0.0, 0.5, 0.5)
-    return Sample(path, target, f"{source}/{patient}", source)
+    label = name.lower()
+    if label == PNEUMONIA:
+        kinds = (kind for word, kind in _KINDS.items() if word in path.name.lower())
+        label = next(kinds, PNEUMONIA)
+    return Sample(path, label, f"{source}/{patient}", source)
 
 
 def _groups(samples: Sequence[Sample], images: Pixels) -> NDArray[np.int64]:

@@ -15,10 +15,12 @@ from service.imaging.decode import decode
 from service.imaging.preprocess import DECODE_MARGIN, to_model_input
 from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
-from service.inference.operating_point import Rate
+from service.inference.operating_point import OperatingPoint, Rate
 from service.inference.predictor import Predictor
 from training.budgets import CONFIDENT
-from training.data import LABELS, SIZE, DataError, Sample, load
+from training.configuration import CONFIGURATION_FILE, RunConfiguration
+from training.data import SIZE, DataError, Sample, load
+from training.labels import LabelSet
 from training.metrics import Scores, confusion, measure_with_intervals, per_class
 from training.shifts import NamedChange, apply
 
@@ -32,7 +34,7 @@ class Answer:
     Attributes:
         file: name of the file.
         patient: who is shown.
-        truth: the reference label; ``pneumonia`` where the subtype is unknown.
+        truth: the reference label; the finding's name where only that is known.
         decision: of the model, or ``refused``.
         probabilities: one for each label; None where refused.
         distance: of the input check; None without one.
@@ -56,7 +58,7 @@ class Evaluation:
         operating_point: name of the rule, and its threshold.
         answers: one for each image that could be read.
         skipped: files that could not be read, with the reason.
-        scores: the answered images as arrays.
+        scores: the answered images as arrays, with the labels they have.
         figures: every figure with its 95 % interval.
     """
 
@@ -84,8 +86,11 @@ class Evaluation:
             "skipped": len(self.skipped),
             "prevalence": float(self.scores.y_true.mean()),
             "figures": {name: rate.model_dump() for name, rate in self.figures.items()},
-            "per_class": per_class(self.scores, LABELS),
-            "confusion": {"labels": LABELS, "rows": confusion(self.scores, len(LABELS))},
+            "per_class": per_class(self.scores),
+            "confusion": {
+                "labels": self.scores.labels.names,
+                "rows": confusion(self.scores),
+            },
             "decisions": self.decisions(),
         }
 
@@ -94,14 +99,16 @@ class Evaluation:
         which the wrong class had a probability of ``CONFIDENT`` or more.
         """
         table: dict[str, dict[str, int]] = {}
+        labels = self.scores.labels
         for answer in self.answers:
             row = table.setdefault(answer.truth, dict.fromkeys(_COUNTED, 0))
             row["images"] += 1
             row[answer.decision] += 1
             if answer.probabilities is not None:
-                normal = answer.probabilities[0]
-                wrong = 1 - normal if answer.truth == LABELS[0] else normal
-                row["confident_errors"] += wrong >= CONFIDENT
+                probability = labels.probability(np.array(answer.probabilities))
+                ill = labels.is_positive(np.array(labels.column(answer.truth)))
+                wrong = 1 - probability if ill else probability
+                row["confident_errors"] += int(wrong >= CONFIDENT)
         return table
 
 
@@ -125,13 +132,19 @@ def evaluate(
     if not model.is_file():
         raise DataError(f"There is no model file {model}.")
     if model.suffix == ".onnx":
-        name, threshold, answers, skipped = _through_service(model, samples, operating_point, shift)
+        loaded = OnnxModel(model)
+        labels = LabelSet.of_contract(loaded.contract)
+        name = f"{loaded.contract.name} {loaded.contract.version}"
+        point = loaded.contract.operating_point(operating_point)
+        threshold = point.threshold
+        answers, skipped = _through_service(loaded, labels, samples, point, shift)
     elif model.suffix == ".keras":
         name, threshold, operating_point = model.name, 0.5, "probability 0.5"
-        answers, skipped = _through_keras(model, samples, shift)
+        labels = _labels_of_run(model)
+        answers, skipped = _through_keras(model, labels, samples, shift)
     else:
         raise DataError(f"{model} is neither a .keras nor an .onnx file.")
-    scores = _to_scores(answers, threshold)
+    scores = _to_scores(answers, labels, threshold)
     return Evaluation(
         name,
         samples[0].source,
@@ -144,40 +157,51 @@ def evaluate(
     )
 
 
-def _to_scores(answers: Sequence[Answer], threshold: float) -> Scores:
+def _labels_of_run(model: Path) -> LabelSet:
+    if not (model.parent / CONFIGURATION_FILE).is_file():
+        raise DataError(
+            f"There is no {CONFIGURATION_FILE} beside {model}, which says what its outputs mean; "
+            "give the network where `pneumonia train` left it."
+        )
+    return RunConfiguration.read(model.parent).label_set
+
+
+def _to_scores(answers: Sequence[Answer], labels: LabelSet, threshold: float) -> Scores:
     answered = [answer for answer in answers if answer.probabilities is not None]
     if not answered:
         raise DataError("Not one image was answered; are these chest X-rays?")
-    columns = {label: column for column, label in enumerate(LABELS)}
     patients = np.unique([answer.patient for answer in answered], return_inverse=True)[1]
     return Scores(
         np.array([answer.probabilities for answer in answered], np.float64),
-        np.array([columns.get(answer.truth, -1) for answer in answered], np.int64),
+        np.array([labels.column(answer.truth) for answer in answered], np.int64),
         patients.astype(np.int64),
         threshold,
+        labels,
     )
 
 
 def _through_service(
-    path: Path, samples: Sequence[Sample], operating_point: str, shift: NamedChange | None
-) -> tuple[str, float, list[Answer], list[str]]:
-    model = OnnxModel(path)
+    model: OnnxModel,
+    labels: LabelSet,
+    samples: Sequence[Sample],
+    point: OperatingPoint,
+    shift: NamedChange | None,
+) -> tuple[list[Answer], list[str]]:
     predictor = Predictor(model)
-    point = model.contract.operating_point(operating_point)
     answers, skipped = [], []
     bar = Progbar(len(samples), unit_name="image")
     for number, sample in enumerate(samples, start=1):
-        about = (sample.path.name, sample.patient, _truth(sample))
+        about = (sample.path.name, sample.patient, _truth(sample, labels))
         try:
             predicted = predictor.predict(_encoded(sample, number, shift), point)
-            row = tuple(predicted.probabilities[label] for label in LABELS)
+            row = tuple(predicted.probabilities[label] for label in labels.names)
             answers.append(Answer(*about, predicted.decision, row, predicted.input_check.distance))
         except NotAChestXray as refusal:
             answers.append(Answer(*about, "refused", None, refusal.distance))
         except (PneumoniaError, OSError) as error:
             skipped.append(f"{sample.path}: {error}")
         bar.update(number)
-    return f"{model.contract.name} {model.contract.version}", point.threshold, answers, skipped
+    return answers, skipped
 
 
 def _encoded(sample: Sample, number: int, shift: NamedChange | None) -> bytes:
@@ -193,13 +217,13 @@ def _encoded(sample: Sample, number: int, shift: NamedChange | None) -> bytes:
 
 
 def _through_keras(
-    path: Path, samples: Sequence[Sample], shift: NamedChange | None
+    path: Path, labels: LabelSet, samples: Sequence[Sample], shift: NamedChange | None
 ) -> tuple[list[Answer], list[str]]:
     import keras
 
     from training.train import predict_logits
 
-    images = load(samples)
+    images = load(samples, labels=labels)
     if shift is not None:
         images = replace(images, images=apply(shift, images.images))
     logits = predict_logits(keras.models.load_model(path), images.images)
@@ -208,8 +232,8 @@ def _through_keras(
         Answer(
             sample.path.name,
             sample.patient,
-            _truth(sample),
-            "pneumonia" if 1 - row[0] >= 0.5 else "normal",
+            _truth(sample, labels),
+            "pneumonia" if labels.probability(row) >= 0.5 else "normal",
             tuple(float(value) for value in row),
             None,
         )
@@ -218,6 +242,6 @@ def _through_keras(
     return answers, list(images.skipped)
 
 
-def _truth(sample: Sample) -> str:
-    best = int(np.argmax(sample.target))
-    return LABELS[best] if sample.target[best] > 0.99 else "pneumonia"
+def _truth(sample: Sample, labels: LabelSet) -> str:
+    column = labels.column(sample.label)
+    return labels.names[column] if column >= 0 else labels.finding

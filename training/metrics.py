@@ -1,13 +1,14 @@
 """Figures of a classifier, with intervals by bootstrap over patients."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
 
 from service.inference.operating_point import Rate
+from training.labels import CHILDREN, LabelSet
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -21,26 +22,28 @@ class Scores:
     """Predictions and reference labels of the same images, in one order.
 
     Attributes:
-        probabilities: float64 ``[N, C]``, the first label being normal.
-        truth: int ``[N]``, the reference label's column; -1 for pneumonia of unknown subtype.
+        probabilities: float64 ``[N, C]``, one for each label.
+        truth: int ``[N]``, the reference label's column; -1 where only disease is known.
         patients: int ``[N]``, equal for images of one patient.
-        threshold: pneumonia at or above it.
+        threshold: disease at or above it.
+        labels: of the columns.
     """
 
     probabilities: Floats
     truth: NDArray[np.int64]
     patients: NDArray[np.int64]
     threshold: float
+    labels: LabelSet = CHILDREN
 
     @property
     def probability(self) -> Floats:
-        """Of pneumonia, float64 ``[N]``."""
-        return 1 - self.probabilities[:, 0]
+        """Of disease, float64 ``[N]``."""
+        return self.labels.probability(self.probabilities)
 
     @property
     def y_true(self) -> Booleans:
-        """Whether the reference is pneumonia, bool ``[N]``."""
-        return np.not_equal(self.truth, 0)
+        """Whether the reference is disease, bool ``[N]``."""
+        return self.labels.is_positive(self.truth)
 
     @property
     def y_pred(self) -> Booleans:
@@ -50,8 +53,11 @@ class Scores:
 
     def take(self, rows: NDArray[np.int64]) -> "Scores":
         """The rows with these indices."""
-        return Scores(
-            self.probabilities[rows], self.truth[rows], self.patients[rows], self.threshold
+        return replace(
+            self,
+            probabilities=self.probabilities[rows],
+            truth=self.truth[rows],
+            patients=self.patients[rows],
         )
 
 
@@ -71,9 +77,7 @@ def measure(scores: Scores) -> dict[str, float]:
     y_true, y_pred, probability = scores.y_true, scores.y_pred, scores.probability
     tp, fp = (y_pred & y_true).sum(), (y_pred & ~y_true).sum()
     fn, tn = (~y_pred & y_true).sum(), (~y_pred & ~y_true).sum()
-    known = scores.truth >= 0
-    bacterial_or_viral = scores.truth >= 1
-    return {
+    figures = {
         "accuracy": _share(tp + tn, len(y_true)),
         "sensitivity": _share(tp, tp + fn),
         "specificity": _share(tn, tn + fp),
@@ -89,14 +93,28 @@ def measure(scores: Scores) -> dict[str, float]:
         ),
         "brier": float(np.mean((probability - y_true) ** 2)),
         "ece": expected_calibration_error(probability, y_true),
-        "three_class_accuracy": _share(
-            (scores.probabilities.argmax(axis=1) == scores.truth)[known].sum(), known.sum()
-        ),
-        "bacterial_or_viral_auroc": _auroc(
-            scores.truth[bacterial_or_viral] == 2,
-            scores.probabilities[bacterial_or_viral, 2]
-            / np.maximum(scores.probabilities[bacterial_or_viral, 1:].sum(axis=1), 1e-12),
-        ),
+    }
+    return figures | _among_labels(scores)
+
+
+def _among_labels(scores: Scores) -> dict[str, float]:
+    """How well more labels than two are told apart, where they are known."""
+    count = len(scores.labels)
+    if count == 2:
+        return {}
+    known = scores.truth >= 0
+    right = (scores.probabilities.argmax(axis=1) == scores.truth)[known].sum()
+    accuracy = {
+        "three_class_accuracy" if count == 3 else "class_accuracy": _share(right, known.sum())
+    }
+    if scores.labels.positive != CHILDREN.positive:
+        return accuracy
+    rows = scores.truth >= scores.labels.negatives
+    ours = scores.probabilities[rows, scores.labels.negatives :]
+    viral = ours[:, 1] / np.maximum(ours.sum(axis=1), 1e-12)
+    return {
+        **accuracy,
+        "bacterial_or_viral_auroc": _auroc(scores.truth[rows] == count - 1, viral),
     }
 
 
@@ -125,8 +143,8 @@ def interval(
     return _with_interval(figure(np.arange(len(patients))), values)
 
 
-def per_class(scores: Scores, labels: tuple[str, ...]) -> dict[str, Mapping[str, float]]:
-    """Sensitivity, precision and one-against-rest AUROC by label, where the subtype is known."""
+def per_class(scores: Scores) -> dict[str, Mapping[str, float]]:
+    """Sensitivity, precision and one-against-rest AUROC by label, where the label is known."""
     known = scores.truth >= 0
     truth, probabilities = scores.truth[known], scores.probabilities[known]
     answer = probabilities.argmax(axis=1)
@@ -141,15 +159,15 @@ def per_class(scores: Scores, labels: tuple[str, ...]) -> dict[str, Mapping[str,
             ),
             "auroc": _auroc(truth == column, probabilities[:, column]),
         }
-        for column, label in enumerate(labels)
+        for column, label in enumerate(scores.labels.names)
     }
 
 
-def confusion(scores: Scores, classes: int) -> list[list[int]]:
-    """Counts by true label (rows) and likeliest label (columns), where the subtype is known."""
+def confusion(scores: Scores) -> list[list[int]]:
+    """Counts by true label (rows) and likeliest label (columns), where the label is known."""
     known = scores.truth >= 0
     y_pred = scores.probabilities[known].argmax(axis=1)
-    table = confusion_matrix(scores.truth[known], y_pred, labels=range(classes))
+    table = confusion_matrix(scores.truth[known], y_pred, labels=range(len(scores.labels)))
     rows: list[list[int]] = table.tolist()
     return rows
 

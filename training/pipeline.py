@@ -11,6 +11,7 @@ from training.configuration import Recipe, Selection
 from training.data import Dataset, find_samples, load, split
 from training.earlier_runs import start_networks, teacher_networks
 from training.input_check import prepare
+from training.labels import LabelSet
 from training.provenance import describe_run
 from training.train import train
 from training.validation import record
@@ -21,8 +22,11 @@ def load_selection(selection: Selection, seed: int) -> Dataset:
 
     Raises:
         DataError: a folder is missing, is no data set, or lacks images of a class.
+        LabelError: the images have one label only, or nothing says which labels mean disease.
     """
-    images = load([sample for folder in selection.folders for sample in find_samples(folder)])
+    samples = [sample for folder in selection.folders for sample in find_samples(folder)]
+    found = {sample.label for sample in samples}
+    images = load(samples, labels=LabelSet.of(found, selection.positive, selection.finding))
     if selection.limit is None:
         return images
     chosen = np.random.default_rng(seed).permutation(len(images))[: selection.limit]

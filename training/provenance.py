@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.configuration import Recipe, RunConfiguration, Selection
-from training.data import LABELS, SIZE, Dataset
+from training.data import SIZE, Dataset
 
 
 def describe_run(
@@ -27,7 +27,7 @@ def describe_run(
     """
     return RunConfiguration(
         recipe=recipe,
-        labels=LABELS,
+        labels=training.labels.names,
         image_size=SIZE,
         sources=tuple(folder.name for folder in selection.folders),
         also_times=selection.also_times,
@@ -50,6 +50,8 @@ def describe_run(
         command=command,
         start_sha256=tuple(map(_sha256, recipe.start)),
         teachers_sha256=tuple(map(_sha256, recipe.teachers)),
+        negatives=training.labels.negatives,
+        finding=training.labels.finding,
     )
 
 

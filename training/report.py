@@ -17,7 +17,6 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from training.data import LABELS
 from training.evaluate import Evaluation
 from training.metrics import confusion
 
@@ -36,6 +35,7 @@ TITLES = {
     "brier": "Brier score",
     "ece": "calibration error (ECE, 15 bins)",
     "three_class_accuracy": "accuracy, three classes",
+    "class_accuracy": "accuracy, all classes",
     "bacterial_or_viral_auroc": "bacterial or viral, AUROC",
 }
 
@@ -124,11 +124,12 @@ patients.{skipped}
 
 
 def _write_answers(evaluation: Evaluation, file: Path) -> None:
+    labels = evaluation.scores.labels.names
     with file.open("w", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["file", "patient", "truth", "decision", *LABELS, "distance"])
+        writer.writerow(["file", "patient", "truth", "decision", *labels, "distance"])
         for answer in evaluation.answers:
-            row = answer.probabilities or ("",) * len(LABELS)
+            row = answer.probabilities or ("",) * len(labels)
             writer.writerow(
                 [answer.file, answer.patient, answer.truth, answer.decision, *row, answer.distance]
             )
@@ -153,8 +154,8 @@ def _plot_precision_recall(evaluation: Evaluation, panel: Axes) -> None:
 
 
 def _plot_confusion(evaluation: Evaluation, panel: Axes) -> None:
-    rows = np.array(confusion(evaluation.scores, len(LABELS)))
-    ConfusionMatrixDisplay(rows, display_labels=LABELS).plot(ax=panel, cmap="Greys", colorbar=False)
+    rows, labels = np.array(confusion(evaluation.scores)), evaluation.scores.labels.names
+    ConfusionMatrixDisplay(rows, display_labels=labels).plot(ax=panel, cmap="Greys", colorbar=False)
     panel.set(xlabel="likeliest label", ylabel="reference")
 
 

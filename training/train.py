@@ -14,7 +14,7 @@ from training.augment import batches
 from training.averaging import WeightAverage
 from training.checkpoint import Networks
 from training.configuration import Phase, Recipe, RunConfiguration
-from training.data import LABELS, Dataset, at_size
+from training.data import Dataset, at_size
 from training.distil import with_soft_targets
 
 BATCH = 32
@@ -57,9 +57,7 @@ def train(
         first, last = last, last + phase.epochs
         if done < last:
             networks = (
-                checkpoint.load(folder)
-                if done > first
-                else _start(recipe, phase, model, len(training))
+                checkpoint.load(folder) if done > first else _start(recipe, phase, model, training)
             )
             _train_phase(
                 networks, recipe, phase, range(max(first, done), last), training, validation, folder
@@ -122,11 +120,11 @@ def _validate(model: keras.Model, validation: Dataset) -> dict[str, float]:
     logits = predict_logits(model, validation.images)
     scores = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
     cross_entropy = -(validation.targets * np.log(np.clip(scores, 1e-7, 1))).sum(axis=1)
-    y_pred = 1 - scores[:, 0] >= 0.5
+    probability = validation.labels.probability(scores)
     return {
         "validation_loss": float(cross_entropy.mean()),
-        "validation_accuracy": float((y_pred == validation.is_pneumonia).mean()),
-        "validation_auroc": float(roc_auc_score(validation.is_pneumonia, 1 - scores[:, 0])),
+        "validation_accuracy": float(((probability >= 0.5) == validation.is_pneumonia).mean()),
+        "validation_auroc": float(roc_auc_score(validation.is_pneumonia, probability)),
     }
 
 
@@ -138,13 +136,13 @@ def _mean(files: Sequence[str]) -> keras.Model:
     return models[0]
 
 
-def _start(recipe: Recipe, phase: Phase, before: keras.Model | None, images: int) -> Networks:
+def _start(recipe: Recipe, phase: Phase, before: keras.Model | None, training: Dataset) -> Networks:
     """A new network, or the one of the phase before at this phase's size, ready to be trained."""
     if before is None:
-        model = ARCHITECTURES[recipe.architecture](phase.size, len(LABELS), recipe.dropout)
+        model = ARCHITECTURES[recipe.architecture](phase.size, len(training.labels), recipe.dropout)
     else:
         model = resized(before, phase.size, recipe.dropout)
-    _compile(model, recipe, phase, images)
+    _compile(model, recipe, phase, len(training))
     return Networks(model, resized(model, phase.size) if recipe.average else None)
 
 

@@ -4,8 +4,10 @@ Temperature and thresholds fitted on clean validation images would be overconfid
 the run keeps the logits under every named shift as well.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from service.imaging.radiograph import Pixels
 from training.data import Dataset
+from training.labels import CHILDREN, LabelSet
 from training.shifts import SHIFTS, apply
 from training.train import predict_logits
 
@@ -33,6 +36,7 @@ class Validation:
         groups: int64 ``[N]``, equal for images of one patient.
         sources: ``[N]``, name of the data set each image comes from.
         images: uint8 ``[M, 224, 224, 1]``, some of the clean images, for parity checks.
+        labels: of the last axis of the logits and targets.
     """
 
     shifts: tuple[str, ...]
@@ -41,6 +45,13 @@ class Validation:
     groups: NDArray[np.int64]
     sources: NDArray[np.str_]
     images: Pixels
+    labels: LabelSet = CHILDREN
+
+    @property
+    def truth(self) -> NDArray[np.int64]:
+        """The reference label's column, int64 ``[N]``; -1 where only disease is known."""
+        known = self.targets.max(axis=1) > 0.99
+        return np.where(known, self.targets.argmax(axis=1), -1).astype(np.int64)
 
     @classmethod
     def load(cls, file: Path) -> "Validation":
@@ -57,6 +68,7 @@ class Validation:
                 kept["groups"],
                 kept["sources"],
                 kept["images"],
+                _read_labels(kept),
             )
 
 
@@ -79,6 +91,15 @@ def record(model: keras.Model, data: Dataset, folder: Path) -> None:
         groups=data.groups,
         sources=np.array([sample.source for sample in data.samples]),
         images=data.images[shown],
+        labels=np.array(data.labels.names),
+        negatives=data.labels.negatives,
+        finding=data.labels.finding,
     )
     names = sorted(sample.name for sample in data.samples)
     (folder / NAMES_FILE).write_text("\n".join(names) + "\n")
+
+
+def _read_labels(kept: Mapping[str, NDArray[Any]]) -> LabelSet:
+    if "labels" not in kept:  # runs of before 2026-11-27 are all about the children's labels
+        return CHILDREN
+    return LabelSet(tuple(kept["labels"].tolist()), int(kept["negatives"]), str(kept["finding"]))

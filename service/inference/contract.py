@@ -69,6 +69,9 @@ class Contract(Part):
     """Everything a service or a reader must know about a model file.
 
     Attributes:
+        pneumonia_labels: those that count as disease, of whatever kind; they are what the decision
+            ``pneumonia`` stands for.
+        finding: what they mean together, in words.
         temperature: by which the log odds of pneumonia are divided inside the graph.
         offset: what is then added to them.
         subtype_temperature: by which the logits of the kinds of pneumonia are divided.
@@ -87,6 +90,7 @@ class Contract(Part):
     created: datetime
     labels: tuple[str, ...] = Field(min_length=2)
     pneumonia_labels: tuple[str, ...] = Field(min_length=1)
+    finding: str = Field(default="pneumonia", min_length=1, max_length=64)
     input: InputSpec
     temperature: float = Field(gt=0)
     offset: float = Field(default=0.0, allow_inf_nan=False)

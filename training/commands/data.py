@@ -33,13 +33,15 @@ def print_skipped(images: "Dataset") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     import numpy as np
 
-    from training.data import LABELS, find_samples, load
+    from training.data import find_samples, load
 
     images = load(find_samples(arguments.folder, ("train", "val", "test")))
     print_skipped(images)
     print(f"{len(images)} images of {len(np.unique(images.groups))} patients")
-    for column, label in enumerate(LABELS):
-        print(f"  {label}: {int((images.targets[:, column] > 0.5).sum())}")
-    print(f"  pneumonia of unknown subtype: {int((~images.has_subtype).sum())}")
+    for column, label in enumerate(images.labels.names):
+        print(f"  {label}: {int((images.targets[:, column] > 0.99).sum())}")
+    if not images.has_subtype.all():
+        unknown = int((~images.has_subtype).sum())
+        print(f"  {images.labels.finding} of unknown subtype: {unknown}")
     print(f"fingerprint {images.fingerprint()}")
     return 0

@@ -59,6 +59,21 @@ def register(subparsers: "Subparsers") -> None:
     images.add_argument(
         "--limit", type=int, metavar="N", help="use only N images, drawn by the seed"
     )
+    images.add_argument(
+        "--positive",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LABEL",
+        help="labels that count as disease (default: all but the one called normal, no finding, "
+        "negative or healthy)",
+    )
+    images.add_argument(
+        "--finding",
+        metavar="NAME",
+        help="what these labels mean together, as the page and reports say it (default: pneumonia "
+        "for its kinds, else the labels)",
+    )
     training = parser.add_argument_group("training")
     training.add_argument(
         "--arch",
@@ -167,6 +182,8 @@ def _run(arguments: argparse.Namespace) -> int:
         folds=arguments.folds,
         fold=arguments.fold,
         limit=arguments.limit,
+        positive=tuple(arguments.positive),
+        finding=arguments.finding,
     )
     images = load_selection(selection, recipe.seed)
     print_skipped(images)

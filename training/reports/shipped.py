@@ -13,11 +13,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from training.data import LABELS, Sample, find_samples
+from training.data import Sample, find_samples
 from training.reports.files import REPORTS, ROOT, write
 
 EXAMPLE = "service/web/example.jpg"
-UNKNOWN_KIND = "pneumonia"
 
 
 def main() -> None:
@@ -45,10 +44,8 @@ def partitions(samples: list[Sample], held_out: set[str]) -> dict[str, dict[str,
     """
     found: dict[str, Counter[str]] = {}
     for sample in samples:
-        kind = max(range(len(LABELS)), key=sample.target.__getitem__)
-        label = LABELS[kind] if sample.target[kind] > 0.99 else UNKNOWN_KIND
         part = "held_out" if f"{sample.source}/{sample.path.name}" in held_out else "training"
-        found.setdefault(label, Counter())[part] += 1
+        found.setdefault(sample.label, Counter())[part] += 1
     return {label: dict(counts) for label, counts in found.items()}
 
 

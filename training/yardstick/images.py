@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from service.imaging.radiograph import Pixels
 from training.data import DataError, Dataset, Sample, find_samples, load
+from training.labels import normalised
 from training.shortcuts import Booleans, Integers, conflicting, cross_fitted, device_clusters
 from training.shortcuts import features as anatomy_free_features
 
@@ -110,10 +111,8 @@ def _find_screening(folder: Path) -> list[Sample]:
         raise DataError(f"{folder} is no data set: it needs the folder NORMAL and another one.")
     samples = []
     for file in sorted(folder.glob("*/*")):
-        healthy = file.parent.name == "NORMAL"
-        # not normal; the kind of pneumonia is nobody's here
-        target = (1.0, 0.0, 0.0) if healthy else (0.0, 0.5, 0.5)
-        samples.append(Sample(file, target, f"{folder.name}/{file.stem}", folder.name))
+        label = normalised(file.parent.name)
+        samples.append(Sample(file, label, f"{folder.name}/{file.stem}", folder.name))
     return samples
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from service.inference.model import OnnxModel
 from service.inference.predictor import Predictor
-from training.data import LABELS, DataError
+from training.data import DataError
+from training.labels import CHILDREN as CHILDRENS_LABELS
 from training.shortcuts import Booleans, Floats, Integers
 from training.train import predict_logits
 from training.yardstick.images import CHILDREN, SCREENING, Images
@@ -91,9 +92,9 @@ def _through_service(file: Path, images: Images, rows: Integers) -> tuple[Floats
     """
     model = OnnxModel(file)
     predictor = Predictor(model, refuse=False)
-    answers, doubts = np.empty((len(rows), len(LABELS))), np.zeros((len(rows), 2))
+    answers, doubts = np.empty((len(rows), len(CHILDRENS_LABELS))), np.zeros((len(rows), 2))
     for place, row in enumerate(rows):
         said = predictor.predict(images.paths[row].read_bytes())
-        answers[place] = [said.probabilities[label] for label in LABELS]
+        answers[place] = [said.probabilities[label] for label in CHILDRENS_LABELS.names]
         doubts[place] = said.input_check.accepted is False, said.decision == "uncertain"
     return answers, doubts, model.contract.operating_point("balanced").threshold

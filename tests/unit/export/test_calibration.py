@@ -11,17 +11,18 @@ from export.calibration import (
 )
 from export.scaling import Scaling
 from training.budgets import FALSE_ALARMS, MISSED
+from training.labels import CHILDREN, LabelSet
 from training.validation import Validation
 
 PLAIN = Scaling()
 
 
-def make_pool(scaling: Scaling = PLAIN, images: int = 6000) -> Pool:
+def make_pool(scaling: Scaling = PLAIN, images: int = 6000, labels: LabelSet = CHILDREN) -> Pool:
     """Labels drawn from logits under a scaling."""
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 1.5, (images, 3))
     truth = np.array([generator.choice(3, p=share) for share in scaling.probabilities(logits)])
-    return Pool(logits, truth, np.arange(images))
+    return Pool(logits, truth, np.arange(images), labels)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -29,6 +30,15 @@ def test_the_scaling_of_the_logits_is_found(temperature: float) -> None:
     # with as many of each class as the fit takes for granted
     made = Scaling(temperature, offset=0.0, subtype_temperature=2 * temperature)
     found = fit_scaling(_balanced(make_pool(made)))
+    assert found.temperature == pytest.approx(made.temperature, rel=0.15)
+    assert found.subtype_temperature == pytest.approx(made.subtype_temperature, rel=0.25)
+
+
+def test_the_scaling_is_found_with_two_labels_without_disease() -> None:
+    labels = LabelSet(("covid", "normal", "tb"), negatives=2, finding="tb")
+    made = Scaling(2.0, offset=0.0, subtype_temperature=0.5, negatives=2)
+    found = fit_scaling(_balanced(make_pool(made, labels=labels)))
+    assert found.negatives == 2
     assert found.temperature == pytest.approx(made.temperature, rel=0.15)
     assert found.subtype_temperature == pytest.approx(made.subtype_temperature, rel=0.25)
 
@@ -44,7 +54,7 @@ def test_an_offset_is_found() -> None:
 def _balanced(pool: Pool) -> Pool:
     fewest = np.bincount(pool.truth).min()
     rows = np.concatenate([np.flatnonzero(pool.truth == label)[:fewest] for label in range(3)])
-    return Pool(pool.logits[rows], pool.truth[rows], pool.patients[rows])
+    return Pool(pool.logits[rows], pool.truth[rows], pool.patients[rows], pool.labels)
 
 
 def test_pneumonia_of_unknown_subtype_counts_for_pneumonia_and_not_for_the_subtype() -> None:

@@ -73,7 +73,7 @@ def known(network: keras.Model) -> Validation:
 
 
 def dataset(images: Pixels = IMAGES) -> Dataset:
-    sample = Sample(Path("one.jpeg"), (1.0, 0.0, 0.0), "home/1", "home")
+    sample = Sample(Path("one.jpeg"), "normal", "home/1", "home")
     return Dataset((sample,) * len(images), images, TARGETS, np.arange(len(images)), ())
 
 

@@ -16,7 +16,7 @@ from service.inference.model import OnnxModel
 from tests.dataset import write_dataset
 from tests.unit.export.test_calibration import make_pool
 from training.architectures import ARCHITECTURES
-from training.data import LABELS
+from training.labels import CHILDREN
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draft = Contract.model_construct(
         name="untrained",
         version="1.0.0",
-        labels=LABELS,
-        pneumonia_labels=LABELS[1:],
+        labels=CHILDREN.names,
+        pneumonia_labels=CHILDREN.positive,
         input=InputSpec(height=32, width=32),
         population="synthetic images",
         training_data="none",

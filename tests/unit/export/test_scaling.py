@@ -5,7 +5,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 
 from export.scaling import Scaling, add_probabilities, has_scaling, set_scaling
 from service.inference.contract import golden_pattern
@@ -27,15 +27,28 @@ def test_the_subtypes_share_the_probability_of_pneumonia() -> None:
     assert np.allclose(shares, softmax(LOGITS[:, 1:] / 3, axis=1))
 
 
-def test_logits_come_back_from_probabilities() -> None:
-    scaling = Scaling(1.4, 0.8, 0.6)
+def test_several_labels_without_disease_share_what_it_leaves() -> None:
+    scaling = Scaling(0.7, -0.5, 3.0, negatives=2)
+    given = scaling.probabilities(LOGITS)
+    assert np.allclose(given.sum(axis=1), 1)
+    assert np.allclose(given[:, 2], scaling.pneumonia(LOGITS))
+    shares = given[:, :2] / given[:, :2].sum(axis=1, keepdims=True)
+    assert np.allclose(shares, softmax(LOGITS[:, :2] / 3, axis=1))
+    assert np.allclose(Scaling(negatives=2).probabilities(LOGITS), softmax(LOGITS, axis=1))
+
+
+@pytest.mark.parametrize("negatives", [1, 2])
+def test_logits_come_back_from_probabilities(negatives: int) -> None:
+    scaling = Scaling(1.4, 0.8, 0.6, negatives)
     found = scaling.logits(scaling.probabilities(LOGITS))
-    assert np.allclose(found, LOGITS - LOGITS[:, :1], atol=1e-4)
+    healthy = logsumexp(LOGITS[:, :negatives], axis=1, keepdims=True)
+    assert np.allclose(found, LOGITS - healthy, atol=1e-4)
 
 
+@pytest.mark.parametrize("negatives", [1, 2])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_the_graph_keeps_even_small_probabilities(temperature: float) -> None:
-    scaling = Scaling(temperature, 0.3, 1.2)
+def test_the_graph_keeps_even_small_probabilities(temperature: float, negatives: int) -> None:
+    scaling = Scaling(temperature, 0.3, 1.2, negatives)
     logits = np.array([[0, 15, 12], [15, 0, 1], [0, 3, -3]], np.float32)
     shape = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 3])
     copied = helper.make_node("Identity", ["given"], ["logits"])
@@ -50,7 +63,8 @@ def test_the_graph_keeps_even_small_probabilities(temperature: float) -> None:
     session = ort.InferenceSession(graph.SerializeToString())
     (probabilities,) = session.run(None, {"given": logits})
     assert np.allclose(probabilities, scaling.probabilities(logits), rtol=0.01, atol=0)
-    assert np.allclose(scaling.logits(probabilities), logits - logits[:, :1], atol=1e-3)
+    healthy = logsumexp(logits[:, :negatives], axis=1, keepdims=True)
+    assert np.allclose(scaling.logits(probabilities), logits - healthy, atol=1e-3)
 
 
 def test_the_model_that_ships_can_be_scaled_anew() -> None:

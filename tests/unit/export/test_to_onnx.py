@@ -44,13 +44,18 @@ def test_probabilities_are_those_of_the_network(
 
 
 @pytest.mark.parametrize(
-    "other", [{"temperature": 0.4}, {"offset": 1.4}, {"subtype_temperature": 0.05}]
+    "other",
+    [
+        replace(SCALING, temperature=0.4),
+        replace(SCALING, offset=1.4),
+        replace(SCALING, subtype_temperature=0.05),
+    ],
 )
 def test_another_scaling_fails_parity(
-    network: keras.Model, session: ort.InferenceSession, other: dict[str, float]
+    network: keras.Model, session: ort.InferenceSession, other: Scaling
 ) -> None:
     with pytest.raises(ParityError, match="it is not written"):
-        check_parity(session, network, IMAGES, replace(SCALING, **other))
+        check_parity(session, network, IMAGES, other)
 
 
 def test_the_scaling_can_be_set_anew(network: keras.Model) -> None:

@@ -18,7 +18,7 @@ def _data(pneumonia: Pixels, copies: int = 10) -> Dataset:
     images = np.stack([dark] * copies + [pneumonia] * copies)[..., np.newaxis]
     targets = np.array([[1, 0, 0]] * copies + [[0, 1, 0]] * copies, np.float32)
     samples = tuple(
-        Sample(Path(f"{number}.png"), (1.0, 0.0, 0.0), str(number), "made")
+        Sample(Path(f"{number}.png"), "normal", str(number), "made")
         for number in range(len(images))
     )
     return Dataset(samples, images, targets, np.arange(len(images)), ())

@@ -95,8 +95,8 @@ def test_intervals_draw_patients_not_images() -> None:
 
 
 def test_per_class_and_confusion_leave_unknown_subtypes_out() -> None:
-    assert confusion(SCORES, 3) == [[1, 1, 0], [1, 1, 0], [0, 1, 1]]
-    rows = per_class(SCORES, ("normal", "bacterial", "viral"))
+    assert confusion(SCORES) == [[1, 1, 0], [1, 1, 0], [0, 1, 1]]
+    rows = per_class(SCORES)
     assert rows["viral"]["images"] == 2
     assert rows["viral"]["sensitivity"] == pytest.approx(1 / 2)
     assert rows["bacterial"]["precision"] == pytest.approx(1 / 3)
