@@ -1,15 +1,8 @@
-"""Labelled X-rays in the Kaggle folder layout, grouped by patient.
-
-The layout is ``{train,val,test}/{NORMAL,PNEUMONIA}`` or just ``{NORMAL,PNEUMONIA}``. Whether an
-infection is bacterial or viral is in the file name (``person1_bacteria_2.jpeg``); otherwise the
-target is one half for each of the two.
-"""
+"""Labelled X-rays in memory, grouped by patient, and their division."""
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -20,48 +13,18 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from service.errors import PneumoniaError
 from service.imaging.decode import decode
+from service.imaging.dicom_pool import DicomPool
 from service.imaging.preprocess import DECODE_MARGIN, to_model_input
-from service.imaging.radiograph import Limits, Pixels
-from training.labels import CHILDREN, PNEUMONIA, LabelSet
+from service.imaging.radiograph import Limits, Pixels, Radiograph
+from training.labels import CHILDREN, LabelSet
+from training.layouts import find_samples
+from training.samples import DataError, Sample
+
+__all__ = ["SIZE", "DataError", "Dataset", "Sample", "at_size", "find_samples", "load", "split"]
 
 SIZE = 224  # images are kept at this size in memory; augmentation crops from it
 
 Targets: TypeAlias = NDArray[np.float32]
-
-_CLASSES = ("NORMAL", "PNEUMONIA")
-_PARTS = ("train", "val", "test")
-_KINDS = {"bacteria": "bacterial", "virus": "viral"}  # words in file names
-_PATIENT = re.compile(
-    r"^(?P<child>person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)|^(?P<adult>\d{8})_\d{3}"
-)
-
-
-class DataError(PneumoniaError):
-    """A folder without a usable data set, or one that cannot be trained or scored on."""
-
-    code = "data"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image file and what is known of it.
-
-    Attributes:
-        path: the file.
-        label: in lower case; what a :class:`~training.labels.LabelSet` knows.
-        patient: unique over all sources.
-        source: name of the data set's folder.
-    """
-
-    path: Path
-    label: str
-    patient: str
-    source: str
-
-    @property
-    def name(self) -> str:
-        """Source and file name, as lists of images have them."""
-        return f"{self.source}/{self.path.name}"
 
 
 @dataclass(frozen=True)
@@ -118,40 +81,6 @@ class Dataset:
         return hashlib.sha256(b"".join(rows)).hexdigest()
 
 
-def find_samples(folder: Path, parts: Sequence[str] = ("train", "val")) -> list[Sample]:
-    """List the labelled files of a data set, sorted by name.
-
-    Args:
-        folder: ``{train,val,test}/{NORMAL,PNEUMONIA}`` or ``{NORMAL,PNEUMONIA}``.
-        parts: which parts of the former are taken. The default leaves the test part alone and
-            joins the published 16-image validation part, too small to be one, to the training part.
-
-    Raises:
-        DataError: the folder does not exist, has another layout, or lacks files of a class.
-    """
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}. See `pneumonia data --help` for the layout.")
-    roots = [folder / part for part in _PARTS if part in parts and (folder / part).is_dir()]
-    roots = roots or [folder]
-    if not any((root / name).is_dir() for root in roots for name in _CLASSES):
-        raise DataError(
-            f"{folder} is no data set: it needs the folders NORMAL and PNEUMONIA, or those two in "
-            f"each of {', '.join(parts)}."
-        )
-    samples = []
-    for name in _CLASSES:
-        files = sorted(
-            path
-            for root in roots
-            for path in (root / name).glob("**/*")
-            if path.is_file() and not path.name.startswith(".")
-        )
-        if not files:
-            raise DataError(f"The class {name} of {folder} is empty; both classes are needed.")
-        samples += [_sample(path, name, folder.name) for path in files]
-    return samples
-
-
 def load(samples: Sequence[Sample], quiet: bool = False, labels: LabelSet | None = None) -> Dataset:
     """Decode and resize images exactly as the service does; unreadable files are left out.
 
@@ -168,15 +97,16 @@ def load(samples: Sequence[Sample], quiet: bool = False, labels: LabelSet | None
     wanted = [labels.target(sample.label) for sample in samples]
     bar = Progbar(len(samples), unit_name="image", verbose=0 if quiet else 1)
     kept, images, targets, skipped = [], [], [], []
-    for number, (sample, target) in enumerate(zip(samples, wanted, strict=True), start=1):
-        try:
-            radiograph = decode(sample.path.read_bytes(), Limits(), DECODE_MARGIN * SIZE)
-            images.append(to_model_input(radiograph.image, SIZE, SIZE))
-            kept.append(sample)
-            targets.append(target)
-        except (PneumoniaError, OSError) as error:
-            skipped.append(f"{sample.path}: {error}")
-        bar.update(number)
+    with DicomPool() as pool:
+        for number, (sample, target) in enumerate(zip(samples, wanted, strict=True), start=1):
+            try:
+                radiograph = decode(sample.path.read_bytes(), Limits(), DECODE_MARGIN * SIZE, pool)
+                images.append(to_model_input(radiograph.image, SIZE, SIZE))
+                kept.append(_with_header(sample, radiograph))
+                targets.append(target)
+            except (PneumoniaError, OSError) as error:
+                skipped.append(f"{sample.path}: {error}")
+            bar.update(number)
     unread = {sample.label for sample in samples} - {sample.label for sample in kept}
     if unread:
         raise DataError(f"The class {min(unread)} has no readable image.")
@@ -230,14 +160,10 @@ def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dat
     return data.take(training), data.take(validation)
 
 
-def _sample(path: Path, name: str, source: str) -> Sample:
-    match = _PATIENT.match(path.name)
-    patient = next(filter(None, match.groups())) if match else path.stem
-    label = name.lower()
-    if label == PNEUMONIA:
-        kinds = (kind for word, kind in _KINDS.items() if word in path.name.lower())
-        label = next(kinds, PNEUMONIA)
-    return Sample(path, label, f"{source}/{patient}", source)
+def _with_header(sample: Sample, radiograph: Radiograph) -> Sample:
+    """The sample with what only its file tells: the size, and the age that a list did not."""
+    age = radiograph.age_years if sample.age is None else sample.age
+    return replace(sample, age=age, size=(radiograph.height, radiograph.width))
 
 
 def _groups(samples: Sequence[Sample], images: Pixels) -> NDArray[np.int64]:

@@ -63,7 +63,7 @@ def test_unreadable_files_are_named_and_skipped(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_data_set_says_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match="needs the folders NORMAL and PNEUMONIA"):
+    with pytest.raises(DataError, match=r"is no data set: it has the folders images\. It needs"):
         find_samples(tmp_path)
     with pytest.raises(DataError, match="There is no folder"):
         find_samples(tmp_path / "nowhere")
@@ -73,7 +73,7 @@ def test_an_empty_class_is_named(tmp_path: Path) -> None:
     write_dataset(tmp_path, patients=1)
     for file in (tmp_path / "train/NORMAL").iterdir():
         file.write_bytes(b"")
-    with pytest.raises(DataError, match="class NORMAL has no readable image"):
+    with pytest.raises(DataError, match="class normal has no readable image"):
         load(find_samples(tmp_path), quiet=True)
     for file in (tmp_path / "train/NORMAL").iterdir():
         file.unlink()
