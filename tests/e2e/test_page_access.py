@@ -137,7 +137,7 @@ def test_another_language_leaves_nothing_said_in_the_old_one(reader: Reader) -> 
     reader.add(BRIGHT, DIM)
     expect(voice).to_contain_text("2 of 2 read")
     reader.page.locator("#language").select_option("fr")
-    expect(voice).to_have_text("Langue: Français")
+    expect(voice).to_have_text("Langue : Français")
 
 
 def test_the_gauge_says_in_words_what_it_shows(reader: Reader) -> None:

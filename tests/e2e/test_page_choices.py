@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -98,20 +99,32 @@ def test_the_browsers_language_is_taken_first(reader: Reader) -> None:
     expect(reader.page.locator("html")).to_have_attribute("lang", "fr")
 
 
-def test_dark_is_the_default_and_light_is_one_click(reader: Reader) -> None:
+@pytest.mark.parametrize("system", ["dark", "light"])
+def test_the_systems_theme_is_followed_until_another_is_chosen(
+    reader: Reader, system: Literal["dark", "light"]
+) -> None:
     def brightness() -> int:
         colour = reader.page.evaluate("getComputedStyle(document.body).backgroundColor")
         return int(re.findall(r"\d+", colour)[0])
 
-    assert brightness() < 40
-    reader.page.get_by_role("button", name="Light theme").click()
-    assert brightness() > 200
-    expect(reader.page).to_have_url(re.compile("theme=light"))
+    def is_light() -> bool:
+        return brightness() > 200
+
+    other: Literal["dark", "light"] = "light" if system == "dark" else "dark"
+    reader.page.emulate_media(color_scheme=system)
+    assert is_light() == (system == "light")
+    reader.page.emulate_media(color_scheme=other)
+    assert is_light() == (other == "light")
+    reader.page.emulate_media(color_scheme=system)
+    reader.page.get_by_role("button", name=f"{other.capitalize()} theme").click()
+    assert is_light() == (other == "light")
+    expect(reader.page).to_have_url(re.compile(f"theme={other}"))
     reader.page.reload()
     reader.page.wait_for_selector("body[data-ready]")
-    assert brightness() > 200
-    reader.page.get_by_role("button", name="Dark theme").click()
-    assert brightness() < 40
+    assert is_light() == (other == "light")
+    reader.page.get_by_role("button", name=f"{system.capitalize()} theme").click()
+    assert is_light() == (system == "light")
+    expect(reader.page).not_to_have_url(re.compile("theme="))
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

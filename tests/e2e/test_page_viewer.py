@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import FloatRect, Locator, expect
+from playwright.sync_api import Browser, FloatRect, Locator, expect
 from pydicom.data import get_testdata_file
 
 from tests.browser import Reader, upload
 from tests.e2e.conftest import ReaderFactory
 from tests.images import encode, image_bytes
-from tests.process import service_process
+from tests.process import ServiceProcess, service_process
 from tests.tiny_model import write_tiny_model
 
 BRIGHT = upload("bright.jpg", image_bytes(200))
@@ -69,21 +69,51 @@ def test_a_normal_picture_starts_without_colours(reader: Reader) -> None:
 
 def test_zoom_by_wheel_keys_and_buttons(looking: Reader) -> None:
     zoom = looking.page.locator(".zoom-text")
-    expect(zoom).to_have_text("100%")
+    whole = percent(looking)
+    expect(zoom).to_have_text(f"{whole:.0f}%")
     frame = box(stage(looking))
     looking.page.mouse.move(frame["x"] + 200, frame["y"] + 300)
     looking.page.mouse.wheel(0, -500)
-    expect(zoom).not_to_have_text("100%")
+    expect(zoom).not_to_have_text(f"{whole:.0f}%")
     looking.page.keyboard.press("0")
-    expect(zoom).to_have_text("100%")
+    expect(zoom).to_have_text(f"{whole:.0f}%")
     looking.page.keyboard.press("+")
-    expect(zoom).to_have_text("125%")
+    expect(zoom).to_have_text(f"{1.25 * whole:.0f}%")
     looking.page.get_by_role("button", name="Zoom in").click()
-    expect(zoom).to_have_text("156%")
+    expect(zoom).to_have_text(f"{1.25**2 * whole:.0f}%")
     looking.page.get_by_role("button", name="Zoom out").click()
-    expect(zoom).to_have_text("125%")
+    expect(zoom).to_have_text(f"{1.25 * whole:.0f}%")
     stage(looking).dblclick()
+    expect(zoom).to_have_text(f"{whole:.0f}%")
+
+
+@pytest.mark.parametrize("size", [(320, 256), (1800, 1200), (2400, 3000)])
+def test_a_pixel_of_the_x_ray_is_one_of_the_screen(reader: Reader, size: tuple[int, int]) -> None:
+    """Also of one that is larger than the picture that the service draws."""
+    reader.add(upload("film.jpg", image_bytes(200, size)))
+    reader.wait_for_image()
+    shown = box(reader.page.locator(".film").first)
+    zoom = reader.page.locator(".zoom-text")
+    expect(zoom).to_have_text(f"{100 * shown['width'] / size[0]:.0f}%")
+    reader.page.get_by_role("button", name="1:1").click()
     expect(zoom).to_have_text("100%")
+    film = box(reader.page.locator(".film").first)
+    assert (film["width"], film["height"]) == pytest.approx(size, abs=1)
+    reader.page.keyboard.press("0")
+    assert box(reader.page.locator(".film").first) == pytest.approx(shown, abs=1)
+
+
+def test_percentages_count_the_pixels_of_a_fine_screen(
+    browser: Browser, tiny_service: ServiceProcess
+) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, device_scale_factor=2)
+    fine = Reader(page, tiny_service.url)
+    fine.open()
+    fine.add(BRIGHT)
+    fine.wait_for_image()
+    fine.page.keyboard.press("1")
+    assert box(page.locator(".film").first)["width"] == pytest.approx(320 / 2, abs=1)
+    page.close()
 
 
 def test_the_wheel_zooms_at_the_pointer(looking: Reader) -> None:
@@ -92,8 +122,9 @@ def test_the_wheel_zooms_at_the_pointer(looking: Reader) -> None:
     x, y = frame["x"] + frame["width"] * 0.3, frame["y"] + frame["height"] * 0.6
     before = place(looking, x, y)
     looking.page.mouse.move(x, y)
+    whole = percent(looking)
     looking.page.mouse.wheel(0, -700)
-    expect(looking.page.locator(".zoom-text")).not_to_have_text("100%")
+    expect(looking.page.locator(".zoom-text")).not_to_have_text(f"{whole:.0f}%")
     assert place(looking, x, y) == pytest.approx(before, abs=0.01)
 
 
@@ -144,6 +175,66 @@ def test_window_and_level(looking: Reader) -> None:
     assert middle(stage(looking)) == pytest.approx(200, abs=2)
 
 
+def test_window_and_level_are_set_by_numbers(looking: Reader) -> None:
+    looking.page.keyboard.press("e")
+    looking.page.keyboard.press("w")
+    level = looking.page.get_by_label("Level as a number")
+    level.fill("200")
+    level.press("Enter")
+    width = looking.page.get_by_label("Window as a number")
+    width.fill("100")
+    width.press("Tab")
+    assert middle(stage(looking)) == pytest.approx(128, abs=3)
+    expect(looking.page.get_by_label("Level", exact=True)).to_have_value("200")
+    width.fill("9999")  # out of range: ignored
+    width.press("Tab")
+    assert middle(stage(looking)) == pytest.approx(128, abs=3)
+    drag(looking, 0, -25)
+    expect(level).to_have_value("175")
+    expect(width).to_have_value("100")
+
+
+def test_the_picture_is_turned_and_mirrored_for_looking_only(reader: Reader) -> None:
+    """A picture whose upper left is bright; the corner is followed with the eyes."""
+    marked = np.full((256, 320), 60, np.uint8)
+    marked[:128, :160] = 230
+    reader.add(upload("marked.png", encode(Image.fromarray(marked), "PNG"), "image/png"))
+    reader.wait_for_image()
+    note = reader.page.get_by_text("Turned for viewing only")
+    posts = [request for request in reader.requests if request.method == "POST"]
+    evidence = reader.page.get_by_role("button", name="Show evidence")
+    if evidence.get_attribute("aria-pressed") == "true":
+        evidence.click()
+    assert bright_corner(reader) == "upper left"
+    expect(note).to_be_hidden()
+    reader.page.get_by_role("button", name="Turn by 90").click()
+    assert bright_corner(reader) == "upper right"
+    film, frame = box(reader.page.locator(".film").first), box(stage(reader))
+    assert film["height"] == pytest.approx(min(frame["height"], frame["width"] * 320 / 256), abs=1)
+    expect(note).to_be_visible()
+    reader.page.get_by_role("button", name="Mirror").click()
+    assert bright_corner(reader) == "upper left"
+    reader.page.keyboard.press("t")  # clockwise as seen, also when mirrored
+    assert bright_corner(reader) == "upper right"
+    reader.page.keyboard.press("h")
+    assert bright_corner(reader) == "upper left"
+    reader.page.keyboard.press("r")
+    assert bright_corner(reader) == "upper left"
+    expect(note).to_be_hidden()
+    assert [request for request in reader.requests if request.method == "POST"] == posts
+
+
+def test_the_viewer_fills_the_screen_and_gives_it_back(looking: Reader) -> None:
+    button = looking.page.get_by_role("button", name="Full screen")
+    before = box(stage(looking))
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert box(stage(looking))["width"] > before["width"] + 200
+    looking.page.keyboard.press("f")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert box(stage(looking)) == pytest.approx(before, abs=1)
+
+
 def test_the_right_button_always_sets_window_and_level(looking: Reader) -> None:
     looking.page.keyboard.press("e")
     drag(looking, 0, 72, button="right")
@@ -185,23 +276,28 @@ def test_two_fingers_zoom(reader: Reader) -> None:
     reader.wait_for_image()
     frame = box(stage(reader))
     x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    whole = percent(reader)
     session = reader.page.context.new_cdp_session(reader.page)
     session.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
     for kind, gap in (("touchStart", 50), ("touchMove", 75), ("touchMove", 100)):
         points = [{"x": x - gap, "y": y, "id": 0}, {"x": x + gap, "y": y, "id": 1}]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    expect(reader.page.locator(".zoom-text")).to_have_text(re.compile("(19|20)[0-9]%"))
+    reader.wait_until(lambda: 1.9 < percent(reader) / whole < 2.1, "it is twice as large")
 
 
 def test_another_case_starts_with_its_own_view(reader: Reader) -> None:
     reader.add(BRIGHT, DIM)
-    reader.page.keyboard.press("+")
-    reader.page.keyboard.press("i")
+    reader.wait_for_image()
+    whole = percent(reader)
+    for key in "+ith":
+        reader.page.keyboard.press(key)
+    expect(reader.page.get_by_text("Turned for viewing only")).to_be_visible()
     reader.page.keyboard.press("j")
     expect(reader.card.locator("h2")).to_have_text("dim.jpg")
     reader.wait_for_image()
-    expect(reader.page.locator(".zoom-text")).to_have_text("100%")
+    expect(reader.page.locator(".zoom-text")).to_have_text(f"{whole:.0f}%")
+    expect(reader.page.get_by_text("Turned for viewing only")).to_be_hidden()
     assert middle(stage(reader)) == pytest.approx(60, abs=2)
 
 
@@ -265,6 +361,22 @@ def box(locator: Locator) -> FloatRect:
     found = locator.bounding_box()
     assert found is not None
     return found
+
+
+def percent(reader: Reader) -> float:
+    """Pixels of the screen for 100 of a picture that is 320 pixels wide."""
+    return 100 * box(reader.page.locator(".film").first)["width"] / 320
+
+
+def bright_corner(reader: Reader) -> str:
+    """In which quarter of the picture, as it is shown, the grey is brightest."""
+    pixels = shot(reader.page.locator(".film").first).mean(axis=2)
+    quarters = {
+        f"{row} {side}": float(part.mean())
+        for row, half in zip(("upper", "lower"), np.array_split(pixels, 2), strict=True)
+        for side, part in zip(("left", "right"), np.array_split(half, 2, axis=1), strict=True)
+    }
+    return max(quarters, key=lambda name: quarters[name])
 
 
 def place(reader: Reader, x: float, y: float) -> tuple[float, float]:

@@ -12,9 +12,23 @@ export function openLanguages(current, choose) {
   select.addEventListener("change", () => choose(select.value));
 }
 
+const systemIsLight = matchMedia("(prefers-color-scheme: light)");
+
+/** @param {() => void} changed called when the system's theme changes */
+export function followSystemTheme(changed) {
+  systemIsLight.addEventListener("change", changed);
+}
+
+/** Whether the page is light. @param {string|null} theme as chosen; null: the system's */
+export function isLight(theme) {
+  return theme ? theme === "light" : systemIsLight.matches;
+}
+
+/** @param {string|null} theme as chosen; null: the system's */
 export function drawTheme(theme, texts) {
-  const light = theme === "light";
-  document.documentElement.dataset.theme = light ? "light" : "dark";
+  const light = isLight(theme);
+  if (theme) document.documentElement.dataset.theme = light ? "light" : "dark";
+  else delete document.documentElement.dataset.theme;
   const button = find("theme");
   button.dataset.label = light ? "theme.dark" : "theme.light";
   button.replaceChildren(icon(light ? "moon" : "sun"));

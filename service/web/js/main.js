@@ -8,7 +8,7 @@ import { askForKey, openModelCard, openShortcuts } from "./dialogs.js";
 import { find } from "./dom.js";
 import { saveCsv, saveJson } from "./export.js";
 import { openFileInput } from "./file-input.js";
-import { drawPoints, drawTheme, openLanguages } from "./header.js";
+import { drawPoints, drawTheme, followSystemTheme, isLight, openLanguages } from "./header.js";
 import { ImageCache } from "./images.js";
 import { ServedModel } from "./model.js";
 import { drawCard, drawFilter, drawProgress, showView } from "./panes.js";
@@ -139,11 +139,13 @@ async function chooseLanguage(language) {
   writePreference("lang", language);
   drawWords();
   // also takes away what was said last, in another language
-  announcer.say(`${texts.say("language")}: ${LANGUAGES[language]}`);
+  announcer.say(texts.say("say.language", { language: LANGUAGES[language] }));
 }
 
 function chooseTheme() {
-  preferences.theme = preferences.theme === "light" ? "dark" : "light";
+  const chosen = isLight(preferences.theme) ? "dark" : "light";
+  // choosing what the system has means following it again
+  preferences.theme = isLight(null) === (chosen === "light") ? null : chosen;
   writePreference("theme", preferences.theme);
   drawTheme(preferences.theme, texts);
 }
@@ -236,6 +238,7 @@ function listen(fileInput) {
   addEventListener("beforeunload", (event) => {
     if (cases.all.some((item) => isOpen(item) || (isUnsaved(item) && item.file !== example))) event.preventDefault();
   });
+  followSystemTheme(() => drawTheme(preferences.theme, texts));
   openUndo(cases, restored);
   cases.addEventListener("change", draw);
   cases.addEventListener("change", (event) => event.detail && announcer.changed(event.detail));
@@ -256,9 +259,13 @@ function listen(fileInput) {
     zoom_in: () => view.zoomAt(1.25),
     zoom_out: () => view.zoomAt(0.8),
     fit: () => view.fit(),
+    actual_size: () => view.actualSize(),
     window: () => view.toggleWindow(),
     invert: () => view.change({ inverted: !view.inverted }),
     split: () => view.change({ split: !view.split }),
+    turn: () => view.turn(),
+    mirror: () => view.change({ mirrored: !view.mirrored }),
+    full_screen: () => viewer.toggleFullScreen(),
     reset: () => view.reset(),
     point: () => served.description && nextPoint(),
     model: openModel,

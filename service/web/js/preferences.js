@@ -1,8 +1,8 @@
 /** Theme, language and operating point, kept in the query of the page's URL and nowhere else. */
 
-const DEFAULTS = { theme: "dark", lang: null, point: "balanced" };
+const DEFAULTS = { theme: null, lang: null, point: "balanced" };
 
-/** @returns {{theme: string, lang: string|null, point: string}} */
+/** @returns {{theme: string|null, lang: string|null, point: string}} theme null: the system's */
 export function readPreferences() {
   const query = new URLSearchParams(location.search);
   const entries = Object.entries(DEFAULTS).map(([name, value]) => [name, query.get(name) ?? value]);

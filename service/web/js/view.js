@@ -1,5 +1,6 @@
-/** State of the viewer: zoom, position, window, inversion, evidence. */
+/** State of the viewer: zoom, position, turns, window, inversion, evidence. */
 
+// how much larger than the whole image, and than its own pixels, it can be shown
 const MAX_ZOOM = 16;
 const FULL_RANGE = { centre: 127.5, width: 255 };
 // strong enough to be seen at once, faint enough to see what lies beneath
@@ -17,6 +18,9 @@ export class View extends EventTarget {
   centre = FULL_RANGE.centre;
   width = FULL_RANGE.width;
   inverted = false;
+  /** Quarter turns clockwise, then whether left and right are exchanged: for looking only. */
+  turns = 0;
+  mirrored = false;
   /** Whether the evidence is shown; null: as the answer suggests. */
   evidence = null;
   opacity = OPACITY;
@@ -24,28 +28,52 @@ export class View extends EventTarget {
   tool = "pan";
   /** Size of the image at zoom 1, in CSS pixels. */
   #extent = { width: 0, height: 0 };
+  /** Pixels of the screen for each pixel of the X-ray at zoom 1. */
+  #unit = 1;
 
   change(changes) {
     Object.assign(this, changes);
-    this.zoom = clamp(this.zoom, 1, MAX_ZOOM);
+    this.zoom = this.#allowed(this.zoom);
     // the centre of the viewport always shows part of the image
     const [reachX, reachY] = [this.#extent.width, this.#extent.height].map((side) => (side * (this.zoom - 0.5)) / 2);
-    this.x = this.zoom === 1 ? 0 : clamp(this.x, -reachX, reachX);
-    this.y = this.zoom === 1 ? 0 : clamp(this.y, -reachY, reachY);
+    this.x = this.zoom <= 1 ? 0 : clamp(this.x, -reachX, reachX);
+    this.y = this.zoom <= 1 ? 0 : clamp(this.y, -reachY, reachY);
     this.width = clamp(this.width, 1, 510);
     this.centre = clamp(this.centre, 0, 255);
     this.opacity = clamp(this.opacity, 0, 1);
     this.dispatchEvent(new Event("change"));
   }
 
-  resize(extent) {
+  /** @param {{width: number, height: number}} extent of the image at zoom 1, in CSS pixels @param {number} unit */
+  resize(extent, unit) {
     this.#extent = extent;
+    this.#unit = unit;
     this.change({});
+  }
+
+  /** Pixels of the screen for each pixel of the X-ray. */
+  get scale() {
+    return this.zoom * this.#unit;
+  }
+
+  /** Show each pixel of the X-ray as one of the screen. */
+  actualSize() {
+    this.change({ zoom: 1 / this.#unit });
+  }
+
+  #allowed(zoom) {
+    // down to the whole image, or to its own pixels where that is smaller
+    return clamp(zoom, Math.min(1, 1 / this.#unit), MAX_ZOOM * Math.max(1, 1 / this.#unit));
+  }
+
+  /** Turn by 90 degrees clockwise, as seen. */
+  turn() {
+    this.change({ turns: (this.turns + (this.mirrored ? 3 : 1)) % 4 });
   }
 
   /** Zoom by a factor and keep the point (x, y), measured from the viewport's centre, in place. */
   zoomAt(factor, x = 0, y = 0) {
-    const zoom = clamp(this.zoom * factor, 1, MAX_ZOOM);
+    const zoom = this.#allowed(this.zoom * factor);
     const ratio = zoom / this.zoom;
     this.change({ zoom, x: x - (x - this.x) * ratio, y: y - (y - this.y) * ratio });
   }
@@ -70,7 +98,7 @@ export class View extends EventTarget {
 
   /** Reset what belongs to one image; tool, split and evidence stay. */
   reset() {
-    this.change({ zoom: 1, x: 0, y: 0, ...FULL_RANGE, inverted: false });
+    this.change({ zoom: 1, x: 0, y: 0, turns: 0, mirrored: false, ...FULL_RANGE, inverted: false });
   }
 
   /** The linear map of grey values 0..1 that window and inversion make. */

@@ -17,12 +17,15 @@ export class Viewer {
   #second = new Viewport(this.view);
   #message = make("p", { class: "viewport-message" });
   #legend = make("div", { class: "legend" });
+  #turned = make("p", { class: "viewport-turned", "data-text": "viewer.turned" });
   #toolbar;
   #urls = [];
   #turn = 0;
   #shown = null;
   #decision = null;
   #hasEvidence = false;
+
+  #root;
 
   /**
    * @param {HTMLElement} root
@@ -32,11 +35,14 @@ export class Viewer {
   constructor(root, images, texts) {
     this.#images = images;
     this.#texts = texts;
-    this.#toolbar = buildToolbar(this.view);
-    const frames = make("div", { class: "viewports" }, this.#first.element, this.#second.element, this.#message, this.#legend);
+    this.#root = root;
+    this.#toolbar = buildToolbar(this.view, () => this.toggleFullScreen());
+    const over = [this.#message, this.#turned, this.#legend];
+    const frames = make("div", { class: "viewports" }, this.#first.element, this.#second.element, ...over);
     root.append(frames, this.#toolbar.element);
     this.frames = frames;
     this.view.addEventListener("change", () => this.#draw());
+    document.addEventListener("fullscreenchange", () => this.#draw());
     this.#draw();
   }
 
@@ -72,13 +78,19 @@ export class Viewer {
     if (turn !== this.#turn) return;
     const rendered = await this.#images.of(item);
     if (turn !== this.#turn) return;
-    if (rendered.plain) this.#show(rendered.plain, rendered.evidence, "");
+    const { width, height } = item.answer.image;
+    if (rendered.plain) this.#show(rendered.plain, rendered.evidence, "", Math.max(width, height));
     else this.#say(rendered.problem.code === "no_evidence" ? "viewer.no_evidence" : "viewer.no_image");
     this.#settle(item);
   }
 
   toggleEvidence() {
     this.view.change({ evidence: !this.#evidenceOn });
+  }
+
+  toggleFullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.#root.requestFullscreen?.();
   }
 
   relabel() {
@@ -102,12 +114,12 @@ export class Viewer {
     if (!(await this.#first.drawn()) && turn === this.#turn) this.#show(null, null, "viewer.not_drawable");
   }
 
-  #show(plain, evidence, message) {
+  #show(plain, evidence, message, longSide = null) {
     const old = this.#urls;
     this.#urls = [plain, evidence].map((blob) => blob && URL.createObjectURL(blob));
     this.#hasEvidence = evidence !== null;
-    this.#first.show(this.#urls[0], this.#urls[1]);
-    this.#second.show(this.#urls[0], this.#urls[1]);
+    this.#first.show(this.#urls[0], this.#urls[1], longSide);
+    this.#second.show(this.#urls[0], this.#urls[1], longSide);
     for (const url of old) if (url) URL.revokeObjectURL(url);
     this.#say(message);
     this.#draw();
@@ -145,6 +157,7 @@ export class Viewer {
     this.#second.words = this.#texts.say("viewer.alt_evidence");
     this.#first.caption.textContent = view.split ? this.#texts.say("viewer.original") : "";
     this.#second.caption.textContent = this.#texts.say("viewer.with_evidence");
+    this.#turned.hidden = view.turns === 0 && !view.mirrored;
     this.#legend.hidden = !shown;
     this.#legend.replaceChildren(
       make("span", { class: "legend-title" }, this.#texts.say("viewer.legend")),

@@ -11,6 +11,8 @@ export class Viewport {
   #evidence = make("img", { class: "evidence", alt: "", draggable: "false" });
   #film = make("div", { class: "film" }, this.#plain, this.#evidence);
   #pointers = new Map();
+  #longSide = null;
+  #fitted = 0;
   caption = make("p", { class: "viewport-caption" });
 
   /** @param {import("./view.js").View} view shared by viewports that move together */
@@ -44,8 +46,14 @@ export class Viewport {
     view.addEventListener("change", () => this.#draw());
   }
 
-  /** @param {string|null} plain URL of the image @param {string|null} evidence */
-  show(plain, evidence) {
+  /**
+   * @param {string|null} plain URL of the image
+   * @param {string|null} evidence URL
+   * @param {number|null} longSide of the X-ray in pixels, of which the image may be a reduced copy;
+   *   null: of the image itself
+   */
+  show(plain, evidence, longSide) {
+    this.#longSide = longSide;
     set(this.#plain, plain);
     set(this.#evidence, evidence);
     this.#film.hidden = plain === null;
@@ -70,24 +78,37 @@ export class Viewport {
     }
   }
 
-  /** Width over height of the image; 1 while there is none. */
+  /** Width over height of the image as it is turned; 1 while there is none. */
   get aspect() {
-    return this.#plain.naturalWidth / this.#plain.naturalHeight || 1;
+    const [width, height] = this.#sides;
+    return width / height || 1;
+  }
+
+  /** Width and height of the image as it is turned, in its own pixels. */
+  get #sides() {
+    const sides = [this.#plain.naturalWidth, this.#plain.naturalHeight];
+    return this.#view.turns % 2 ? sides.reverse() : sides;
   }
 
   fit() {
-    const { naturalWidth: width, naturalHeight: height } = this.#plain;
+    const [width, height] = this.#sides;
     const frame = this.element.getBoundingClientRect();
     if (!width || !frame.width) return;
     const scale = Math.min(frame.width / width, frame.height / height);
-    this.#film.style.width = `${width * scale}px`;
-    this.#film.style.height = `${height * scale}px`;
-    this.#view.resize({ width: width * scale, height: height * scale });
+    this.#film.style.width = `${this.#plain.naturalWidth * scale}px`;
+    this.#film.style.height = `${this.#plain.naturalHeight * scale}px`;
+    this.#fitted = this.#view.turns % 2;
+    const reduction = Math.max(width, height) / (this.#longSide ?? Math.max(width, height));
+    this.#view.resize({ width: width * scale, height: height * scale }, scale * reduction * devicePixelRatio);
   }
 
   #draw() {
-    const { x, y, zoom } = this.#view;
-    this.#film.style.transform = `translate(-50%, -50%) translate(${x}px, ${y}px) scale(${zoom})`;
+    const { x, y, zoom, turns, mirrored } = this.#view;
+    // lying on its side it needs another size to fit
+    if (turns % 2 !== this.#fitted) this.fit();
+    this.#film.style.transform =
+      `translate(-50%, -50%) translate(${x}px, ${y}px) ` +
+      `scale(${mirrored ? -zoom : zoom}, ${zoom}) rotate(${turns * 90}deg)`;
     this.element.dataset.tool = this.#view.tool;
   }
 
