@@ -7,9 +7,11 @@ Every run folder below it that holds ``configuration.json`` and ``validation.npz
 """
 
 import argparse
-import json
 import shlex
 import statistics
+from collections.abc import Hashable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,12 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from scipy.stats import rankdata
 
-from training.configuration import CONFIGURATION_FILE
+from training.configuration import CONFIGURATION_FILE, RunConfiguration
 from training.metrics import interval
-from training.reports.files import REPORTS, read, write
+from training.reports.files import REPORTS, write
 from training.validation import VALIDATION_FILE, Validation
 
-SHIPPED = REPORTS / "run" / CONFIGURATION_FILE
-FIGURES = ("pneumonia", "kind", "adults")
+FIGURES = ("pneumonia", "subtype", "adults")
 RESAMPLES = 200
 
 Floats = NDArray[np.float64]
@@ -35,38 +36,38 @@ def main() -> None:
     """Measure every run of a folder and write the report."""
     parser = argparse.ArgumentParser(description="Rank the training runs of a folder.")
     parser.add_argument("folder", type=Path, help="whose folders are runs")
-    arguments = parser.parse_args()
-    shipped = read(SHIPPED) if SHIPPED.is_file() else None
-    report = experiments(arguments.folder, shipped)
+    folder: Path = parser.parse_args().folder
+    report = experiments(folder, RunConfiguration.read(REPORTS / "run"))
     if not report["runs"]:
-        parser.error(f"{arguments.folder} holds no finished run of `pneumonia train`")
+        parser.error(f"{folder} holds no finished run of `pneumonia train`")
     for row in report["runs"]:
         print(row["run"], *(f"{name} {row[name]['value']:.4f}" for name in FIGURES if row[name]))
     write(REPORTS / "experiments.json", report, place=False)
 
 
-def experiments(folder: Path, shipped: dict[str, Any] | None) -> dict[str, Any]:
+def experiments(folder: Path, shipped: RunConfiguration) -> dict[str, Any]:
     """The rows of all finished runs, best score first, and the spreads of those of one recipe.
 
     Args:
         folder: holds the run folders.
-        shipped: configuration of the run that ships; None where it is not known.
+        shipped: configuration of the run that ships.
     """
     found = [
-        (read(path / CONFIGURATION_FILE), path)
+        (path, RunConfiguration.read(path))
         for path in sorted(folder.iterdir())
         if (path / CONFIGURATION_FILE).is_file() and (path / VALIDATION_FILE).is_file()
     ]
     rows = [
         {
             "run": path.name,
-            "command": _shown(made.get("command")),
-            "chosen": shipped is not None and _identity(made) == _identity(shipped),
-            **figures(Validation.load(path / VALIDATION_FILE), made["sources"][0]),
+            "command": _shown(made.command),
+            "chosen": _identity(made) == _identity(shipped),
+            **figures(Validation.load(path / VALIDATION_FILE), made.sources[0]),
         }
-        for made, path in found
+        for path, made in found
     ]
-    spreads = {name: _spreads(found, rows, name) for name in ("seeds", "folds", "repeats")}
+    made_rows = [(made, row) for (_, made), row in zip(found, rows, strict=True)]
+    spreads = {name: _spreads(made_rows, name) for name in ("seeds", "folds", "repeats")}
     rows.sort(key=lambda row: row["score"]["value"] if row["score"] else 0.0, reverse=True)
     return {"runs": rows, **spreads}
 
@@ -79,7 +80,7 @@ def figures(validation: Validation, source: str) -> dict[str, Any]:
         source: name of the children's data set; all other images are the adults'.
 
     Returns:
-        ``pneumonia``, ``kind``, ``adults`` and ``score`` with 95 % intervals by bootstrap over
+        ``pneumonia``, ``subtype``, ``adults`` and ``score`` with 95 % intervals by bootstrap over
         patients, each None where there are no such images; ``worst``, the shift under which the
         children's AUROC is lowest.
     """
@@ -91,33 +92,26 @@ def figures(validation: Validation, source: str) -> dict[str, Any]:
     viral = probabilities[..., 2] / np.maximum(probabilities[..., 1:].sum(axis=2), 1e-12)
     parts = {
         "pneumonia": (children, y_true, pneumonia),
-        "kind": (known, validation.targets[:, 2] > 0.5, viral),
+        "subtype": (known, validation.targets[:, 2] > 0.5, viral),
         "adults": (~children, y_true, pneumonia),
     }
 
-    def mean(name: str, rows: Rows) -> float:
-        which, positive, score = parts[name]
-        rows = rows[which[rows]]
-        return float(np.mean(aurocs(positive[rows], score[:, rows])))
+    def mean(names: tuple[str, ...], rows: Rows) -> float:
+        values = []
+        for which, positive, score in map(parts.__getitem__, names):
+            chosen = rows[which[rows]]
+            values.append(aurocs(positive[chosen], score[:, chosen]).mean())
+        return float(np.mean(values))
 
-    def score(rows: Rows) -> float:
-        return statistics.fmean(mean(name, rows) for name in FIGURES)
-
-    everyone = np.arange(len(y_true))
     found: dict[str, Any] = {}
-    for name in FIGURES:
-
-        def one(rows: Rows, name: str = name) -> float:
-            return mean(name, rows)
-
-        defined = not np.isnan(one(everyone))
-        found[name] = (
-            interval(one, validation.groups, resamples=RESAMPLES).model_dump() if defined else None
+    for title, names in {**{name: (name,) for name in FIGURES}, "score": FIGURES}.items():
+        figure = partial(mean, names)
+        defined = not np.isnan(figure(np.arange(len(y_true))))
+        found[title] = (
+            interval(figure, validation.groups, resamples=RESAMPLES).model_dump()
+            if defined
+            else None
         )
-    whole = all(found[name] for name in FIGURES)
-    found["score"] = (
-        interval(score, validation.groups, resamples=RESAMPLES).model_dump() if whole else None
-    )
     each = aurocs(y_true[children], pneumonia[:, children])
     worst = int(each.argmin())
     return {**found, "worst": {"shift": validation.shifts[worst], "auroc": float(each[worst])}}
@@ -128,23 +122,23 @@ def aurocs(positive: NDArray[np.bool_], scores: Floats) -> Floats:
 
     By ranks (Mann and Whitney 1947), all rows at once.
     """
-    y_true = int(positive.sum())
-    well = len(positive) - y_true
-    if not y_true or not well:
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if not positives or not negatives:
         return np.full(len(scores), np.nan)
     ranks = rankdata(scores, axis=1)[:, positive].sum(axis=1)
-    values: Floats = (ranks - y_true * (y_true + 1) / 2) / (y_true * well)
+    values: Floats = (ranks - positives * (positives + 1) / 2) / (positives * negatives)
     return values
 
 
 def _spreads(
-    found: list[tuple[dict[str, Any], Path]], rows: list[dict[str, Any]], over: str
+    made_rows: list[tuple[RunConfiguration, dict[str, Any]]], over: str
 ) -> list[dict[str, Any]]:
     """The spread of each group of runs that differ in the seed or the fold alone, or in nothing."""
-    groups: dict[str, dict[int, dict[str, Any]]] = {}
-    for (made, _), row in zip(found, rows, strict=True):
+    groups: dict[Hashable, dict[int, dict[str, Any]]] = {}
+    for made, row in made_rows:
         group = groups.setdefault(_identity(made, but=over), {})
-        values = {"seeds": made["recipe"]["seed"], "folds": made["fold"], "repeats": len(group)}
+        values = {"seeds": made.recipe.seed, "folds": made.fold, "repeats": len(group)}
         group.setdefault(values[over], row)  # a repeat must not count twice
     return [_spread(list(group.values())) for group in groups.values() if len(group) > 1]
 
@@ -162,15 +156,13 @@ def _spread(group: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _identity(made: dict[str, Any], but: str | None = None) -> str:
-    """Recipe and images of a run as text, apart from its seed or from which fold it held out."""
-    recipe = {"teachers": [], **made["recipe"]}  # earlier runs do not name teachers
-    if but == "seeds":
-        recipe["seed"] = None
+def _identity(made: RunConfiguration, but: str | None = None) -> Hashable:
+    """Recipe and images of a run, apart from its seed or from which fold it held out."""
+    recipe = replace(made.recipe, seed=0) if but == "seeds" else made.recipe
     # the images that were learnt from follow from the fold
-    keys = ("sources", "folds", "limit") if but == "folds" else ("training_fingerprint",)
-    images = [made[key] for key in keys]
-    return json.dumps([recipe, made["also_times"], images], sort_keys=True)
+    choice = (made.sources, made.folds, made.limit)
+    images = choice if but == "folds" else made.training_fingerprint
+    return recipe, made.also_times, images
 
 
 def _shown(command: str | None) -> str | None:

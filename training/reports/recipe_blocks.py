@@ -1,38 +1,35 @@
 """Blocks about how the model that ships came about, from the reports beside it."""
 
 from pathlib import Path
-from typing import Any
 
 from service.settings import DEFAULT_MODEL
+from training.configuration import RunConfiguration
 from training.reports.files import table
-from training.reports.model_blocks import contract, report_of, rounded_rate
+from training.reports.model_blocks import REPORTS, contract, report_of, rounded_rate
 
 
 def provenance() -> str:
     """How the file came about, a table."""
-    configuration, promised = report_of("run/configuration.json"), contract()
-    recipe = configuration["recipe"]
-    stretches = _stretches(configuration)
+    run, promised = RunConfiguration.read(REPORTS / "run"), contract()
     phases = "; ".join(
-        f"{phase['epochs']} epoch{'s' * (phase['epochs'] > 1)} at {phase['size']} pixels, "
-        f"{phase['frozen']} blocks frozen, rate {phase['rate']:g}, "
-        f"normalisations {'learning' if phase['norms'] else 'kept'}"
-        for stretch in stretches
-        for phase in stretch["recipe"]["phases"]
+        f"{phase.epochs} epoch{'s' * (phase.epochs > 1)} at {phase.size} pixels, "
+        f"{phase.frozen} blocks frozen, rate {phase.rate:g}, "
+        f"normalisations {'learning' if phase.norms else 'kept'}"
+        for part in _with_starts(run)
+        for phase in part.recipe.phases
     )
     rows = {
         "name and version": f"{promised.name} {promised.version}",
         "created": f"{promised.created:%Y-%m-%d}",
-        "network": recipe["architecture"],
+        "network": run.recipe.architecture,
         "input": f"{promised.input.height} x {promised.input.width}, one channel",
-        "training images": _training_images(configuration),
-        "validation images": f"{configuration['validation_images']} of "
-        f"{configuration['validation_patients']} other patients",
+        "training images": _training_images(run),
+        "validation images": f"{run.validation_images} of {run.validation_patients} other patients",
         "phases": phases,
-        "networks whose mean the last phase starts from": len(recipe.get("start") or []),
+        "networks whose mean the last phase starts from": str(len(run.recipe.start)),
         "calibration": (
             f"log odds of pneumonia / {promised.temperature:.3f} {promised.offset:+.3f}; "
-            f"logits of the kinds / {promised.subtype_temperature:.3f}"
+            f"logits of the subtypes / {promised.subtype_temperature:.3f}"
         ),
         "largest difference between network and file": (
             f"{promised.parity['largest_difference']:.2g} in a probability "
@@ -41,13 +38,13 @@ def provenance() -> str:
         "file size": f"{DEFAULT_MODEL.stat().st_size / 1e6:.1f} MB",
         "libraries": ", ".join(f"{name} {text}" for name, text in promised.libraries.items()),
     }
-    return table(["", ""], [[name, str(text)] for name, text in rows.items()])
+    return table(["", ""], map(list, rows.items()))
 
 
 def experiments() -> str:
     """Every run by the rule of choice, best first, and how far those of one recipe differ."""
     report = report_of("experiments.json")
-    names = ("score", "pneumonia", "kind", "adults")
+    names = ("score", "pneumonia", "subtype", "adults")
     figures = ["score", "pneumonia or not", "bacterial or viral", "adults"]
     rows = [
         [
@@ -60,8 +57,8 @@ def experiments() -> str:
     ]
     tables = [table(["run", *figures, "worst shift", "command"], rows)]
     spreads = {
-        "seeds": "in the seed alone",
-        "folds": "in the patients held out alone",
+        "seeds": "only in the seed",
+        "folds": "only in the held-out patients",
         "repeats": "in nothing",
     }
     for key, what in spreads.items():
@@ -69,7 +66,7 @@ def experiments() -> str:
             [
                 ", ".join(row["runs"]),
                 *(
-                    f"{row[one]['mean']:.3f} ± {row[one]['deviation']:.3f}" if row[one] else "-"
+                    "{mean:.3f} ± {deviation:.3f}".format(**row[one]) if row[one] else "-"
                     for one in names
                 ),
             ]
@@ -90,25 +87,25 @@ def partitions() -> str:
     return table(["source", "label", "training images", "validation images"], rows)
 
 
-def _training_images(configuration: dict[str, Any]) -> str:
+def _training_images(run: RunConfiguration) -> str:
     counted = report_of("partitions.json")
     images = sum(parts.get("training", 0) for of in counted.values() for parts in of.values())
-    first, *others = configuration["sources"]
-    times = configuration["also_times"]
-    repeated = f", of which an epoch shows those of {' and '.join(others)} {times} times"
-    told = configuration["training_images"]
+    others = " and ".join(run.sources[1:])
+    repeated = f", of which an epoch shows those of {others} {run.also_times} times"
+    told = f" (the file says {run.training_images}, each repeat counted)"
     return (
-        f"{images} images of {configuration['training_patients']} patients from "
-        f"{' and '.join([first, *others])}{repeated if others and times > 1 else ''}"
-        f"{f' (the file says {told}, each repeat counted)' if told != images else ''}; fingerprint "
-        f"{configuration['training_fingerprint'][:16]}"
+        f"{images} images of {run.training_patients} patients from {' and '.join(run.sources)}"
+        f"{repeated if others and run.also_times > 1 else ''}"
+        f"{told if run.training_images != images else ''}; fingerprint "
+        f"{run.training_fingerprint[:16]}"
     )
 
 
-def _stretches(configuration: dict[str, Any]) -> list[dict[str, Any]]:
+def _with_starts(run: RunConfiguration) -> list[RunConfiguration]:
     """A run and those it started from, first to last; starts that differ in the seed are one."""
-    start = configuration["recipe"].get("start")
-    if not start:
-        return [configuration]
-    before = report_of(f"{Path(start[0]).parent.name}/configuration.json")
-    return [*_stretches(before), configuration]
+    if not run.recipe.start:
+        return [run]
+    return [
+        *_with_starts(RunConfiguration.read(REPORTS / Path(run.recipe.start[0]).parent.name)),
+        run,
+    ]

@@ -1,14 +1,15 @@
 """The rule of choice on runs whose figures can be worked out by hand."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from training.configuration import RunConfiguration
 from training.reports.experiments import aurocs, experiments, figures
+from training.reports.files import REPORTS
 from training.validation import Validation
 
 CHILDREN, ADULTS = 30, 10
@@ -48,11 +49,11 @@ def test_aurocs_are_those_of_the_library_with_ties() -> None:
 
 def test_figures_are_means_over_shifts_and_the_score_their_mean() -> None:
     found = figures(validation(), "home")
-    assert found["kind"]["value"] == 1
+    assert found["subtype"]["value"] == 1
     assert found["worst"]["shift"] == "blur"
     assert found["pneumonia"]["value"] == pytest.approx((1 + found["worst"]["auroc"]) / 2)
     assert found["pneumonia"]["value"] < 1
-    values = [found[name]["value"] for name in ("pneumonia", "kind", "adults")]
+    values = [found[name]["value"] for name in ("pneumonia", "subtype", "adults")]
     assert found["score"]["value"] == pytest.approx(np.mean(values))
     assert found["score"]["low"] <= found["score"]["value"] <= found["score"]["high"]
 
@@ -65,32 +66,30 @@ def test_a_run_without_adults_has_no_score() -> None:
 
 
 def write_run(
-    folder: Path, seed: int, rate: float = 0.1, finished: bool = True, fold: int = 0
-) -> dict[str, Any]:
+    folder: Path, seed: int, dropout: float = 0.1, finished: bool = True, fold: int = 0
+) -> RunConfiguration:
     folder.mkdir(parents=True)
-    made = {
-        "recipe": {"seed": seed, "rate": rate},
-        "sources": ["home", "far"],
-        "also_times": 3,
-        "folds": 6,
-        "fold": fold,
-        "limit": None,
-        "training_fingerprint": f"f00d{fold}",
-        "command": f"pneumonia train ../images/home --also /data/far --seed {seed} --out {folder}",
-    }
-    (folder / "configuration.json").write_text(json.dumps(made))
+    shipped = RunConfiguration.read(REPORTS / "run")
+    made = replace(
+        shipped,
+        recipe=replace(shipped.recipe, seed=seed, dropout=dropout),
+        sources=("home", "far"),
+        fold=fold,
+        training_fingerprint=f"f00d{fold}",
+        command=f"pneumonia train ../images/home --also /data/far --seed {seed} --out {folder}",
+    )
+    made.write(folder)
     if finished:
-        kept = validation()
-        np.savez(folder / "validation.npz", **vars(kept))
+        np.savez(folder / "validation.npz", **vars(validation()))
     return made
 
 
 def test_runs_are_ranked_and_those_of_one_recipe_are_brought_together(tmp_path: Path) -> None:
     write_run(tmp_path / "a0", 0)
     shipped = write_run(tmp_path / "a1", 1)
-    write_run(tmp_path / "b", 0, rate=0.2)
-    write_run(tmp_path / "b3", 0, rate=0.2, fold=3)
-    write_run(tmp_path / "b3again", 0, rate=0.2, fold=3)
+    write_run(tmp_path / "b", 0, dropout=0.2)
+    write_run(tmp_path / "b3", 0, dropout=0.2, fold=3)
+    write_run(tmp_path / "b3again", 0, dropout=0.2, fold=3)
     write_run(tmp_path / "unfinished", 2, finished=False)
     report = experiments(tmp_path, shipped)
     assert {row["run"]: row["chosen"] for row in report["runs"]} == {
