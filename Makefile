@@ -109,11 +109,11 @@ bench-tuning: $(VENV)/.development ## measure the runtime's options (2 minutes)
 	MALLOC_ARENA_MAX=1 $(BIN)/python -m benchmarks tuning $(ARGS)
 
 bench-drift: $(VENV)/.development ## measure what scaled decoding changes (1 minute)
-	$(BIN)/python -m training.reports.drift $(ARGS)
+	$(BIN)/python -m benchmarks drift $(ARGS)
 
 # a few minutes; needs the run that ships
 bench-tradeoff: $(VENV)/.development ## weigh accuracy against speed: size and eight bits (RUN=, CHILDREN=)
-	$(BIN)/python -m training.reports.tradeoff $(RUN) $(CHILDREN) $(ARGS)
+	$(BIN)/python -m export.tradeoff $(RUN) $(CHILDREN) $(ARGS)
 
 # about a minute more than twice SECONDS
 overload: $(VENV)/.development ## ask five times more than can be answered, for SECONDS=60

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.dicom_files import as_radiograph, real_file
 from benchmarks.options import Options
 from service.errors import PneumoniaError
 from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
 from service.imaging.radiograph import Limits
 from tests.dicom import file_bytes, radiograph
+from tests.dicom_files import as_radiograph, real_file
 from tests.hostile_dicom import (
     DEFLATED,
     EMPTY_ITEM,

@@ -13,103 +13,74 @@ A fault is what is not answered, answered with an error, or not given back; time
 import statistics
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks.load import CLIENTS_A_CORE, PREDICTED, Load, raw, wrk
 from benchmarks.open_loop import Arrivals, arrive, percentile
 from benchmarks.options import Options
+from benchmarks.traffic import Exchange, Kind, send_mixed, unexpected
 from benchmarks.usage import Usage
 from service.runtime.cpus import usable_cores
-from tests.process import status_of
+from tests.process import ServiceProcess
 
 TIMES = 5
-_WATCHED_AFTER_SECONDS = 4.0
+_WATCHED_SECONDS = 4.0  # before the flood and after it
 # uploads that were held leave holes in the heap
 _MOST_KEPT_MEGABYTES = 64
 # far more often than load balancers and Prometheus ask, and so seldom that it is no load of its own
 _PROBE_SECONDS = 0.25
+_PROBES = [
+    Kind(path, path, None, frozenset(("200",)), manner="alone") for path in ("/health", "/metrics")
+]
 _EXPECTED = {200, 422, 429}
 _SETTLED = 5
-
-
-class Exchange(NamedTuple):
-    """One request: when it was sent (monotonic), its status (None: no answer), its seconds."""
-
-    at: float
-    status: int | None
-    seconds: float
-
-
-@dataclass
-class Client:
-    """Somebody who asks the same of a service again and again, each time on a new connection."""
-
-    port: int
-    path: str
-    pause: float
-    body: bytes | None = None
-    exchanges: list[Exchange] = field(default_factory=list)
-
-    def run(self, end: threading.Event) -> None:
-        """Ask until the end."""
-        while not end.wait(self.pause):
-            self.ask()
-
-    def ask(self) -> None:
-        """Ask once."""
-        begun = time.monotonic()
-        status = status_of(self.port, self.path, self.body)
-        self.exchanges.append(Exchange(begun, status, time.monotonic() - begun))
-
-    def between(self, begin: float, end: float) -> list[Exchange]:
-        """What was asked in that time."""
-        return [exchange for exchange in self.exchanges if begin <= exchange.at < end]
 
 
 def measure(options: Options) -> dict[str, Any]:
     """The figures of ``overload.json``."""
     images, seconds, cores = options.few_images, options.seconds or 60, usable_cores()
     end = threading.Event()
+
+    def capacity(service: ServiceProcess, seconds: float) -> Load:
+        return wrk(service.port, "/predict", raw(images), CLIENTS_A_CORE * cores, seconds)
+
+    def watch(service: ServiceProcess, kind: Kind, pause: float) -> list[Exchange]:
+        return send_mixed(service, [kind], 0, lambda _: not end.wait(pause))
+
     with (
         options.service() as service,
         # the flood comes from a process of its own, so that it does not wait for those who watch
         ProcessPoolExecutor(1, get_context("spawn")) as pool,
+        ThreadPoolExecutor() as threads,
     ):
-
-        def capacity(seconds: float) -> Load:
-            return wrk(service.port, "/predict", raw(images), CLIENTS_A_CORE * cores, seconds)
-
-        capacity(1)
-        before = capacity(max(2, seconds / 4)).check()
-        probes = [Client(service.port, path, _PROBE_SECONDS) for path in ("/health", "/metrics")]
-        client = Client(service.port, "/predict", 0.05, images[0])
-        for _ in range(20):
-            client.ask()
+        capacity(service, 1)
+        before = capacity(service, max(2, seconds / 4)).check()
         pool.submit(time.monotonic).result()
         held = Usage.of(service)
-        threads = [threading.Thread(target=one.run, args=(end,)) for one in (*probes, client)]
-        for thread in threads:
-            thread.start()
-        cpu = time.process_time()
-        rate = TIMES * before.rate
-        begun, flood = pool.submit(_flood, service.port, images, rate, seconds).result()
-        client_cores = (flood.cpu_seconds + time.process_time() - cpu) / seconds
-        time.sleep(_WATCHED_AFTER_SECONDS)
-        end.set()
-        for thread in threads:
-            thread.join()
+        probes = [threads.submit(watch, service, kind, _PROBE_SECONDS) for kind in _PROBES]
+        one_image = Kind("one client", "/predict", raw(images[:1]), manner="alone")
+        client = threads.submit(watch, service, one_image, 0.05)
+        try:
+            time.sleep(_WATCHED_SECONDS)
+            cpu = time.process_time()
+            rate = TIMES * before.rate
+            begun, flood = pool.submit(_flood, service.port, images, rate, seconds).result()
+            client_cores = (flood.cpu_seconds + time.process_time() - cpu) / seconds
+            time.sleep(_WATCHED_SECONDS)
+        finally:
+            end.set()
+        asked = [exchange for probe in probes for exchange in probe.result()]
+        exchanges = client.result()
         kept = Usage.of(service).kept_since(held, _MOST_KEPT_MEGABYTES)
-        after = capacity(max(2, seconds / 4)).check()
+        after = capacity(service, max(2, seconds / 4)).check()
     over = begun + seconds
-    asked = [exchange for probe in probes for exchange in probe.between(begun, over)]
-    recovery = _recovery(client, begun, over)
+    recovery = _recovery(exchanges, begun, over)
+    probe_seconds = [one.seconds for one in asked if begun <= one.at < over]
     admitted, shed = flood.load(*PREDICTED), flood.load(429)
-    watched = sum(one.status in PREDICTED for one in client.between(begun, over))
+    watched = sum(_answered(one) and begun <= one.at < over for one in exchanges)
     goodput = (admitted.predicted + watched) / seconds
     capacity_per_core = [
         load.rate / (cores - load.client_cpu_seconds / load.seconds) for load in (before, after)
@@ -127,9 +98,9 @@ def measure(options: Options) -> dict[str, Any]:
         "failures": flood.failures,
         "admitted_p99_ms": round(admitted.p99_ms),
         "shed_p50_ms": round(shed.p50_ms),
-        "probe_p99_ms": round(1e3 * percentile(sorted(one.seconds for one in asked), 99), 1),
+        "probe_p99_ms": round(1e3 * percentile(sorted(probe_seconds), 99), 1),
         "recovery_seconds": None if recovery is None else round(recovery, 2),
-        "faults": _faults(flood, asked, recovery) + kept,
+        "faults": _faults(flood, recovery) + unexpected(asked) + kept,
     }
 
 
@@ -140,27 +111,29 @@ def _flood(
     return begun, arrive(port, "/predict", raw(images), rate, seconds)
 
 
-def _recovery(client: Client, begun: float, over: float) -> float | None:
+def _answered(exchange: Exchange) -> bool:
+    return exchange.outcome in exchange.kind.expected
+
+
+def _recovery(exchanges: list[Exchange], begun: float, over: float) -> float | None:
     """Seconds from the flood's end until a client is answered as before it; None for never.
 
     That is five times in a row, none slower than three times its median of before.
     """
-    usual = 3 * statistics.median(one.seconds for one in client.between(0, begun))
-    later = client.between(over, float("inf"))
-    good = [one.status in PREDICTED and one.seconds <= usual for one in later]
+    usual = 3 * statistics.median(one.seconds for one in exchanges if one.at < begun)
+    later = [one for one in exchanges if one.at >= over]
+    good = [_answered(one) and one.seconds <= usual for one in later]
     for number, exchange in enumerate(later[: 1 - _SETTLED]):
         if all(good[number : number + _SETTLED]):
             return exchange.at - over
     return None
 
 
-def _faults(flood: Arrivals, probes: list[Exchange], recovery: float | None) -> list[str]:
+def _faults(flood: Arrivals, recovery: float | None) -> list[str]:
     strange = sorted(flood.latencies.keys() - _EXPECTED)
-    bad = Counter(one.status for one in probes if one.status != 200)
     found = {
         f"{flood.failures} requests without an answer": flood.failures,
         f"answers with status {', '.join(map(str, strange))}": strange,
-        f"health and metrics answered {dict(bad)}": bad,
         "no recovery": recovery is None,
     }
     return [fault for fault, there in found.items() if there]

@@ -52,7 +52,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "soak": told(blocks.soak, RESULTS / "soak.json", "soak"),
     "overload": told(blocks.overload, RESULTS / "overload.json", "overload"),
     "tradeoff": told(model_blocks.tradeoff, REPORTS / "tradeoff.json", "bench-tradeoff"),
-    "drift": told(model_blocks.drift, REPORTS / "drift.json", "bench-drift"),
+    "drift": told(model_blocks.drift, RESULTS / "drift.json", "bench-drift"),
     "settings": blocks.settings,
     "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),
     "results": model_blocks.results,

@@ -18,20 +18,20 @@ from typing import Literal, NamedTuple
 
 from PIL import Image
 
-from benchmarks.dicom_files import as_radiograph, real_file
 from benchmarks.load import Payload, form, forms, open_inference, raw
+from tests.dicom_files import as_radiograph, real_file
 from tests.image_files import PNG_SIGNATURE, png_chunk
 from tests.images import encode
 from tests.process import ServiceProcess
 
 LEFT = "left"
 SHED = frozenset(("429 overloaded", "429"))
-_PREDICTED = frozenset(("200", "422 not_a_chest_xray"))
+PREDICTED = frozenset(("200", "422 not_a_chest_xray"))
 _TIMEOUT_SECONDS = 90.0
 _SMALL_SIDE = 400
 _PIECES = 8
 
-Manner = Literal["at once", "slowly", "half", "half and away", "all and away", "too much"]
+Manner = Literal["at once", "alone", "slowly", "half", "half and away", "all and away", "too much"]
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class Kind:
     Attributes:
         name: in the report.
         path: that is posted to.
-        payload: what is posted; its bodies take turns.
+        payload: what is posted; its bodies take turns. None to get the path.
         expected: outcomes that are right, beside those of a service that is busy.
         weight: how often it is sent, relative to the others.
-        manner: how its body is sent.
+        manner: how its body is sent: at once, on a connection of its own, and so on.
     """
 
     name: str
     path: str
-    payload: Payload
-    expected: frozenset[str] = _PREDICTED
+    payload: Payload | None
+    expected: frozenset[str] = PREDICTED
     weight: int = 1
     manner: Manner = "at once"
 
@@ -105,7 +105,7 @@ def slow_kinds(images: Sequence[bytes]) -> list[Kind]:
     """What takes its time, or is not waited for."""
     stalled, gone = frozenset(("408 request_timeout",)), frozenset((LEFT,))
     kinds: dict[str, tuple[Manner, frozenset[str]]] = {
-        "slow": ("slowly", _PREDICTED | stalled),
+        "slow": ("slowly", PREDICTED | stalled),
         "stalled": ("half", stalled),
         "broken off": ("half and away", gone),
         "left": ("all and away", gone),
@@ -150,7 +150,9 @@ def send_mixed(
             (kind,) = rng.choices(kinds, weights)
             at = time.monotonic()
             try:
-                outcome = client.send(kind, rng.choice(kind.payload.bodies))
+                outcome = client.send(
+                    kind, rng.choice(kind.payload.bodies) if kind.payload else b""
+                )
             except (OSError, http.client.HTTPException) as error:
                 outcome = f"no answer: {type(error).__name__}"
             exchanges.append(Exchange(at, kind, outcome, time.monotonic() - at))
@@ -182,9 +184,11 @@ class Client:
         connection = self._connection
         try:
             length = 2**31 if kind.manner == "too much" else len(body)
-            connection.putrequest("POST", kind.path.format(model=self._model))
-            connection.putheader("Content-Type", kind.payload.content_type)
-            connection.putheader("Content-Length", str(length))
+            method = "POST" if kind.payload else "GET"
+            connection.putrequest(method, kind.path.format(model=self._model))
+            if kind.payload:
+                connection.putheader("Content-Type", kind.payload.content_type)
+                connection.putheader("Content-Length", str(length))
             connection.endheaders()
             self._send_body(kind.manner, body)
             if kind.manner.endswith("away"):

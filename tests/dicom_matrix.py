@@ -10,13 +10,13 @@ report, and a test fails where it is not what the decoder does now.
 from collections import defaultdict
 from typing import Any
 
-from benchmarks.dicom_files import as_radiograph, real_files
 from service.errors import PneumoniaError
 from service.imaging.decode import decode
 from service.imaging.dicom_header import read_header, short
 from service.imaging.dicom_pixels import SYNTAXES, transfer_syntax
 from service.imaging.dicom_pool import DicomPool
 from service.imaging.radiograph import Limits
+from tests.dicom_files import as_radiograph, real_files
 from training.reports.files import RESULTS, table, write
 
 REPORT = RESULTS / "dicom_matrix.json"

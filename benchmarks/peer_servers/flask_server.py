@@ -7,6 +7,7 @@ starts from.
 import io
 import os
 import sys
+from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
@@ -14,22 +15,23 @@ import numpy as np
 from flask import Flask, request
 from PIL import Image
 
-from benchmarks.peer_servers.predictor import ImagePredictor
+from service.inference.model import OnnxModel
 from training.architectures import efficientnet_lite0
 
 app = Flask(__name__)
-file = ImagePredictor(sys.argv[3])
-model = efficientnet_lite0(file.size[0], len(file.labels))
+contract = OnnxModel(Path(sys.argv[3])).contract
+size = contract.input.width, contract.input.height
+model = efficientnet_lite0(contract.input.height, len(contract.labels))
 
 
 @app.post("/predict")
 def predict() -> dict[str, float]:
     """Label -> probability of the form's file."""
     image = Image.open(io.BytesIO(request.files["file"].read())).convert("L")
-    pixels = np.asarray(image.resize(file.size[::-1]), np.float32)[np.newaxis, ..., np.newaxis]
-    return dict(zip(file.labels, map(float, model.predict(pixels, verbose=0)[0]), strict=True))
+    pixels = np.asarray(image.resize(size), np.float32)[np.newaxis, ..., np.newaxis]
+    return dict(zip(contract.labels, map(float, model.predict(pixels, verbose=0)[0]), strict=True))
 
 
 if __name__ == "__main__":
-    model.predict(np.zeros((1, *file.size, 1), np.float32), verbose=0)
+    model.predict(np.zeros((1, *size[::-1], 1), np.float32), verbose=0)
     app.run("127.0.0.1", int(sys.argv[1]), threaded=True)

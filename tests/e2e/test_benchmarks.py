@@ -15,7 +15,6 @@ from benchmarks.tuning import VARIANTS
 from tests import needs
 from tests.images import image_bytes
 from tests.process import service_process
-from training.reports import drift
 
 
 @pytest.fixture
@@ -71,15 +70,10 @@ def test_a_short_soak_finds_no_fault(tiny_model: Path, tmp_path: Path) -> None:
     assert {"slow", "left", "JPEG"} <= set(found["outcomes"])
 
 
-def test_tuning_and_drift(
-    tiny_model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tuning_and_drift(tiny_model: Path, folder: Path, tmp_path: Path) -> None:
     words = ("--synthetic", "--count", 1, "--seconds", 0.05, "--model", tiny_model)
     assert set(run(tmp_path, "tuning", *words)["ratios"]) == set(VARIANTS)
-    command = ["drift", str(folder), "--model", str(tiny_model), "--out", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", command)
-    drift.main()
-    margins = json.loads((tmp_path / "drift.json").read_text())["margins"]
+    margins = run(tmp_path, "drift", folder, "--model", tiny_model)["margins"]
     assert all(found["decisions_changed"] == 0 for found in margins.values())
 
 

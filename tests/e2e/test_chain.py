@@ -163,7 +163,8 @@ def test_eight_bits_are_written_only_where_they_lose_nothing(
 def test_accuracy_is_weighed_against_speed(
     chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training.reports import model_blocks, tradeoff
+    from export import tradeoff
+    from training.reports import model_blocks
 
     words = ["tradeoff", chain.run, chain.data, "--rounds", 1, "--out", tmp_path]
     monkeypatch.setattr("sys.argv", list(map(str, words)))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.dicom_files import real_file
 from service.settings import DEFAULT_MODEL
 from tests.dicom import file_bytes, radiograph, read
+from tests.dicom_files import real_file
 from tests.needs import program
 from tests.process import ROOT, ServiceProcess, service_process
 

@@ -19,7 +19,6 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks.dicom_files import real_file
 from service.errors import (
     NotAChestXray,
     Overloaded,
@@ -32,6 +31,7 @@ from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
 from service.imaging.radiograph import Limits
 from tests.dicom import ENCODED, file_bytes, frame_of, radiograph, shadows
+from tests.dicom_files import real_file
 from tests.hostile_dicom import (
     DEFLATED,
     EMPTY_ITEM,

@@ -20,7 +20,6 @@ from typing import Any
 import onnx
 import pytest
 
-from benchmarks.dicom_files import as_radiograph, real_files
 from benchmarks.load import Payload, form, forms
 from benchmarks.traffic import Client, Kind
 from benchmarks.usage import Usage, answers
@@ -28,6 +27,7 @@ from service.errors import ModelFileError
 from service.inference.model import OnnxModel
 from service.runtime.cpus import busy_threads
 from tests import needs
+from tests.dicom_files import as_radiograph, real_files
 from tests.images import image_bytes
 from tests.process import ROOT, ServiceProcess, service_process
 
@@ -121,6 +121,7 @@ def test_requests_made_from_the_openapi_document(service: ServiceProcess, tmp_pa
 
 def send(service: ServiceProcess, kind: Kind) -> None:
     """Send mutated bodies one after another; each must get an answer, and none a 5xx."""
+    assert kind.payload
     client, finds = Client(service), []
     for number in range(INPUTS):
         body = mutated(kind.payload.bodies, number)

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.dicom_files import real_file
 from service.settings import DEFAULT_MODEL
 from tests.dicom import file_bytes, radiograph, read
+from tests.dicom_files import real_file
 from tests.needs import program
 from tests.process import ROOT, ServiceProcess, free_port, service_process
 from tests.waiting import wait_until

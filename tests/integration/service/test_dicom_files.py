@@ -13,7 +13,6 @@ from PIL import Image
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels.processing import apply_windowing
 
-from benchmarks.dicom_files import real_file, real_files
 from service.errors import PneumoniaError, UnsupportedType
 from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
@@ -24,6 +23,7 @@ from service.inference.predictor import Predictor
 from service.settings import DEFAULT_MODEL
 from tests import dicom_matrix
 from tests.dicom import file_bytes, lut, radiograph, read
+from tests.dicom_files import real_file, real_files
 from tests.needs import program
 from tests.process import ROOT
 from training.reports.files import read as read_report

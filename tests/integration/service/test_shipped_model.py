@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+from benchmarks.drift import drift
 from service.http.app import create_app
 from service.imaging.preprocess import DECODE_MARGIN
 from service.inference.model import OnnxModel
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.needs import shared, shipped_model
-from training.reports.drift import drift
 
 # 50 megapixels in the shape of the original
 LARGE = 50_000_000

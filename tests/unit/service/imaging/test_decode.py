@@ -7,11 +7,11 @@ from unittest.mock import Mock
 import pytest
 from PIL import ExifTags, Image
 
-from benchmarks.dicom_files import real_files
 from service.errors import Overloaded, UndecodableImage
 from service.imaging.decode import decode, recognise
 from service.imaging.radiograph import Limits
 from tests.dicom import NATIVE, file_bytes, radiograph, shadows
+from tests.dicom_files import real_files
 from tests.images import image_bytes
 
 NO_DICOM = ("FileInfo.txt", "README", ".md", ".icc", ".dump", ".gz", "README.txt", "no_meta.dcm")

@@ -8,7 +8,6 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from benchmarks.dicom_files import real_file
 from service.errors import (
     NotAChestXray,
     PneumoniaError,
@@ -19,6 +18,7 @@ from service.errors import (
 from service.imaging.dicom import DicomFile
 from service.imaging.radiograph import Limits, Radiograph, Uids
 from tests.dicom import RawText, file_bytes, radiograph, shadows
+from tests.dicom_files import real_file
 
 # they are about the file, and kept from its reader in the service
 pytestmark = pytest.mark.filterwarnings("ignore:::pydicom")

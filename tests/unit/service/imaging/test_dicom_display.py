@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
-from benchmarks.dicom_files import real_file
 from service.errors import NotAChestXray, UndecodableImage
 from service.imaging.dicom_display import to_grey
 from service.imaging.dicom_header import read_header
 from service.imaging.dicom_pixels import read_layout, read_samples
 from service.imaging.radiograph import Pixels, PredictionWarning
 from tests.dicom import RawText, Samples, file_bytes, lut, radiograph, read, shadows
+from tests.dicom_files import real_file
 
 WHOLE: dict[str, Any] = {"WindowCenter": 2048, "WindowWidth": 4096}
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
-from benchmarks.dicom_files import real_files
 from service.errors import PneumoniaError, UndecodableImage, UnsupportedType
 from service.imaging.dicom import DicomFile
 from service.imaging.dicom_header import number, read_header, short
 from service.imaging.dicom_pixels import Samples, read_layout, read_samples, transfer_syntax
 from service.imaging.radiograph import Limits
 from tests.dicom import LOSSLESS, NEAR, file_bytes, frame_of, radiograph, read, shadows
+from tests.dicom_files import real_files
 
 # they are about the file, and kept from its reader in the service
 pytestmark = pytest.mark.filterwarnings("ignore:::pydicom")

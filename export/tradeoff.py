@@ -1,6 +1,6 @@
 """Accuracy against speed: the network as it ships, in eight bits, and at 224 pixels.
 
-    python -m training.reports.tradeoff RUN FOLDER
+    python -m export.tradeoff RUN FOLDER
 
 RUN is a finished run of `pneumonia train`, FOLDER its first data set. All three come from the same
 weights and answer the same held-out images, clean and each under one of the named shifts; each gets

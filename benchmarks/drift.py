@@ -1,37 +1,22 @@
-"""What decoding JPEG at a reduced size does to the answers, against decoding every pixel.
+"""What decoding JPEG at a reduced size does to the answers, against decoding every pixel."""
 
-python -m training.reports.drift [FOLDER]
-"""
-
-import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.options import Options
 from service.imaging.decode import decode
 from service.imaging.preprocess import DECODE_MARGIN, to_model_input
 from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
-from service.settings import DEFAULT_MODEL
-from training.reports.files import NATIVE, REPORTS, write
 
 
-def main() -> None:
-    """Measure and write ``drift.json``."""
-    parser = argparse.ArgumentParser(description="Measure what scaled decoding changes.")
-    parser.add_argument("folder", type=Path, nargs="?", default=NATIVE, help="of JPEG files")
-    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
-    parser.add_argument("--out", type=Path, default=REPORTS, help="the report's folder")
-    arguments = parser.parse_args()
-    images = [file.read_bytes() for file in sorted(arguments.folder.rglob("*.jp*g"))]
-    if not images:
-        parser.error(f"there is no JPEG file under {arguments.folder}")
-    model = OnnxModel(arguments.model)
+def measure(options: Options) -> dict[str, Any]:
+    """The figures of ``drift.json``."""
+    model, images = OnnxModel(options.model), options.images
     margins = {str(margin): drift(model, images, margin) for margin in (1, 2, DECODE_MARGIN)}
-    figures = {"images": len(images), "margin": DECODE_MARGIN, "margins": margins}
-    write(arguments.out / "drift.json", figures)
+    return {"images": len(images), "margin": DECODE_MARGIN, "margins": margins}
 
 
 def drift(model: OnnxModel, images: list[bytes], margin: int) -> dict[str, Any]:
@@ -61,7 +46,3 @@ def drift(model: OnnxModel, images: list[bytes], margin: int) -> dict[str, Any]:
         "decisions_changed": sum(point.decide(full) != point.decide(less) for full, less in pairs),
         "time_to_full": round(seconds[margin] / seconds[None], 3),
     }
-
-
-if __name__ == "__main__":
-    main()
