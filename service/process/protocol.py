@@ -22,9 +22,10 @@ HEAD_SECONDS = 20.0
 MAX_HEAD_BYTES = 64 * 1024
 # httptools takes what follows such a head for the other protocol, and so drops the body. Java's
 # HTTP client and `curl --http2` offer h2c with every first request; a server may ignore the offer.
-# Clients send a head in one piece: one whose Upgrade line is split over two reads is not seen.
 _HEAD_END = b"\r\n\r\n"
-_UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*", re.IGNORECASE)
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r]*(?=\r)", re.IGNORECASE)
+# bytes at the end of a read that may be the beginning of either; they wait for the next read
+_PARTIAL = re.compile(rb"\r\n\r\Z|\r(?:\nupgrade:[^\r]*|\n?u?p?g?r?a?d?e?)\Z", re.IGNORECASE)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -36,7 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
-    _head_tail = b""  # of what came before: the end of a head may be cut in two
+    _held = b""  # the end of what was read of a head, see _PARTIAL
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -51,14 +52,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; a head that is too large is refused."""
-        if self._in_head:
-            end = (self._head_tail + data).find(_HEAD_END)
-            end = len(data) if end < 0 else max(0, end - len(self._head_tail))
-            self._head_tail = (self._head_tail + data)[1 - len(_HEAD_END) :]
-            offer = _UPGRADE.search(data, 0, end)
-            if offer:
-                data = data[: offer.start()] + data[offer.end() :]
         self._head_bytes += len(data)
+        if self._in_head:
+            data = self._held + data
+            end = data.find(_HEAD_END)
+            head, rest = (data, b"") if end < 0 else (data[: end + 2], data[end + 2 :])
+            head = _UPGRADE.sub(b"", head)
+            partial = _PARTIAL.search(head) if end < 0 else None
+            self._held = partial[0] if partial else b""
+            data = head.removesuffix(self._held) + rest
         super().data_received(data)
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The headers are too large.")
@@ -67,7 +69,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """The head is complete."""
         self._in_head = False
         self._head_bytes = 0
-        self._head_tail = b""
+        self._held = b""
         self._stop_deadline()
         super().on_headers_complete()
 

@@ -103,23 +103,38 @@ async def slow(scope: Scope, receive: Receive, send: Send) -> None:
     await app(scope, receive, send)
 
 
-@pytest.mark.parametrize("segments", [1, 2])
-def test_an_offer_to_upgrade_costs_no_body(segments: int) -> None:
-    # Java's HTTP client and `curl --http2` make it where there is no TLS
-    head = (
-        b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
-        b"UPGRADE: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 7\r\n\r\n"
-    )
+# Java's HTTP client and `curl --http2` make it where there is no TLS
+OFFER = (
+    b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    b"UPGRADE: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 6\r\n\r\n"
+)
 
+
+def test_an_offer_to_upgrade_costs_no_body_wherever_its_segments_end() -> None:
     async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(2):
-            if segments == 1:
-                writer.write(head + b"picture")
-            else:
-                writer.write(head)
-                await asyncio.sleep(0.2)
-                writer.write(b"picture")
-            assert (await reader.readuntil(b"7 bytes")).startswith(b"HTTP/1.1 200 ")
+        for cut in (0, *range(OFFER.index(b"UPGRADE") - 2, OFFER.index(b"HTTP2-S", 70) + 1)):
+            writer.write(OFFER[:cut])
+            await asyncio.sleep(0.02)
+            writer.write(OFFER[cut:] + b"pixels")
+            assert (await reader.readuntil(b"6 bytes")).startswith(b"HTTP/1.1 200 ")
+        for cut in range(1, 5):
+            writer.write(OFFER[:-cut])
+            await asyncio.sleep(0.02)
+            writer.write(OFFER[-cut:])
+            await asyncio.sleep(0.02)
+            writer.write(b"pixels")
+            assert (await reader.readuntil(b"6 bytes")).startswith(b"HTTP/1.1 200 ")
+
+    serve(client, counting)
+
+
+def test_an_offer_sent_byte_by_byte_costs_no_body() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in OFFER + b"pixels":
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.001)
+        assert (await reader.readuntil(b"6 bytes")).startswith(b"HTTP/1.1 200 ")
 
     serve(client, counting)
 
