@@ -1,4 +1,4 @@
-"""Made DICOM files: any picture in any transfer syntax, with any attribute changed."""
+"""Made DICOM files: any image in any transfer syntax, with any attribute changed."""
 
 from io import BytesIO
 from typing import Any, TypeAlias
@@ -60,7 +60,7 @@ NEAR = 3  # what a sample of near-lossless JPEG-LS may be off
 
 
 def shadows(rows: int = 96, columns: int = 80, bits: int = 12, seed: int = 0) -> Samples:
-    """A picture with broad shadows, edges and noise that uses most of its range, uint16."""
+    """An image with broad shadows, edges and noise that uses most of its range, uint16."""
     y, x = np.mgrid[:rows, :columns] / min(rows, columns)
     grey = 0.5 + 0.3 * np.sin(5 * x) * np.cos(4 * y) + 0.15 * (x > y)
     noise = np.random.default_rng(seed).normal(0, 0.01, grey.shape)
@@ -113,7 +113,7 @@ def file_bytes(
         dataset: what :func:`radiograph` made.
         syntax: a key of ``NATIVE`` or ``ENCODED``.
         preamble: whether the file has its first 132 bytes.
-        frame: takes the place of the compressed picture.
+        frame: takes the place of the compressed image.
         encapsulated: takes the place of the compressed pixel data.
         changes: attributes that the header states wrongly, by keyword.
     """

@@ -9,7 +9,7 @@ OUTSIDE_POPULATION = "outside_training_population"
 def population_warnings(
     radiograph: Radiograph, contract: Contract
 ) -> tuple[PredictionWarning, ...]:
-    """What a reader should know of a patient's age; a picture, which never states it, gets none."""
+    """What a reader should know of a patient's age; an image, which never states it, gets none."""
     age, ages = radiograph.age_years, contract.population_age_years
     if ages is None or radiograph.format != "DICOM":
         return ()

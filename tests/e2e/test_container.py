@@ -139,8 +139,8 @@ def test_it_runs_as_nobody_on_a_read_only_root(image: Image, confined: int, xray
 
 @pytest.mark.parametrize("syntax", ["RLE", "JPEG lossless", "JPEG-LS", "JPEG 2000"])
 def test_it_reads_compressed_dicom_there(confined: int, xray: Path, syntax: str) -> None:
-    with PIL.Image.open(xray) as picture:
-        samples = np.asarray(picture.convert("L").resize((320, 320))).astype(np.uint16)
+    with PIL.Image.open(xray) as image:
+        samples = np.asarray(image.convert("L").resize((320, 320))).astype(np.uint16)
     answer = httpx.post(
         f"http://127.0.0.1:{confined}/predict",
         content=file_bytes(radiograph(samples << 4), syntax),

@@ -38,7 +38,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    """The chest radiograph with a patient's data, the same picture as PNG, and a lateral view."""
+    """The chest radiograph with a patient's data, the same image as PNG, and a lateral view."""
     original = read(real_file(CHEST))
     values = original.pixel_array.astype(np.uint16)
     window: dict[str, Any] = {

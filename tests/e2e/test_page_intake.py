@@ -52,7 +52,7 @@ def test_dragging_files_over_the_page_shows_where_to_let_go(reader: Reader, tmp_
     expect(reader.page.locator("#drop")).to_be_hidden()
 
 
-def test_a_picture_is_pasted(reader: Reader) -> None:
+def test_an_image_is_pasted(reader: Reader) -> None:
     reader.page.evaluate(
         """bytes => {
             const data = new DataTransfer();
@@ -88,7 +88,7 @@ def test_file_names_do_not_leave_the_browser(reader: Reader) -> None:
     reader.add(upload("Doe^Jane.jpg", BRIGHT))
     reader.wait_for_image()
     posts = [request for request in reader.requests if request.method == "POST"]
-    assert len(posts) == 3  # the answer, the plain picture, the evidence
+    assert len(posts) == 3  # the answer, the plain image, the evidence
     for request in posts:
         headers = request.all_headers()
         assert "Doe" not in request.url + str(headers)

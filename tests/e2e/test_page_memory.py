@@ -11,7 +11,7 @@ from tests.images import image_bytes
 
 SMALL = image_bytes(200, (96, 96))
 
-# Counts the addresses under which the page holds pictures in the browser's memory.
+# Counts the addresses under which the page holds images in the browser's memory.
 WATCH = """
     window.held = new Set();
     const { createObjectURL, revokeObjectURL } = URL;
@@ -40,7 +40,7 @@ def held(reader: Reader) -> int:
     return count
 
 
-def test_pictures_are_given_back(watched: Reader) -> None:
+def test_images_are_given_back(watched: Reader) -> None:
     watched.add(*[upload(f"case-{number}.jpg", SMALL) for number in range(3)])
     watched.wait_for_image()
     assert held(watched) == 2  # the X-ray and its evidence
@@ -80,7 +80,7 @@ def test_two_hundred_cases_are_read_walked_and_cleared(watched: Reader) -> None:
     assert held(watched) == 0
 
 
-def test_whoever_leafs_through_the_cases_asks_for_no_pictures_on_the_way(reader: Reader) -> None:
+def test_whoever_leafs_through_the_cases_asks_for_no_images_on_the_way(reader: Reader) -> None:
     clock = reader.page.clock
     clock.install()
     reader.open()

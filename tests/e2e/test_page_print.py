@@ -1,4 +1,4 @@
-"""On paper: one page a case, with its pictures, and without the tools."""
+"""On paper: one page a case, with its images, and without the tools."""
 
 import re
 
@@ -51,7 +51,7 @@ def test_the_button_counts_the_pages_that_are_ready(printing: Reader) -> None:
     gate = Gate(printing, "**/explain*")
     button = printing.page.locator("#print")
     button.click()
-    expect(button).to_have_text("2 of 3")  # the pictures of the first were at hand
+    expect(button).to_have_text("2 of 3")  # the images of the first were at hand
     expect(button).to_be_disabled()
     gate.wait_for(2)
     gate.open_one()

@@ -28,7 +28,7 @@ def looking(reader: Reader) -> Reader:
     return reader
 
 
-def test_the_picture_is_the_one_that_the_service_read(looking: Reader) -> None:
+def test_the_image_is_the_one_that_the_service_read(looking: Reader) -> None:
     looking.page.keyboard.press("e")
     assert middle(stage(looking)) == pytest.approx(200, abs=2)
 
@@ -52,13 +52,13 @@ def test_evidence_is_faded_and_hidden(looking: Reader) -> None:
     expect(looking.page.get_by_text("not the outline of a lesion")).to_be_visible()
 
 
-def test_evidence_colours_the_picture(looking: Reader) -> None:
+def test_evidence_colours_the_image(looking: Reader) -> None:
     assert colourfulness(stage(looking)) > 30
     looking.page.keyboard.press("e")
     assert colourfulness(stage(looking)) < 2
 
 
-def test_a_normal_picture_starts_without_colours(reader: Reader) -> None:
+def test_a_normal_image_starts_without_colours(reader: Reader) -> None:
     reader.add(DIM)
     reader.wait_for_image()
     evidence = reader.page.locator(".viewport .evidence").first
@@ -89,7 +89,7 @@ def test_zoom_by_wheel_keys_and_buttons(looking: Reader) -> None:
 
 @pytest.mark.parametrize("size", [(320, 256), (1800, 1200), (2400, 3000)])
 def test_a_pixel_of_the_x_ray_is_one_of_the_screen(reader: Reader, size: tuple[int, int]) -> None:
-    """Also of one that is larger than the picture that the service draws."""
+    """Also of one that is larger than the image that the service draws."""
     reader.add(upload("film.jpg", image_bytes(200, size)))
     reader.wait_for_image()
     shown = box(reader.page.locator(".film").first)
@@ -128,7 +128,7 @@ def test_the_wheel_zooms_at_the_pointer(looking: Reader) -> None:
     assert place(looking, x, y) == pytest.approx(before, abs=0.01)
 
 
-def test_the_picture_is_moved_by_dragging_and_by_arrows(looking: Reader) -> None:
+def test_the_image_is_moved_by_dragging_and_by_arrows(looking: Reader) -> None:
     film = looking.page.locator(".film").first
     for _ in range(3):
         looking.page.keyboard.press("+")
@@ -141,7 +141,7 @@ def test_the_picture_is_moved_by_dragging_and_by_arrows(looking: Reader) -> None
     assert box(film)["x"] == pytest.approx(moved["x"] - 40, abs=1)
 
 
-def test_the_picture_cannot_be_lost(looking: Reader) -> None:
+def test_the_image_cannot_be_lost(looking: Reader) -> None:
     looking.page.keyboard.press("+")
     for _ in range(4):
         drag(looking, 5000, 5000)
@@ -194,8 +194,8 @@ def test_window_and_level_are_set_by_numbers(looking: Reader) -> None:
     expect(width).to_have_value("100")
 
 
-def test_the_picture_is_turned_and_mirrored_for_looking_only(reader: Reader) -> None:
-    """A picture whose upper left is bright; the corner is followed with the eyes."""
+def test_the_image_is_turned_and_mirrored_for_looking_only(reader: Reader) -> None:
+    """An image whose upper left is bright; the corner is followed with the eyes."""
     marked = np.full((256, 320), 60, np.uint8)
     marked[:128, :160] = 230
     reader.add(upload("marked.png", encode(Image.fromarray(marked), "PNG"), "image/png"))
@@ -257,7 +257,7 @@ def test_side_by_side_with_the_original_moves_together(looking: Reader) -> None:
 
 
 @pytest.mark.parametrize(("size", "arrangement"), [((900, 300), "above"), ((300, 900), "beside")])
-def test_two_pictures_lie_so_that_they_are_large(
+def test_two_images_lie_so_that_they_are_large(
     reader: Reader, size: tuple[int, int], arrangement: str
 ) -> None:
     reader.add(upload("film.jpg", image_bytes(200, size)))
@@ -301,7 +301,7 @@ def test_another_case_starts_with_its_own_view(reader: Reader) -> None:
     assert middle(stage(reader)) == pytest.approx(60, abs=2)
 
 
-def test_a_picture_that_browsers_cannot_show_is_shown(reader: Reader) -> None:
+def test_an_image_that_browsers_cannot_show_is_shown(reader: Reader) -> None:
     reader.add(upload("scan.tif", image_bytes(200, kind="TIFF"), "image/tiff"))
     reader.wait_for_image()
     reader.page.keyboard.press("e")
@@ -321,7 +321,7 @@ def test_a_dicom_file_is_shown_with_its_evidence(reader: Reader) -> None:
     assert colourfulness(stage(reader)) > 30
 
 
-def test_a_turned_picture_and_its_evidence_lie_upon_each_other(reader: Reader) -> None:
+def test_a_turned_image_and_its_evidence_lie_upon_each_other(reader: Reader) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     dark_and_bright = np.full((256, 320), 60, np.uint8)
@@ -337,7 +337,7 @@ def test_a_turned_picture_and_its_evidence_lie_upon_each_other(reader: Reader) -
     assert np.ptp(upper.mean((0, 1))) > np.ptp(lower.mean((0, 1))) + 20, "colour where it is bright"
 
 
-def test_a_model_without_evidence_still_shows_the_picture(
+def test_a_model_without_evidence_still_shows_the_image(
     open_reader: ReaderFactory, tmp_path: Path
 ) -> None:
     write_tiny_model(tmp_path / "plain.onnx", evidence=False)
@@ -352,7 +352,7 @@ def test_a_model_without_evidence_still_shows_the_picture(
 
 
 def stage(reader: Reader) -> Locator:
-    """The frame that the picture lies in."""
+    """The frame that the image lies in."""
     return reader.page.locator(".viewport").first
 
 
@@ -364,12 +364,12 @@ def box(locator: Locator) -> FloatRect:
 
 
 def percent(reader: Reader) -> float:
-    """Pixels of the screen for 100 of a picture that is 320 pixels wide."""
+    """Pixels of the screen for 100 of an image that is 320 pixels wide."""
     return 100 * box(reader.page.locator(".film").first)["width"] / 320
 
 
 def bright_corner(reader: Reader) -> str:
-    """In which quarter of the picture, as it is shown, the grey is brightest."""
+    """In which quarter of the image, as it is shown, the grey is brightest."""
     pixels = shot(reader.page.locator(".film").first).mean(axis=2)
     quarters = {
         f"{row} {side}": float(part.mean())
@@ -380,7 +380,7 @@ def bright_corner(reader: Reader) -> str:
 
 
 def place(reader: Reader, x: float, y: float) -> tuple[float, float]:
-    """Which part of the picture, 0..1 across and down, lies at a point of the screen."""
+    """Which part of the image, 0..1 across and down, lies at a point of the screen."""
     film = box(reader.page.locator(".film").first)
     return (x - film["x"]) / film["width"], (y - film["y"]) / film["height"]
 

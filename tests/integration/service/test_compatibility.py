@@ -142,7 +142,7 @@ def test_an_icon_is_not_taken_for_the_image(client: AppClient) -> None:
     np.testing.assert_array_equal(pixels(both), pixels(BASE))
 
 
-def test_a_camera_file_of_several_pictures_is_read_as_its_first(client: AppClient) -> None:
+def test_a_camera_file_of_several_images_is_read_as_its_first(client: AppClient) -> None:
     """python-pillow/Pillow#1198, #8052"""
     first = Image.fromarray(chest_like(256, 256).astype(np.uint8))
     small = first.resize((64, 64))

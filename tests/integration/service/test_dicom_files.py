@@ -86,7 +86,7 @@ def values(image: Image.Image) -> Any:
 
 
 def twins() -> dict[str, bytes]:
-    """The same picture, black at its left edge, written in other ways, smaller to be quick."""
+    """The same image, black at its left edge, written in other ways, smaller to be quick."""
     whole = read(real_file(CHEST)).pixel_array
     rows, columns = (side // 3 for side in whole.shape)
     parts = whole[: 3 * rows, : 3 * columns].reshape(rows, 3, columns, 3)
@@ -137,24 +137,24 @@ ORIGINALS = ("RG1_UNCR.dcm", "RG1_UNCI.dcm", "RG1_J2KR.dcm", "RG1_J2KI.dcm")
 
 @pytest.fixture(scope="module")
 def forms() -> dict[str, dict[str, bytes]]:
-    """Two families of files; all of a family show the same picture."""
+    """Two families of files; all of a family show the same image."""
     return {"originals": {name: real_file(name) for name in ORIGINALS}, "twins": twins()}
 
 
 @pytest.mark.parametrize("family", ["originals", "twins"])
-def test_one_picture_in_all_its_forms_looks_the_same_to_the_model(
+def test_one_image_in_all_its_forms_looks_the_same_to_the_model(
     forms: dict[str, dict[str, bytes]], family: str, pool: DicomPool
 ) -> None:
-    pictures = {
+    images = {
         name: seen(decode(data, Limits(), pool=pool).image) for name, data in forms[family].items()
     }
-    first = next(iter(pictures.values()))
-    for name, picture in pictures.items():
-        assert np.abs(picture - first).mean() < 0.5, name
+    first = next(iter(images.values()))
+    for name, image in images.items():
+        assert np.abs(image - first).mean() < 0.5, name
 
 
 @pytest.mark.parametrize("family", ["originals", "twins"])
-def test_one_picture_in_all_its_forms_gets_the_same_probability(
+def test_one_image_in_all_its_forms_gets_the_same_probability(
     forms: dict[str, dict[str, bytes]], family: str
 ) -> None:
     predictor = Predictor(OnnxModel(DEFAULT_MODEL), refuse=False)
@@ -178,7 +178,7 @@ DCMTK = {
 
 
 @pytest.mark.parametrize("form", DCMTK)
-def test_what_dcmtk_writes_is_the_same_picture(form: str, tmp_path: Path, pool: DicomPool) -> None:
+def test_what_dcmtk_writes_is_the_same_image(form: str, tmp_path: Path, pool: DicomPool) -> None:
     command, *options = DCMTK[form]
     source = next(path for name, path in real_files().items() if name.endswith(CHEST))
     written = tmp_path / "written.dcm"

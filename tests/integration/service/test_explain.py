@@ -29,9 +29,9 @@ def image(response: httpx.Response) -> Image.Image:
     return Image.open(BytesIO(response.content))
 
 
-def colour(picture: Image.Image) -> NDArray[np.int64]:
+def colour(image: Image.Image) -> NDArray[np.int64]:
     """How far each pixel is from grey."""
-    samples = np.asarray(picture.convert("RGB")).astype(np.int64)
+    samples = np.asarray(image.convert("RGB")).astype(np.int64)
     result: NDArray[np.int64] = samples.max(axis=-1) - samples.min(axis=-1)
     return result
 
@@ -80,7 +80,7 @@ def test_evidence_alone_can_be_laid_over_the_image(client: AppClient) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_pictures_have_a_size_to_look_at(client: AppClient, kind: str) -> None:
+def test_images_have_a_size_to_look_at(client: AppClient, kind: str) -> None:
     data = half_bright((5000, 2500), kind)
     overlay = image(client.post("/explain", files={"file": data}))
     layer = image(client.post("/explain", params={"layer": "evidence"}, files={"file": data}))

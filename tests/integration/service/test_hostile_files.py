@@ -19,7 +19,7 @@ HTML = "<script>alert(1)</script>"
 
 
 def announced(kind: str, width: int, height: int) -> bytes:
-    """A small picture whose header claims another size."""
+    """A small image whose header claims another size."""
     data = bytearray(image_bytes(size=(64, 64), kind=kind))
     if kind == "BMP":
         struct.pack_into("<ii", data, 18, width, height)
@@ -105,7 +105,7 @@ def test_hostile_dicom(client: AppClient, data: bytes, status: int, code: str) -
     assert client.post("/predict", content=good).status_code == 200
 
 
-def test_an_archive_behind_a_picture_is_not_looked_at(client: AppClient) -> None:
+def test_an_archive_behind_an_image_is_not_looked_at(client: AppClient) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as opened:
         opened.writestr("index.html", HTML)
@@ -115,7 +115,7 @@ def test_an_archive_behind_a_picture_is_not_looked_at(client: AppClient) -> None
     assert (turned.status_code, turned.json()["code"]) == (415, "unsupported_type")
 
 
-def test_a_page_inside_a_picture_does_not_come_out_again(client: AppClient) -> None:
+def test_a_page_inside_an_image_does_not_come_out_again(client: AppClient) -> None:
     note = PngInfo()
     note.add_text("Comment", HTML)
     grey = Image.fromarray(np.full((96, 96), 160, np.uint8))

@@ -56,9 +56,9 @@ def test_real_x_rays_are_judged_and_explained(shipped: AppClient, kind: str) -> 
         answer = shipped.post("/predict", files={"file": path.read_bytes()})
         assert answer.status_code == 200, answer.text
         assert sum(answer.json()["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-        picture = shipped.post("/explain", files={"file": path.read_bytes()})
-        assert picture.headers["content-type"] == "image/png"
-        assert Image.open(BytesIO(picture.content)).mode == "RGB"
+        image = shipped.post("/explain", files={"file": path.read_bytes()})
+        assert image.headers["content-type"] == "image/png"
+        assert Image.open(BytesIO(image.content)).mode == "RGB"
 
 
 @pytest.mark.parametrize("kind", ["NORMAL", "PNEUMONIA"])

@@ -26,7 +26,7 @@ def test_each_series_is_cut_by_number_into_equal_parts(data: Dataset) -> None:
     assert np.bincount(found).tolist() == [24, 24, 24]
 
 
-def test_patients_stay_together_also_where_two_share_a_picture(tmp_path: Path) -> None:
+def test_patients_stay_together_also_where_two_share_an_image(tmp_path: Path) -> None:
     write_dataset(tmp_path, patients=6)
     one = tmp_path / "train" / "NORMAL" / "IM-0000-0000.jpeg"
     (tmp_path / "train" / "NORMAL" / "IM-0005-0009.jpeg").write_bytes(one.read_bytes())

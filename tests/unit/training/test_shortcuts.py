@@ -16,7 +16,7 @@ from training.shortcuts import (
 
 
 def _images(bright: np.ndarray, seed: int = 0) -> Pixels:
-    """Noise; on the second device the whole picture is brighter."""
+    """Noise; on the second device the whole image is brighter."""
     generator = np.random.default_rng(seed)
     noise = generator.normal(90, 12, (len(bright), 96, 96, 1))
     images: Pixels = np.clip(noise + 60 * bright[:, None, None, None], 0, 255).astype(np.uint8)

@@ -7,7 +7,7 @@ from training.tone import match_histograms, mix_tones, partners
 
 
 def _images(count: int = 6, seed: int = 0) -> np.ndarray:
-    """Smooth pictures in very different tones, float32 0..1."""
+    """Smooth images in very different tones, float32 0..1."""
     generator = np.random.default_rng(seed)
     ramp = np.linspace(0, 1, 64 * 64).reshape(1, 64, 64, 1)
     exponents = generator.uniform(0.3, 3, (count, 1, 1, 1))

@@ -24,7 +24,7 @@ NO_DICOM = ("FileInfo.txt", "README", ".md", ".icc", ".dump", ".gz", "README.txt
         ("broken data stream when reading image file", UndecodableImage),
     ],
 )
-def test_a_picture_there_is_no_memory_for_is_not_called_corrupt(
+def test_an_image_there_is_no_memory_for_is_not_called_corrupt(
     monkeypatch: pytest.MonkeyPatch, says: str, error: type[Exception]
 ) -> None:
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", Mock(side_effect=OSError(says)))
@@ -51,7 +51,7 @@ def test_other_real_files_are_not_taken_for_dicom(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
-def test_pictures_are_not_taken_for_dicom(kind: str) -> None:
+def test_images_are_not_taken_for_dicom(kind: str) -> None:
     assert recognise(image_bytes(kind=kind)) == kind
 
 
@@ -74,7 +74,7 @@ def test_a_grey_baseline_jpeg_has_one_scan() -> None:
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize(("orientation", "turned"), [(1, False), (3, False), (6, True), (9, False)])
-def test_a_picture_is_turned_as_its_file_says(name: str, orientation: int, turned: bool) -> None:
+def test_an_image_is_turned_as_its_file_says(name: str, orientation: int, turned: bool) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     stream = BytesIO()

@@ -210,7 +210,7 @@ def test_too_many_pixels_are_refused_by_the_header(syntax: str) -> None:
         ({"HighBit": 16}, "contradict"),
     ],
 )
-def test_headers_that_do_not_describe_a_picture_are_refused(
+def test_headers_that_do_not_describe_an_image_are_refused(
     changes: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(UndecodableImage, match=match):

@@ -207,7 +207,7 @@ def test_percentiles_take_the_place_of_a_missing_window_and_are_named(
     assert_close(pixels, np.clip((samples - low) / (high - low), 0, 1) * 255, most=2)
 
 
-def test_a_flat_picture_without_a_window_is_shown() -> None:
+def test_a_flat_image_without_a_window_is_shown() -> None:
     assert np.unique(grey(radiograph(np.full((40, 40), 900, np.uint16)))).size == 1
 
 
@@ -375,5 +375,5 @@ def test_a_window_that_would_show_nothing_is_left_out() -> None:
         {"VOILUTSequence": lut(np.zeros(1, np.uint16), 0, 65535)},
     ],
 )
-def test_absurd_numbers_give_some_picture_and_no_warning(changes: dict[str, Any]) -> None:
+def test_absurd_numbers_give_some_image_and_no_warning(changes: dict[str, Any]) -> None:
     assert grey(radiograph(shadows(), **changes)).shape == shadows().shape

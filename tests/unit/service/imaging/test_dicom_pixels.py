@@ -145,7 +145,7 @@ def test_lossless_jpeg_of_12_bits_with_restarts_and_another_predictor_is_read() 
 
 
 @pytest.mark.parametrize("syntax", ["JPEG", "JPEG extended"])
-def test_the_picture_of_jpeg_is_close(syntax: str) -> None:
+def test_the_image_of_jpeg_is_close(syntax: str) -> None:
     samples = shadows(64, 64, bits=8).astype(np.uint8)
     found = samples_of(file_bytes(radiograph(samples, 8), syntax)).astype(int)
     assert abs(found - samples).mean() < 3
@@ -207,7 +207,7 @@ def test_run_lengths_with_a_false_header_are_refused(header: tuple[int, ...]) ->
 
 
 def jpeg_header(process: bytes, bits: int = 8, components: int = 1) -> bytes:
-    """The segments up to the scan of a picture of 64 x 64, with that start of frame."""
+    """The segments up to the scan of an image of 64 x 64, with that start of frame."""
     frame = struct.pack(">HBHHBBBB", 11, bits, 64, 64, components, 1, 0x11, 0)
     return b"\xff\xd8\xff" + process + frame + b"\xff\xda\x00\x02"
 

@@ -1,4 +1,4 @@
-"""The evidence map over the picture."""
+"""The evidence map over the image."""
 
 from io import BytesIO
 
@@ -20,7 +20,7 @@ def test_negative_evidence_has_no_colour() -> None:
     assert not np.asarray(layer)[..., 3].any()
 
 
-def test_the_picture_with_its_evidence_is_the_layer_laid_over_the_picture() -> None:
+def test_the_image_with_its_evidence_is_the_layer_laid_over_the_image() -> None:
     generator = np.random.default_rng(0)
     image = Image.fromarray(generator.integers(0, 256, (300, 200), np.uint8))  # several bands
     evidence = generator.normal(size=(5, 5)).astype(np.float32)
