@@ -65,6 +65,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "subgroups": model_blocks.subgroups,
     "audit": model_blocks.audit,
     "operating_points": model_blocks.operating_points,
+    "uncertain_band": model_blocks.uncertain_band,
+    "subtypes": model_blocks.subtypes,
     "predictive_values": model_blocks.predictive_values,
     "input_check": model_blocks.input_check,
     "out_of_distribution": model_blocks.out_of_distribution,

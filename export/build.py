@@ -5,9 +5,10 @@ from pathlib import Path
 import onnx
 
 from export import parity
-from export.calibration import Pool, fit_scaling
+from export.calibration import fit_scaling
 from export.contract import CalibratedGraph
 from export.pack import open_graph
+from export.pool import Pool
 from export.quantize import (
     calibration_images,
     check_quality,

@@ -9,8 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.calibration import Pool, operating_points, probability_histogram
+from export.calibration import operating_points, prevalence, probability_histogram
 from export.pack import open_graph
+from export.pool import Pool
+from export.reliability import measure_subtypes
 from export.run import Run
 from export.scaling import Scaling
 from service.inference.contract import (
@@ -20,6 +22,7 @@ from service.inference.contract import (
     golden_pattern,
     pattern_hash,
 )
+from service.inference.operating_point import SubtypeRule
 from training.validation import Validation
 
 _POPULATION = "not stated"
@@ -72,7 +75,7 @@ def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contra
         f"{configuration.validation_patients} patients held out of training, those of "
         f"{run.source}, clean and under {len(made.validation.shifts) - 1} named shifts"
     )
-    fields = _calibration(made.graph, pool, made.scaling, data, run.size)
+    fields = _calibration(made.graph, pool, made.scaling, data, run.size, SubtypeRule())
     if run.distances is not None:
         fields["reference_histograms"]["distance"] = run.distances
     return Contract(
@@ -108,7 +111,7 @@ def recalibrated(
         f"{len(pool.truth)} labelled images of {len(np.unique(pool.patients))} patients given to "
         "`pneumonia calibrate`"
     )
-    fields = _calibration(graph, pool, scaling, data, before.input.height)
+    fields = _calibration(graph, pool, scaling, data, before.input.height, before.subtype_rule)
     fields["reference_histograms"] = before.reference_histograms | fields["reference_histograms"]
     return before.model_copy(
         update={"version": f"{before.version.split('+')[0]}+calibrated", **fields}
@@ -116,17 +119,22 @@ def recalibrated(
 
 
 def _calibration(
-    graph: onnx.ModelProto, pool: Pool, scaling: Scaling, data: str, size: int
+    graph: onnx.ModelProto, pool: Pool, scaling: Scaling, data: str, size: int, rule: SubtypeRule
 ) -> dict[str, Any]:
     """The fields of the contract that follow from a scaling and the images it was fitted on."""
     session = open_graph(graph)
+    points = operating_points(pool, scaling, data)
+    balanced = next(point for point in points if point.name == "balanced")
     return {
         "created": datetime.now(UTC).replace(microsecond=0),
         "temperature": scaling.temperature,
         "offset": scaling.offset,
         "subtype_temperature": scaling.subtype_temperature,
-        "operating_points": operating_points(pool, scaling, data),
+        "operating_points": points,
+        # images that do not tell subtypes leave what is known of the rule
+        "subtype_rule": measure_subtypes(pool, scaling, balanced, rule, data) or rule,
         "calibration": data,
+        "calibration_prevalence": prevalence(pool),
         "reference_histograms": {"probability": probability_histogram(pool, scaling)},
         "golden": tuple(_golden(session, number, size) for number in range(_GOLDEN_PATTERNS)),
     }

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import onnx
 
-from export.calibration import Pool, fit_scaling
+from export.calibration import fit_scaling
 from export.contract import recalibrated
+from export.pool import Pool
 from export.scaling import Scaling, has_scaling, set_scaling
 from service.errors import ModelFileError
 from service.inference.contract import Contract

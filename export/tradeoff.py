@@ -17,7 +17,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 
-from export.calibration import Pool, fit_scaling
+from export.calibration import fit_scaling
+from export.pool import Pool
 from export.quantize import (
     QuantizationError,
     calibration_images,

@@ -50,6 +50,15 @@ def print_written(out: Path, contract: "Contract") -> None:
             f"{point.name}: threshold {point.threshold:.4f}, sensitivity "
             f"{point.sensitivity.value:.4f}, specificity {point.specificity.value:.4f}"
         )
+        if band := point.uncertain:
+            print(
+                f"{point.name}: uncertain are {band.pneumonia.value:.1%} with pneumonia and "
+                f"{band.normal.value:.1%} without; sensitivity {band.sensitivity.value:.4f}, "
+                f"specificity {band.specificity.value:.4f} outside"
+            )
+    rule = contract.subtype_rule
+    if rule.named and rule.correct:
+        print(f"subtype: named for {rule.named.value:.1%}, right for {rule.correct.value:.1%}")
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -73,13 +73,18 @@ def adjust(
     well = (1 - probability) * (1 - prevalence) / (1 - before)
     positive = negative = None
     if figures_hold:
-        positive, negative = _predictive_values(point, prevalence)
+        positive, negative = predictive_values(point, prevalence)
     return Adjusted(prevalence, ill / (ill + well), positive, negative)
 
 
-def _predictive_values(
+def predictive_values(
     point: OperatingPoint, prevalence: float
 ) -> tuple[float | None, float | None]:
+    """The shares of the answers ``pneumonia`` and ``normal`` that are right at a prevalence.
+
+    Returns:
+        None for an answer that is never given.
+    """
     band = point.uncertain
     if band is None:
         sensitivity, specificity = point.sensitivity.value, point.specificity.value

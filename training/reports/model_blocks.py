@@ -6,7 +6,8 @@ from typing import Any
 import onnxruntime as ort
 
 from service.inference.contract import Contract
-from service.inference.operating_point import OperatingPoint
+from service.inference.operating_point import OperatingPoint, Rate, UncertainBand
+from service.inference.prevalence import predictive_values as at_prevalence
 from service.settings import DEFAULT_MODEL
 from training.budgets import CONFIDENT, FALSE_ALARMS, MISSED
 from training.reports import files
@@ -31,6 +32,7 @@ _SHIFTS = {
     "ece": "calibration error (ECE, 15 bins)",
 }
 _NOT_MEASURED = "*Not measured yet with this model: `make model-report` does.*"
+_NOT_IN_FILE = "*Not in the contract of this model file; one that is exported anew has it.*"
 _AUDIT = {
     "auroc_whole": "AUROC on whole images",
     "auroc_borders_hidden": "AUROC with the outer 12 % of each side blacked out",
@@ -221,15 +223,42 @@ def operating_points() -> str:
     return table(head, rows)
 
 
+def uncertain_band() -> str:
+    """How many of 100 fall into an operating point's uncertain band, and what is right outside."""
+
+    def percent(rate: Rate) -> str:
+        return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+
+    def row(point: OperatingPoint, band: UncertainBand) -> list[str]:
+        rates = (band.pneumonia, band.normal, band.sensitivity, band.specificity)
+        return [f"`{point.name}`", *map(percent, rates)]
+
+    rows = [row(point, point.uncertain) for point in contract().operating_points if point.uncertain]
+    head = ["operating point", "uncertain with pneumonia", "uncertain without"]
+    head += ["sensitivity outside the band", "specificity outside the band"]
+    return table(head, rows) if rows else _NOT_IN_FILE
+
+
+def subtypes() -> str:
+    """How often the subtype is named, and named correctly, one sentence."""
+    rule = contract().subtype_rule
+    if rule.named is None or rule.correct is None:
+        return _NOT_IN_FILE
+    return (
+        f"Of the images answered `pneumonia` at `balanced` the subtype is named for "
+        f"{rule.named.value:.1%} ({rule.named.low:.1%} to {rule.named.high:.1%}), those where the "
+        f"likelier one has at least {rule.least_share:.0%} of the probability of pneumonia; it is "
+        f"right for {rule.correct.value:.1%} ({rule.correct.low:.1%} to {rule.correct.high:.1%})."
+    )
+
+
 def predictive_values() -> str:
     """What an answer means at several prevalences, a table (Bayes' rule)."""
     rows = []
     for point in contract().operating_points:
-        hit, clear = point.sensitivity.value, point.specificity.value
         for share in _PREVALENCES:
-            positive = hit * share / (hit * share + (1 - clear) * (1 - share))
-            negative = clear * (1 - share) / (clear * (1 - share) + (1 - hit) * share)
-            right = [f"{positive:.1%}", f"{negative:.1%}"]
+            values = at_prevalence(point, share)
+            right = ["-" if value is None else f"{value:.1%}" for value in values]
             rows.append([f"`{point.name}`", f"{share:.0%}", *right])
     head = ["operating point", "prevalence", "an answer `pneumonia` is right", "`normal` is right"]
     return table(head, rows)

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from export.calibration import (
-    Pool,
     fit_scaling,
     operating_points,
+    prevalence,
     probability_histogram,
 )
+from export.pool import Pool
+from export.reliability import measure_subtypes
 from export.scaling import Scaling
+from service.inference.operating_point import SubtypeRule
 from training.budgets import FALSE_ALARMS, MISSED
 from training.labels import CHILDREN, LabelSet
 from training.validation import Validation
@@ -85,6 +88,68 @@ def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget() -> None:
     assert (probability[pool.y_true] < balanced.uncertain_low).mean() <= MISSED
     assert (probability[~pool.y_true] >= balanced.uncertain_high).mean() <= FALSE_ALARMS + 1e-3
     assert balanced.uncertain_low <= balanced.threshold <= balanced.uncertain_high
+
+
+def test_the_band_is_measured_apart_from_the_threshold() -> None:
+    pool = make_pool()
+    balanced, screening = operating_points(pool, Scaling(), "made")
+    decisions = np.array([balanced.decide(p) for p in Scaling().pneumonia(pool.logits)])
+    band = balanced.uncertain
+    assert band is not None
+    assert screening.uncertain is None
+    ill = decisions[pool.y_true]
+    well = decisions[~pool.y_true]
+    assert band.pneumonia.value == pytest.approx((ill == "uncertain").mean())
+    assert band.normal.value == pytest.approx((well == "uncertain").mean())
+    said = ill[ill != "uncertain"]
+    assert band.sensitivity.value == pytest.approx((said == "pneumonia").mean())
+    said = well[well != "uncertain"]
+    assert band.specificity.value == pytest.approx((said == "normal").mean())
+    assert band.sensitivity.low < band.sensitivity.value < band.sensitivity.high
+    assert band.sensitivity.value > balanced.sensitivity.value
+
+
+def test_the_subtype_is_measured_where_it_is_named() -> None:
+    pool = make_pool()
+    balanced, _ = operating_points(pool, Scaling(), "made")
+    rule = measure_subtypes(pool, Scaling(), balanced, SubtypeRule(least_share=0.6), "made")
+    strict = measure_subtypes(pool, Scaling(), balanced, SubtypeRule(least_share=0.9), "made")
+    assert rule is not None and rule.named is not None and rule.correct is not None
+    assert strict is not None and strict.named is not None and strict.correct is not None
+    assert rule.named.value > strict.named.value
+    assert rule.correct.value < strict.correct.value
+    probabilities = Scaling().probabilities(pool.logits)
+    rows = np.array(
+        [
+            label > 0
+            and balanced.decide(shares[1:].sum()) == "pneumonia"
+            and shares[1:].max() >= 0.6 * shares[1:].sum()
+            for label, shares in zip(pool.truth, probabilities, strict=True)
+        ]
+    )
+    right = probabilities[rows, 1:].argmax(axis=1) + 1 == pool.truth[rows]
+    by_label = [right[pool.truth[rows] == label].mean() for label in (1, 2)]
+    assert rule.correct.value == pytest.approx(np.mean(by_label))
+    assert rule.data == "made"
+
+
+def test_images_of_one_subtype_measure_no_subtype() -> None:
+    pool = make_pool(images=300)
+    balanced, _ = operating_points(pool, Scaling(), "made")
+    unknown = Pool(pool.logits, np.where(pool.truth > 0, -1, 0), pool.patients)
+    assert measure_subtypes(unknown, Scaling(), balanced, SubtypeRule(), "made") is None
+
+
+def test_the_fit_is_calibrated_for_the_prevalence_that_is_stated() -> None:
+    pool = make_pool(Scaling(2.0), images=20_000)
+    scaling = fit_scaling(pool)
+    probability = scaling.pneumonia(pool.logits)
+    ill = probability[pool.y_true].mean()
+    well = probability[~pool.y_true].mean()
+    share = prevalence(pool)
+    assert share == pytest.approx(2 / 3)
+    # a calibrated mean is the prevalence; both classes weigh as they do at it
+    assert share * ill + (1 - share) * well == pytest.approx(share, abs=0.01)
 
 
 def test_the_pool_holds_one_source_under_all_shifts() -> None:

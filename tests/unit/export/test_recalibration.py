@@ -52,6 +52,10 @@ def test_a_recalibrated_file_has_a_new_scaling_and_the_contract_of_it(
     assert sum(after.reference_histograms["probability"].counts) == 90
     assert after.golden != before.golden
     assert after.population == before.population
+    assert after.calibration_prevalence == pytest.approx(2 / 3)
+    # these images tell no subtype, so the rule and its figures stay
+    assert before.subtype_rule.correct is not None
+    assert after.subtype_rule == before.subtype_rule
 
 
 def test_too_few_images_are_not_enough(
