@@ -5,13 +5,17 @@
 
 import base64
 import json
+import math
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -42,7 +46,8 @@ class Load:
         p50_ms: median latency of the answers, all statuses together.
         p99_ms: its 99th percentile.
         mean_ms: its mean.
-        client_cpu_seconds: what the client itself used of the same cores.
+        client_cpu_seconds: what the client itself used of the same cores; without a service, what
+            the work did.
     """
 
     seconds: float
@@ -72,6 +77,30 @@ class Load:
         if self.failures or self.predicted != sum(self.statuses.values()):
             raise RuntimeError(f"not every request was answered: {self.statuses}, {self.failures}")
         return self
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value that ``percent`` of the values do not exceed; NaN of none."""
+    ascending = sorted(values) or [math.nan]
+    return ascending[min(len(ascending) - 1, int(len(ascending) * percent / 100))]
+
+
+def repeat(step: Callable[[], object], threads: int, seconds: float) -> Load:
+    """Do a step again and again on so many threads, without any service."""
+    start, cpu = time.perf_counter(), time.process_time()
+
+    def work(_: int) -> list[float]:
+        moments = [start]
+        while moments[-1] - start < seconds:
+            step()
+            moments.append(time.perf_counter())
+        return [after - before for before, after in pairwise(moments)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        took = [one for many in pool.map(work, range(threads)) for one in many]
+    wall, used = time.perf_counter() - start, time.process_time() - cpu
+    p50, p99 = (percentile(took, percent) * 1e3 for percent in (50, 99))
+    return Load(wall, {"200": len(took)}, 0, p50, p99, sum(took) / len(took) * 1e3, used)
 
 
 def raw(images: Sequence[bytes]) -> Payload:

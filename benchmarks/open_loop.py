@@ -14,7 +14,7 @@ from random import Random
 import httptools
 import uvloop
 
-from benchmarks.load import Load, Payload
+from benchmarks.load import Load, Payload, percentile
 
 _TIMEOUT_SECONDS = 30.0
 
@@ -28,23 +28,21 @@ class Arrivals:
         latencies: status -> seconds from due to answered, in the order of the answers.
         failures: connections that broke and answers that did not come in time.
         cpu_seconds: what this client used of the cores.
-        ended: seconds from the start until everything was answered.
     """
 
     seconds: float
     latencies: dict[int, list[float]] = field(default_factory=dict)
     failures: int = 0
     cpu_seconds: float = 0.0
-    ended: float = 0.0
 
     def load(self, *statuses: int) -> Load:
         """The same as a load whose latencies are those of the given statuses, by default all."""
-        chosen = sorted(
+        chosen = [
             seconds
             for status, values in self.latencies.items()
             if not statuses or status in statuses
             for seconds in values
-        )
+        ]
         return Load(
             seconds=self.seconds,
             statuses={str(status): len(values) for status, values in self.latencies.items()},
@@ -54,13 +52,6 @@ class Arrivals:
             mean_ms=sum(chosen) / max(1, len(chosen)) * 1e3,
             client_cpu_seconds=self.cpu_seconds,
         )
-
-
-def percentile(ascending: list[float], percent: float) -> float:
-    """The value that ``percent`` of the sorted values do not exceed; NaN of none."""
-    if not ascending:
-        return float("nan")
-    return ascending[min(len(ascending) - 1, int(len(ascending) * percent / 100))]
 
 
 def arrive(port: int, path: str, payload: Payload, rate: float, seconds: float) -> Arrivals:
@@ -83,7 +74,7 @@ async def _arrive(port: int, path: str, payload: Payload, rate: float, seconds: 
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         tasks.append(asyncio.create_task(_request(port, random.choice(requests), due, idle, found)))
     await asyncio.gather(*tasks)
-    found.cpu_seconds, found.ended = time.process_time() - cpu, time.perf_counter() - start
+    found.cpu_seconds = time.process_time() - cpu
     for connection in idle:
         connection.transport.close()
     return found

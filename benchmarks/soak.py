@@ -17,7 +17,7 @@ from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
 
-from benchmarks.open_loop import percentile
+from benchmarks.load import percentile
 from benchmarks.options import Options
 from benchmarks.traffic import SHED, Exchange, quick_kinds, send_mixed, slow_kinds, unexpected
 from benchmarks.usage import Usage, answers
@@ -104,11 +104,11 @@ def _left_over(service: ServiceProcess, before: Usage, asked: Counter[str]) -> l
 
 def _period(exchanges: Sequence[Exchange], held: Sequence[Usage]) -> dict[str, Any]:
     """Some of the time: latency of the commonest kind of request, the largest of all else."""
-    took = sorted(
+    took = [
         exchange.seconds
         for exchange in exchanges
         if exchange.kind.name == "JPEG" and exchange.outcome not in SHED
-    )
+    ]
     rows = [asdict(usage) for usage in held]
     return {
         "requests": len(exchanges),

@@ -11,18 +11,16 @@ import re
 import statistics
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.load import CLIENTS_A_CORE, Load, Payload, form, raw, wrk
-from benchmarks.open_loop import arrive, percentile
+from benchmarks.load import CLIENTS_A_CORE, Load, Payload, form, raw, repeat, wrk
+from benchmarks.open_loop import arrive
 from benchmarks.options import Options
 from benchmarks.usage import cpu_seconds, stage_milliseconds
 from service.errors import NotAChestXray
@@ -33,16 +31,6 @@ from tests.process import ServiceProcess
 
 _PART_OF_CAPACITY = 0.8
 _SAMPLES_A_SECOND = "200"
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """What threads got done without HTTP: predictions, seconds, of the cores, and ms of one."""
-
-    predicted: int
-    seconds: float
-    cpu_seconds: float
-    p50_ms: float
 
 
 def measure(options: Options) -> dict[str, Any]:
@@ -83,27 +71,15 @@ def measure(options: Options) -> dict[str, Any]:
     }
 
 
-def ceiling(predictor: Predictor, images: Sequence[bytes], threads: int, seconds: float) -> Ceiling:
+def ceiling(predictor: Predictor, images: Sequence[bytes], threads: int, seconds: float) -> Load:
     """Decode, preprocess, predict and decide, the images in turn on each thread, for so long."""
-    start, cpu = time.perf_counter(), time.process_time()
     turns = itertools.cycle(images)  # next() of it is one step under the interpreter's lock
 
-    def work() -> list[float]:
-        times = []
-        begun = time.perf_counter()
-        while begun - start < seconds:
-            with suppress(NotAChestXray):  # found by the model, after all the work
-                predictor.predict(next(turns))
-            ended = time.perf_counter()
-            times.append(ended - begun)
-            begun = ended
-        return times
+    def step() -> None:
+        with suppress(NotAChestXray):  # found by the model, after all the work
+            predictor.predict(next(turns))
 
-    with ThreadPoolExecutor(threads) as pool:
-        workers = [pool.submit(work) for _ in range(threads)]
-        times = sorted(value for worker in workers for value in worker.result())
-    wall, used = time.perf_counter() - start, time.process_time() - cpu
-    return Ceiling(len(times), wall, used, percentile(times, 50) * 1e3)
+    return repeat(step, threads, seconds)
 
 
 def _round(
@@ -119,13 +95,13 @@ def _round(
     forms, forms_cpu = _sent(service, form(images), clients, seconds)
     one = ceiling(predictor, images, 1, seconds / 2)
     alone = wrk(service.port, "/predict", raw(images), 1, seconds / 2).check()
-    rate, per_cpu = inside.predicted / inside.seconds, inside.predicted / inside.cpu_seconds
+    per_cpu = inside.predicted / inside.client_cpu_seconds
     figures = {
-        "ceiling_rate": rate,
+        "ceiling_rate": inside.rate,
         "raw_rate": outside.rate,
         "form_rate": forms.rate,
-        "raw_to_ceiling": outside.rate / rate,
-        "form_to_ceiling": forms.rate / rate,
+        "raw_to_ceiling": outside.rate / inside.rate,
+        "form_to_ceiling": forms.rate / inside.rate,
         # images a second of CPU time: the same without what the client used
         "raw_to_ceiling_a_cpu_second": outside.predicted / outside_cpu / per_cpu,
         "form_to_ceiling_a_cpu_second": forms.predicted / forms_cpu / per_cpu,

@@ -5,13 +5,12 @@ too, and without it the arena looks like a gain.
 """
 
 import statistics
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 
+from benchmarks.load import repeat
 from benchmarks.options import Options
 from service.runtime.cpus import usable_cores
 
@@ -71,15 +70,4 @@ def _rate(session: ort.InferenceSession, threads: int, seconds: float) -> float:
     _, height, width, _ = session.get_inputs()[0].shape
     image = np.random.default_rng(0).integers(0, 256, (1, height, width, 1), np.uint8)
     session.run(None, {"image": image})
-    start = time.perf_counter()
-
-    def work(_: int) -> int:
-        count = 0
-        while time.perf_counter() - start < seconds:
-            session.run(None, {"image": image})
-            count += 1
-        return count
-
-    with ThreadPoolExecutor(threads) as pool:
-        done = sum(pool.map(work, range(threads)))
-    return done / (time.perf_counter() - start)
+    return repeat(lambda: session.run(None, {"image": image}), threads, seconds).rate
