@@ -25,19 +25,32 @@ class Command:
         help: one line for ``pneumonia --help``.
         module: where ``register`` is.
         extra: what must be installed for it; None where the packages of the service suffice.
+        actions: what it can do, the first where none is named; empty for a command that does one
+            thing.
     """
 
     name: str
     help: str
     module: str
     extra: str | None = None
+    actions: tuple[str, ...] = ()
+
+    def with_action(self, words: list[str]) -> list[str]:
+        """The command line with an action in it."""
+        if not self.actions or words[1:2] in [["-h"], ["--help"], *([one] for one in self.actions)]:
+            return words
+        return [self.name, self.actions[0], *words[1:]]
 
 
 COMMANDS = (
     Command("serve", "serve the model over HTTP", "service.process.start"),
     Command("predict", "predict image files without a server", "service.commands"),
     Command(
-        "data", "check a folder of labelled images", "training.commands.data", extra="training"
+        "data",
+        "check labelled images, look for shortcuts in them, or download some",
+        "training.commands.data",
+        extra="training",
+        actions=("check", "shortcuts", "download"),
     ),
     Command("train", "train a network", "training.commands.train", extra="training"),
     Command(
@@ -83,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 importlib.import_module(command.module).register(subparsers)
             else:
                 subparsers.add_parser(command.name, help=command.help)
-        arguments = parser.parse_args(words)
+        arguments = parser.parse_args(asked.with_action(words) if asked else words)
         code: int = arguments.run(arguments)
     except PneumoniaError as error:
         print(f"pneumonia {words[0]}: {error.detail}", file=sys.stderr)

@@ -133,7 +133,7 @@ def at_size(images: Pixels, size: int) -> Pixels:
 def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dataset]:
     """Split into training and validation images by patient.
 
-    Stratified by label and source; exact copies stay on one side, whatever patient they name.
+    Stratified by label and data set; exact copies stay on one side, whatever patient they name.
 
     Args:
         data: all images.
@@ -146,9 +146,9 @@ def split(data: Dataset, folds: int, fold: int, seed: int) -> tuple[Dataset, Dat
     """
     if not 0 <= fold < folds or folds < 2:
         raise DataError(f"--folds must be at least 2, and --fold lie from 0 to {folds - 1}.")
-    sources = {name: number for number, name in enumerate(sorted({s.source for s in data.samples}))}
+    roots = {name: number for number, name in enumerate(sorted({s.root for s in data.samples}))}
     strata = data.targets.argmax(axis=1) + len(data.labels) * np.array(
-        [sources[sample.source] for sample in data.samples]
+        [roots[sample.root] for sample in data.samples]
     )
     for stratum in np.unique(strata):
         if len(np.unique(data.groups[strata == stratum])) < folds:

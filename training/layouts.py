@@ -5,9 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from training import lists, published
-from training.labels import NEGATIVE_NAMES, PNEUMONIA, normalised
+from training.labels import NEGATIVE_NAMES, PNEUMONIA, LabelSet, normalised
 from training.patients import recognise_patient
-from training.samples import PARTS, DataError, Listing, Sample, named_apart, part_named
+from training.samples import (
+    PARTS,
+    PARTS_TRAINED_ON,
+    DataError,
+    Listing,
+    Sample,
+    named_apart,
+    part_named,
+)
 
 LAYOUTS = (
     "folders by class, such as NORMAL and PNEUMONIA, or those in each of train, val and test; a "
@@ -19,48 +27,49 @@ _DEEPEST = 4  # folders with nothing but a folder in them, as archives leave the
 _SHOWN = 3
 
 
-def find(root: Path, source: str | None = None) -> Listing:
+def find(root: Path) -> Listing:
     """List the labelled files of a data set, all parts of it, sorted by class and path.
 
     Args:
-        root: a folder, or a ``.csv`` or ``.parquet`` list.
-        source: what the images' source is called; by default the folder's or the list's name.
+        root: a folder, or a ``.csv`` or ``.parquet`` list; ``NAME=FOLDER`` gives the data set
+            another name than the folder's or the list's own.
 
     Raises:
         DataError: there is no such folder, it has none of the layouts, or a list is broken.
     """
-    if not root.exists():
-        raise DataError(f"There is no folder {root}. See `pneumonia data check --help`.")
-    if root.is_file():
-        listing = lists.read(root, source or root.stem)
+    name, place = name_and_place(root)
+    if not place.exists():
+        raise DataError(f"There is no folder {place}. See `pneumonia data check --help`.")
+    if place.is_file():
+        listing, place = lists.read(place, name), place.parent
     else:
-        folder = _unnested(root)
-        source = source or root.name or root.resolve().name
+        folder = _unnested(place)
         listing = (
-            published.find(folder, source)
-            or lists.find(folder, source)
-            or _find_tree(folder, source)
+            published.find(folder, name) or lists.find(folder, name) or _find_tree(folder, name)
         )
-    folder = root.parent if root.is_file() else root
-    return replace(listing, samples=named_apart(listing.samples, folder))
+    named = named_apart(listing.samples, place)
+    return replace(listing, samples=tuple(replace(one, data_set=name) for one in named))
 
 
-def find_samples(
-    root: Path, parts: Sequence[str] = ("train", "val"), source: str | None = None
-) -> list[Sample]:
+def name_and_place(root: Path) -> tuple[str, Path]:
+    """The name of a data set, and where it is, of ``FOLDER`` or ``NAME=FOLDER``."""
+    name, sign, place = str(root).partition("=")
+    if sign and "/" not in name and not root.exists():
+        return name, Path(place)
+    return (root.stem if root.is_file() else root.resolve().name), root
+
+
+def find_samples(root: Path, parts: Sequence[str] = PARTS_TRAINED_ON) -> list[Sample]:
     """The files of some parts of a data set, sorted by class and path.
 
     Args:
         root: as for :func:`find`.
-        parts: which parts of a divided data set are taken. The default leaves the test part alone
-            and joins the published 16-image validation part, too small to be one, to the training
-            part.
-        source: as for :func:`find`.
+        parts: which parts of a divided data set are taken.
 
     Raises:
         DataError: as :func:`find`, or a divided data set has none of these parts.
     """
-    return taken(find(root, source), root, parts)
+    return taken(find(root), root, parts)
 
 
 def taken(listing: Listing, root: Path, parts: Sequence[str]) -> list[Sample]:
@@ -76,6 +85,30 @@ def taken(listing: Listing, root: Path, parts: Sequence[str]) -> list[Sample]:
             f"{root} has no part named {' or '.join(parts)}; its parts are {', '.join(there)}."
         )
     return samples
+
+
+def labels_of(
+    listings: Sequence[Listing],
+    samples: Sequence[Sample],
+    positive: Sequence[str] = (),
+    finding: str | None = None,
+) -> LabelSet:
+    """The labels of samples from these listings.
+
+    Args:
+        listings: where they were found; a published layout knows which labels count as disease.
+        samples: some of theirs.
+        positive: labels that count as disease, in place of what the layouts or names say.
+        finding: what they mean together, in place of what their names say.
+
+    Raises:
+        LabelError: they have one label only, or nothing says which labels mean disease.
+    """
+    found = {sample.label for sample in samples}
+    known: set[str] = set()
+    if all(listing.positive for listing in listings):
+        known = {label for listing in listings for label in listing.positive} & found
+    return LabelSet.of(found, positive or known, finding)
 
 
 def _find_tree(folder: Path, source: str) -> Listing:

@@ -8,11 +8,12 @@ import numpy as np
 
 from training.architectures import has_evidence
 from training.configuration import Recipe, Selection
-from training.data import Dataset, find_samples, load, split
+from training.data import DataError, Dataset, load, split
 from training.earlier_runs import start_networks, teacher_networks
 from training.input_check import prepare
-from training.labels import LabelSet
+from training.layouts import find, labels_of, name_and_place, taken
 from training.provenance import describe_run
+from training.samples import PARTS_TRAINED_ON
 from training.train import train
 from training.validation import record
 
@@ -24,9 +25,20 @@ def load_selection(selection: Selection, seed: int) -> Dataset:
         DataError: a folder is missing, is no data set, or lacks images of a class.
         LabelError: the images have one label only, or nothing says which labels mean disease.
     """
-    samples = [sample for folder in selection.folders for sample in find_samples(folder)]
-    found = {sample.label for sample in samples}
-    images = load(samples, labels=LabelSet.of(found, selection.positive, selection.finding))
+    names = [name_and_place(folder)[0] for folder in selection.folders]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise DataError(
+            f"Two data sets are called {twice[0]}; give one another name, as in --also NAME=FOLDER."
+        )
+    listings = [find(folder) for folder in selection.folders]
+    samples = [
+        sample
+        for folder, listing in zip(selection.folders, listings, strict=True)
+        for sample in taken(listing, folder, PARTS_TRAINED_ON)
+    ]
+    labels = labels_of(listings, samples, selection.positive, selection.finding)
+    images = load(samples, labels=labels)
     if selection.limit is None:
         return images
     chosen = np.random.default_rng(seed).permutation(len(images))[: selection.limit]
@@ -70,8 +82,8 @@ def train_run(
         start=start_networks(start, recipe.architecture, validation),
         teachers=teacher_networks(teachers, validation),
     )
-    first = selection.folders[0].name
-    times = [1 if one.source == first else selection.also_times for one in training.samples]
+    first, _ = name_and_place(selection.folders[0])
+    times = [1 if one.root == first else selection.also_times for one in training.samples]
     training = training.take(np.repeat(np.arange(len(training)), times))
     configuration = describe_run(recipe, selection, training, validation, command)
     model = train(configuration, training, validation, folder, resume)

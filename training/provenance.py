@@ -11,6 +11,7 @@ import numpy as np
 
 from training.configuration import Recipe, RunConfiguration, Selection
 from training.data import SIZE, Dataset
+from training.layouts import name_and_place
 
 
 def describe_run(
@@ -29,7 +30,7 @@ def describe_run(
         recipe=recipe,
         labels=training.labels.names,
         image_size=SIZE,
-        sources=tuple(folder.name for folder in selection.folders),
+        sources=tuple(name_and_place(folder)[0] for folder in selection.folders),
         also_times=selection.also_times,
         folds=selection.folds,
         fold=selection.fold,

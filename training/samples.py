@@ -17,6 +17,8 @@ _PARTS = {
     "test": ("test", "testing"),
 }
 PARTS = tuple(_PARTS)
+# the test part is left alone, and the published 16-image validation part is too small to be one
+PARTS_TRAINED_ON = ("train", "val")
 
 
 class DataError(PneumoniaError):
@@ -40,6 +42,7 @@ class Sample:
         patient_from: what told whose image it is; ``nothing`` makes it a patient of its own.
         file: its name within the source; empty for the file's own name.
         size: rows and columns of the image, once it was read.
+        data_set: name of the data set it was found in; empty for the source's.
     """
 
     path: Path
@@ -52,6 +55,12 @@ class Sample:
     patient_from: PatientFrom = "file name"
     file: str = ""
     size: tuple[int, int] | None = None
+    data_set: str = ""
+
+    @property
+    def root(self) -> str:
+        """Name of the data set, of which the source may be a part."""
+        return self.data_set or self.source
 
     @property
     def name(self) -> str:

@@ -89,7 +89,7 @@ def record(model: keras.Model, data: Dataset, folder: Path) -> None:
         logits=np.stack(rows),
         targets=data.targets,
         groups=data.groups,
-        sources=np.array([sample.source for sample in data.samples]),
+        sources=np.array([sample.root for sample in data.samples]),
         images=data.images[shown],
         labels=np.array(data.labels.names),
         negatives=data.labels.negatives,

@@ -1,4 +1,4 @@
-"""`pneumonia data`."""
+"""`pneumonia data`: check labelled images, look for shortcuts in them, download a published set."""
 
 import argparse
 from pathlib import Path
@@ -8,20 +8,64 @@ if TYPE_CHECKING:
     from service.cli import Subparsers
     from training.data import Dataset
 
+LAYOUTS = (
+    "folders by class, such as NORMAL and PNEUMONIA, or those in each of train, val and test; a "
+    "CSV or Parquet list with the columns path and label; NIH's or RSNA's data set as published; "
+    "NAME=FOLDER gives the data set another name than its folder's"
+)
+_FROM = ("kaggle", "mendeley")
+
 
 def register(subparsers: "Subparsers") -> None:
     """Add the command."""
     parser = subparsers.add_parser(
-        "data", description="Check a folder of labelled images and count what is in it."
+        "data", description="Check labelled images; `pneumonia data FOLDER` is `data check FOLDER`."
+    )
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    check = actions.add_parser(
+        "check", description="Say what is in data sets: classes, parts, patients, copies, leaks."
+    )
+    _add_data(check)
+    check.set_defaults(run=_check)
+    shortcuts = actions.add_parser(
+        "shortcuts",
+        description="Measure how well a model that sees no anatomy tells the classes apart.",
+    )
+    _add_data(shortcuts)
+    shortcuts.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="where the report and sheets of images go (default: nowhere)",
+    )
+    shortcuts.set_defaults(run=_shortcuts)
+    download = actions.add_parser(
+        "download", description="Fetch the published X-rays of children (Kermany 2018, 1.2 GB)."
+    )
+    download.add_argument("folder", type=Path, nargs="?", default=Path("data"), help="where to")
+    download.add_argument(
+        "--from", dest="place", choices=_FROM, default=_FROM[0], help=f"default: {_FROM[0]}"
+    )
+    download.set_defaults(run=_download)
+
+
+def add_labels(parser: "argparse._ActionsContainer") -> None:
+    """Add the options that say which labels count as disease."""
+    parser.add_argument(
+        "--positive",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LABEL",
+        help="labels that count as disease (default: all but the one called normal, no finding, "
+        "negative or healthy)",
     )
     parser.add_argument(
-        "folder",
-        type=Path,
-        nargs="?",
-        default=Path("data"),
-        help="{train,val,test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA} (default: data)",
+        "--finding",
+        metavar="NAME",
+        help="what these labels mean together, as the page and reports say it (default: pneumonia "
+        "for its kinds, else the labels)",
     )
-    parser.set_defaults(run=_run)
 
 
 def print_skipped(images: "Dataset") -> None:
@@ -30,18 +74,54 @@ def print_skipped(images: "Dataset") -> None:
         print(f"skipped {line}")
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    import numpy as np
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folders",
+        type=Path,
+        nargs="*",
+        default=[Path("data")],
+        metavar="FOLDER",
+        help=f"{LAYOUTS} (default: data)",
+    )
+    add_labels(parser)
 
-    from training.data import find_samples, load
 
-    images = load(find_samples(arguments.folder, ("train", "val", "test")))
+def _load(arguments: argparse.Namespace) -> "Dataset":
+    """All parts of the data sets, after saying what they were recognised as."""
+    from training.data import load
+    from training.layouts import find, labels_of
+
+    listings = [find(folder) for folder in arguments.folders]
+    for folder, listing in zip(arguments.folders, listings, strict=True):
+        print(f"{folder}: {listing.layout}")
+        for note in listing.notes:
+            print(f"  {note}")
+    samples = [sample for listing in listings for sample in listing.samples]
+    labels = labels_of(listings, samples, arguments.positive, arguments.finding)
+    images = load(samples, labels=labels)
     print_skipped(images)
-    print(f"{len(images)} images of {len(np.unique(images.groups))} patients")
-    for column, label in enumerate(images.labels.names):
-        print(f"  {label}: {int((images.targets[:, column] > 0.99).sum())}")
-    if not images.has_subtype.all():
-        unknown = int((~images.has_subtype).sum())
-        print(f"  {images.labels.finding} of unknown subtype: {unknown}")
-    print(f"fingerprint {images.fingerprint()}")
+    return images
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from training.inspection import describe
+
+    for line in describe(_load(arguments)):
+        print(line)
+    return 0
+
+
+def _shortcuts(arguments: argparse.Namespace) -> int:
+    from training.shortcut_report import look_for_shortcuts
+
+    for line in look_for_shortcuts(_load(arguments), arguments.out):
+        print(line)
+    return 0
+
+
+def _download(arguments: argparse.Namespace) -> int:
+    from training.download import download
+
+    folder = download(arguments.place, arguments.folder)
+    print(f"The images are in {folder}; `pneumonia data check {folder}` says what they are.")
     return 0

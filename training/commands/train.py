@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from training.commands.data import print_skipped
+from training.commands.data import LAYOUTS, add_labels, print_skipped
 from training.configuration import Architecture, Augmentation, Phase, Recipe, Selection
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ def register(subparsers: "Subparsers") -> None:
         type=Path,
         nargs="?",
         default=Path("data"),
-        help="{train,val}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA}; a part named test is never "
-        "read (default: data)",
+        help=f"{LAYOUTS}; a part named test is never read (default: data)",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/latest"), help="run folder (default: runs/latest)"
@@ -59,21 +58,7 @@ def register(subparsers: "Subparsers") -> None:
     images.add_argument(
         "--limit", type=int, metavar="N", help="use only N images, drawn by the seed"
     )
-    images.add_argument(
-        "--positive",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="LABEL",
-        help="labels that count as disease (default: all but the one called normal, no finding, "
-        "negative or healthy)",
-    )
-    images.add_argument(
-        "--finding",
-        metavar="NAME",
-        help="what these labels mean together, as the page and reports say it (default: pneumonia "
-        "for its kinds, else the labels)",
-    )
+    add_labels(images)
     training = parser.add_argument_group("training")
     training.add_argument(
         "--arch",
