@@ -8,7 +8,6 @@ from training import lists, published
 from training.labels import NEGATIVE_NAMES, PNEUMONIA, LabelSet, normalised
 from training.patients import recognise_patient
 from training.samples import (
-    PARTS,
     PARTS_TRAINED_ON,
     DataError,
     Listing,
@@ -80,9 +79,9 @@ def taken(listing: Listing, root: Path, parts: Sequence[str]) -> list[Sample]:
     """
     samples = [one for one in listing.samples if one.part is None or one.part in parts]
     if not samples:
-        there = [part for part in PARTS if any(one.part == part for one in listing.samples)]
         raise DataError(
-            f"{root} has no part named {' or '.join(parts)}; its parts are {', '.join(there)}."
+            f"{root} has no part named {' or '.join(parts)}; its parts are "
+            f"{', '.join(listing.parts)}."
         )
     return samples
 

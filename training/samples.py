@@ -84,6 +84,20 @@ class Listing:
     notes: tuple[str, ...] = ()
     positive: tuple[str, ...] = ()
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that there are; empty for a data set that is not divided."""
+        return tuple(part for part in PARTS if self.has_part(part))
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether it has parts."""
+        return bool(self.parts)
+
+    def has_part(self, part: str) -> bool:
+        """Whether any image is in this part."""
+        return any(sample.part == part for sample in self.samples)
+
 
 def part_named(name: str) -> str | None:
     """``train``, ``val`` or ``test`` for the usual names of these; None for any other."""

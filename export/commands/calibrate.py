@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.commands.export import print_written
+from training.commands.data import LAYOUTS
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
@@ -18,9 +19,7 @@ def register(subparsers: "Subparsers") -> None:
         "images.",
     )
     parser.add_argument("model", type=Path, help="an .onnx file of `pneumonia export`")
-    parser.add_argument(
-        "folder", type=Path, help="{train,val,test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA}"
-    )
+    parser.add_argument("folder", type=Path, help=LAYOUTS)
     parser.add_argument("--out", type=Path, required=True, metavar="NEW.onnx")
     parser.add_argument(
         "--part",

@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.commands.data import LAYOUTS
+
 if TYPE_CHECKING:
     from service.cli import Subparsers
     from service.inference.operating_point import Rate
-    from training.data import Sample
+    from training.samples import Listing, Sample
 
 _PRINTED = ("auroc", "accuracy", "sensitivity", "specificity", "ece")
 
@@ -18,15 +20,13 @@ def register(subparsers: "Subparsers") -> None:
         "evaluate", description="Score a model on labelled images and write a report."
     )
     parser.add_argument("model", type=Path, help="a .keras or .onnx file")
-    parser.add_argument(
-        "folder", type=Path, help="{train,val,test}/{NORMAL,PNEUMONIA} or {NORMAL,PNEUMONIA}"
-    )
+    parser.add_argument("folder", type=Path, help=LAYOUTS)
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     parser.add_argument(
         "--part",
         choices=("train", "val", "test"),
-        default="test",
-        help="which part of a divided data set is scored (default: test)",
+        help="which part of a divided data set is scored (default: test; without one, what the run "
+        "of a .keras file held out)",
     )
     parser.add_argument(
         "--only",
@@ -75,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     if others and not others.is_dir():
         raise DataError(f"There is no folder {others} of images.")
-    samples = _find(arguments.folder, arguments.part, arguments.only)
+    samples = _find(arguments.folder, model, arguments.part, arguments.only)
     evaluation = evaluate(model, samples, point)
     write_report(evaluation, out)
     _print({name: evaluation.figures[name] for name in _PRINTED if name in evaluation.figures})
@@ -83,7 +83,7 @@ def _run(arguments: argparse.Namespace) -> int:
         shifted = {shift.name: evaluate(model, samples, point, shift) for shift in SHIFTS}
         write_shifts({"clean": evaluation, **shifted}, out)
     if arguments.audit:
-        _print(audit(model, load(samples), out))
+        _print(audit(model, load(samples, labels=evaluation.scores.labels), out))
     if others:
         refused, skipped = score_out_of_distribution(model, others, out)
         for line in skipped:
@@ -93,18 +93,41 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _find(folder: Path, part: str, only: Path | None) -> "list[Sample]":
-    from training.data import DataError, find_samples
+def _find(folder: Path, model: Path, part: str | None, only: Path | None) -> "list[Sample]":
+    """The images to score: those asked for, else the test part, else what the run held out."""
+    from training.layouts import find, taken
+    from training.samples import DataError
+    from training.validation import NAMES_FILE
 
-    if only is None:
-        return find_samples(folder, (part,))
-    if not only.is_file():
-        raise DataError(f"There is no file {only}; --only needs a list of images.")
-    names = set(only.read_text().split("\n"))
-    samples = [one for one in find_samples(folder, ("train", "val", "test")) if one.name in names]
-    if not samples:
-        raise DataError(f"{only} lists no image of {folder}.")
-    return samples
+    listing = find(folder)
+    for note in listing.notes:
+        print(note)
+    if only is not None:
+        samples = _named_in(only, listing)
+        if not samples:
+            raise DataError(f"{only} lists no image of {folder}.")
+        return samples
+    if part is not None or listing.has_part("test"):
+        return taken(listing, folder, (part or "test",))
+    held_out = model.parent / NAMES_FILE
+    samples = _named_in(held_out, listing) if held_out.is_file() else []
+    if samples:
+        print(f"Scoring the {len(samples)} images that the run held out ({held_out}).")
+    elif listing.is_divided:
+        raise DataError(
+            f"{folder} has no part named test; its parts are {', '.join(listing.parts)}. Name one "
+            "with --part, or score what a run held out with --only RUN/validation.txt."
+        )
+    return samples or list(listing.samples)
+
+
+def _named_in(file: Path, listing: "Listing") -> "list[Sample]":
+    from training.samples import DataError
+
+    if not file.is_file():
+        raise DataError(f"There is no file {file}; --only needs a list of images.")
+    names = set(file.read_text().split("\n"))
+    return [sample for sample in listing.samples if sample.name in names]
 
 
 def _print(figures: "dict[str, Rate]") -> None:

@@ -14,9 +14,9 @@ from training.data import find_samples
 from training.duplicates import near_copies
 
 
-def save(file: Path, picture: Image.Image, **options: int) -> None:
+def save(file: Path, picture: Image.Image) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file, **options)
+    picture.save(file, quality=60)
 
 
 def test_a_folder_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,7 +55,7 @@ def test_copies_and_what_several_parts_share_is_told(
                 save(file, shadows(generator))
     first = Image.open(tmp_path / "train/COVID/COVID-train-0.png")
     save(tmp_path / "test/COVID/again.png", first)
-    save(tmp_path / "test/Normal/smaller.jpg", first.resize((120, 120)), quality=60)
+    save(tmp_path / "test/Normal/smaller.jpg", first.resize((120, 120)))
     assert main(["data", "check", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "copies: 1 images are there again\n" in said
