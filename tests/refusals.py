@@ -135,9 +135,9 @@ def _frame(marker: int, bits: int = 8) -> bytes:
     return _with_bytes(data, data.index(b"\xff\xc0"), bytes([0xFF, marker, 0, 11, bits]))
 
 
-def _announced_png(width: int, height: int) -> bytes:
+def _announced_png(width: int, height: int, kind: bytes = b"\x08\0") -> bytes:
     sizes = width.to_bytes(4, "big") + height.to_bytes(4, "big")
-    head = png_chunk(b"IHDR", sizes + b"\x08\0\0\0\0")
+    head = png_chunk(b"IHDR", sizes + kind + bytes(3))
     return PNG_SIGNATURE + head + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
 
 
@@ -165,6 +165,11 @@ def _pictures() -> list[Case]:
         _file("a TIFF of 32-bit samples", tiff(grey.astype(np.uint32)), intact=True),
         _file("a TIFF of 16-bit grey with alpha", tiff(np.dstack([grey, grey])), intact=True),
         _file("a PNG of 60,000 x 60,000 pixels", _announced_png(60_000, 60_000), intact=True),
+        _file(
+            "a PNG of 8,000 x 6,000 pixels of three 16-bit colours",
+            _announced_png(8_000, 6_000, b"\x10\2"),
+            intact=True,
+        ),
         _file("an icon", image_bytes(size=(16, 16), kind="PNG"), intact=True),
         _file("a white picture", image_bytes(grey=255), intact=True),
     ]

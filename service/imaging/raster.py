@@ -16,6 +16,12 @@ Image.MAX_IMAGE_PIXELS = None
 
 SMALLEST_SIDE = 32
 
+# The most memory that decoding takes, by measurement of every form: that of 8-bit colour, whose
+# pixels Pillow holds in four bytes, and a grey copy. Those of `_is_heavy` take up to three times
+# as much, and may have that many fewer pixels.
+BYTES_A_PIXEL = 5.5
+_HEAVY = 3
+
 _OUT_OF_MEMORY = "out of memory"  # how Pillow's decoders say so, in an OSError without a number
 # What Pillow's decoders raise on bytes that are not what they claim to be.
 _DECODER_FAILURES = (
@@ -85,17 +91,25 @@ def decode_webp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph
     return _decode(data, "WEBP", limits, at_least)
 
 
-def check_size(width: int, height: int, limits: Limits) -> None:
+def check_size(width: int, height: int, limits: Limits, heavy: bool = False) -> None:
     """Refuse a image by its announced size, before it is decoded.
+
+    Args:
+        width: columns.
+        height: rows.
+        limits: what may be decoded.
+        heavy: whether its form takes three times the memory of others.
 
     Raises:
         TooLarge: more pixels than the limit.
         NotAChestXray: a side below ``SMALLEST_SIDE`` pixels.
     """
-    if width * height > limits.max_pixels:
+    most = limits.max_pixels // (_HEAVY if heavy else 1)
+    if width * height > most:
+        form, remedy = (" in this form", "Send it as grey PNG, or") if heavy else ("", "Send")
         raise TooLarge(
-            f"{width} x {height} pixels are more than the {limits.max_pixels / 1e6:g} megapixels "
-            "that are accepted. Send a smaller copy."
+            f"{width} x {height} pixels are more than the {most / 1e6:.3g} megapixels that are "
+            f"accepted{form}. {remedy} a smaller copy."
         )
     if min(width, height) < SMALLEST_SIDE:
         raise NotAChestXray(
@@ -119,7 +133,7 @@ def _decode_as_it_is(data: bytes, name: str, limits: Limits, at_least: int | Non
             warnings = _choose_frame(image, name)
             page = image.tell()
             width, height = image.size
-            check_size(width, height, limits)
+            check_size(width, height, limits, _is_heavy(image, name))
             if name == "JPEG" and _has_many_scans(image, data):
                 raise UndecodableImage(
                     "The JPEG has far more scans than any real image. Save it again."
@@ -213,6 +227,20 @@ def _has_many_scans(image: Image.Image, data: bytes) -> bool:
     return not one_pass and data.count(b"\xff\xda") > _MOST_JPEG_SCANS
 
 
+def _is_heavy(image: ImageFile.ImageFile, name: str) -> bool:
+    """Whether decoding takes much more memory than :data:`BYTES_A_PIXEL`.
+
+    WebP has canvases for an animation; samples of 16 bits are read in two passes; a compressed TIFF
+    may be one strip, and a progressive JPEG is held as the coefficients of all its colours.
+    """
+    if name == "WEBP" or sixteen_bits.is_colour(image):
+        return True
+    colour = len(image.getbands()) > 1
+    if name == "TIFF":
+        return colour and image.info.get("compression") != "raw"
+    return name == "JPEG" and colour and "progressive" in image.info
+
+
 def _reduced(width: int, height: int, at_least: int) -> tuple[int, int]:
     """The smallest size of the same shape with both sides >= ``at_least``, or the size itself."""
     scale = min(width, height) / at_least
@@ -240,10 +268,19 @@ def _grey(
         samples = np.asarray(image).astype(np.uint16, copy=False)
         return sixteen_bits.to_8_bits(samples, _counts_from_white(image))
     if image.has_transparency_data and not opaque:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "black"), rgba).convert("L"), ()
+        return _on_black(image), ()
     # converting a grey image would copy it
     return image if image.mode == "L" else image.convert("L"), ()
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    """The grey of an image with transparency over black."""
+    grey = Image.new("L", image.size)
+    for _, box in sixteen_bits.strips(image):
+        rgba = image.crop(box).convert("RGBA")
+        black = Image.new("RGBA", rgba.size, "black")
+        grey.paste(Image.alpha_composite(black, rgba).convert("L"), box)
+    return grey
 
 
 def _counts_from_white(image: Image.Image) -> bool:

@@ -55,7 +55,7 @@ def read_colour(
             second.load()
         image.load()
         grey = np.empty((image.height, image.width), np.uint16)
-        for top, box in _strips(image):
+        for top, box in strips(image):
             high = np.asarray(image.crop(box))
             if kept == "LA":
                 samples = _join(high[..., 0::2], high[..., 1::2])
@@ -83,9 +83,13 @@ def to_8_bits(
         inverted: whether 0 is white.
     """
     bits = max(8, int(samples.max()).bit_length())
-    scaled = np.rint(samples * np.float32(255 / ((1 << bits) - 1))).astype(np.uint8)
+    factor = np.float32(255 / ((1 << bits) - 1))
+    scaled = np.empty(samples.shape, np.uint8)
+    for top in range(0, len(samples), _ROWS_AT_ONCE):
+        rows = slice(top, top + _ROWS_AT_ONCE)
+        scaled[rows] = np.rint(samples[rows] * factor)
     if inverted:
-        scaled = 255 - scaled
+        np.subtract(255, scaled, out=scaled)
     grey = Image.fromarray(scaled)
     if bits == 16:
         return grey, ()
@@ -99,8 +103,12 @@ def _join(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint32]
     return high * np.uint32(256) + low
 
 
-def _strips(image: Image.Image) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
-    """The image in parts, so that a large one does not take several times its size in memory."""
+def strips(image: Image.Image) -> Iterator[tuple[int, tuple[int, int, int, int]]]:
+    """The image in parts, so that a large one does not take several times its size in memory.
+
+    Yields:
+        The first row, and the box as Pillow's ``crop`` takes it.
+    """
     for top in range(0, image.height, _ROWS_AT_ONCE):
         yield top, (0, top, image.width, min(image.height, top + _ROWS_AT_ONCE))
 

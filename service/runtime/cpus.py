@@ -4,14 +4,11 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+
+from service.runtime.cgroups import cpu_quota
 
 # nice(1) steps; each leaves a thread about four fifths of its share against the others
 _NICER = 10
-
-_CGROUPS = Path("/sys/fs/cgroup")
-_MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def usable_cores() -> int:
@@ -52,51 +49,3 @@ def lower_thread_priority() -> None:
 def _cores() -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return cores or 1
-
-
-def cpu_quota(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> float | None:
-    """The smallest CPU quota, in cores, among the control groups this process is in.
-
-    Version 2 states it in ``cpu.max``, version 1 in ``cpu.cfs_quota_us`` and
-    ``cpu.cfs_period_us``; https://docs.kernel.org/admin-guide/cgroup-v2.html.
-
-    Args:
-        cgroups: where the control groups are mounted.
-        membership: the file that says which of them are this process's.
-
-    Returns:
-        None where there is no quota.
-    """
-    quotas = [quota for group in _groups(cgroups, membership) for quota in _quota(group)]
-    return min(quotas, default=None)
-
-
-def _groups(cgroups: Path, membership: Path) -> Iterator[Path]:
-    """The folders of this process's control groups, and of all above them, whose quotas bind too.
-
-    A container sees its own group as the root, whatever the membership says.
-    """
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:  # not Linux
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        mount = cgroups / controllers
-        group = mount / path.lstrip("/")
-        yield from (folder for folder in (group, *group.parents) if folder.is_relative_to(mount))
-
-
-def _quota(group: Path) -> Iterator[float]:
-    try:
-        if (group / "cpu.max").exists():
-            quota, period = (group / "cpu.max").read_text().split()
-        else:
-            quota = (group / "cpu.cfs_quota_us").read_text()
-            period = (group / "cpu.cfs_period_us").read_text()
-    except OSError:
-        return
-    if quota.strip() not in ("max", "-1"):
-        yield int(quota) / int(period)
