@@ -45,6 +45,7 @@ class Command:
 COMMANDS = (
     Command("serve", "serve the model over HTTP", "service.process.start"),
     Command("predict", "predict image files without a server", "service.commands"),
+    Command("compare", "say what would change with another model file", "service.compare"),
     Command(
         "data",
         "check labelled images, look for shortcuts in them, or download some",
