@@ -4,7 +4,10 @@ Every error says in its sentence what happened and, where the sender can do some
 The sentence never holds a path, a file name or a value taken from the image's own text.
 """
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from service.imaging.radiograph import Source
 
 SuspectedCause: TypeAlias = Literal[
     "inverted", "upside_down", "sideways", "not_frontal", "no_lungs", "lungs_cut_off"
@@ -17,9 +20,11 @@ class PneumoniaError(Exception):
     Attributes:
         code: stable, machine-readable name of the kind of error.
         detail: one sentence for a person.
+        source: which DICOM object the image is, where that could be read before the error.
     """
 
     code: ClassVar[str] = "error"
+    source: "Source | None" = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)

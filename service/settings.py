@@ -14,7 +14,11 @@ from service.runtime.cpus import busy_threads
 PREFIX = "PNEUMONIA_"
 DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "pneumonia.onnx"
 
+# a key by the name of who has it, and its digest
+NAMED_KEY = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}:[0-9a-f]{64}"
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+NamedKey = Annotated[str, Field(pattern=f"^{NAMED_KEY}$")]
 
 
 class Settings(BaseSettings):
@@ -59,7 +63,8 @@ class Settings(BaseSettings):
     workers: int = Field(default_factory=busy_threads, ge=1, le=256)
     """Images worked on at the same time, each on one thread. By default one more than the cores
     that affinity leaves, where there are several; with a container's quota below those, as many as
-    the quota has whole cores."""
+    the quota has whole cores. Under a memory limit never more than it has room for: each takes up
+    to 5.5 bytes a pixel of ``max_pixels``, beside ``max_upload_memory``."""
 
     max_wait_seconds: float = Field(default=0.7, gt=0, le=600)
     """Longest expected wait in the queue; a request that would wait longer is shed with 429, and at
@@ -83,6 +88,13 @@ class Settings(BaseSettings):
     """SHA-256 digests (hexadecimal, comma separated) of the keys that may use the service; empty:
     no key is asked for."""
 
+    api_keys: Annotated[tuple[NamedKey, ...], NoDecode] = ()
+    """Further keys with the names of who has them, ``NAME:SHA256`` (comma separated); the log names
+    the key of each answer. A name may have several, an old and a new one."""
+
+    api_keys_file: Path | None = None
+    """A file of such keys, one a line, that is read again within a second after it changed."""
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins (comma separated) whose pages may call the service; empty: none but its own."""
 
@@ -96,7 +108,7 @@ class Settings(BaseSettings):
             raise PydanticUseDefault
         return value
 
-    @field_validator("api_key_sha256", "cors_origins", mode="before")
+    @field_validator("api_key_sha256", "api_keys", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         """A list, as an environment variable holds it: comma separated, empty for none."""

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -64,7 +65,7 @@ class ServiceProcess:
 
 @contextmanager
 def service_process(
-    model: Path, folder: Path, *, ready: bool = True, **settings: object
+    model: Path, folder: Path, *, ready: bool = True, group: Path | None = None, **settings: object
 ) -> Iterator[ServiceProcess]:
     """Run ``python -m service serve`` on a free port.
 
@@ -72,12 +73,17 @@ def service_process(
         model: the model file to serve.
         folder: for its log.
         ready: whether to wait until it takes requests.
+        group: the control group to run in.
         settings: further settings by their names.
     """
     log = folder / "service.log"
     settings = {"port": 0, "model": model, **settings}
     environment = {f"PNEUMONIA_{name.upper()}": str(value) for name, value in settings.items()}
-    with server_process([sys.executable, "-m", "service", "serve"], log, environment) as process:
+    command = [sys.executable, "-m", "service", "serve"]
+    if group:
+        enter = f"echo $$ > {group / 'cgroup.procs'}; exec "
+        command = ["/bin/sh", "-c", enter + shlex.join(command)]
+    with server_process(command, log, environment) as process:
         wait_until(lambda: log.read_text() or process.poll() is not None, "listening")
         assert process.poll() is None, log.with_suffix(".err").read_text()
         port = int(json.loads(log.read_text().splitlines()[0])["port"])

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from service import __version__
 from service.errors import PneumoniaError
+from service.http.api_keys import ApiKeys
 from service.http.middleware import Observe
 from service.http.open_inference import JSON_LENGTH
 from service.http.problems import CODES, answer_error
@@ -40,6 +41,9 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
     Args:
         settings: of the service.
         predictor: what will answer, where it is being loaded already.
+
+    Raises:
+        StartError: the file of API keys cannot be read.
     """
     runtime = Runtime(settings, predictor)
 
@@ -59,6 +63,7 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.state.api_keys = ApiKeys(settings)
     app.state.uploads = UploadReader(
         settings.max_bytes,
         settings.max_batch,
@@ -84,7 +89,13 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST"],
-            allow_headers=["Authorization", "X-API-Key", "X-Request-ID", JSON_LENGTH],
+            allow_headers=[
+                "Authorization",
+                "X-API-Key",
+                "X-Request-ID",
+                "traceparent",
+                JSON_LENGTH,
+            ],
             expose_headers=["X-Request-ID", "Retry-After", JSON_LENGTH],
         )
     # the last one added is the outermost

@@ -1,7 +1,5 @@
 """What endpoints depend on: the running parts, a key, a free place, and known parameters."""
 
-import hashlib
-import hmac
 from typing import Annotated
 
 from fastapi import Depends, Security
@@ -11,6 +9,8 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from starlette.requests import Request
 
 from service.errors import InvalidRequest, Unauthorized
+from service.http.api_keys import ApiKeys
+from service.http.request_context import request_context_of
 from service.http.uploads import UploadReader
 from service.runtime.runtime import Runtime
 
@@ -37,25 +37,23 @@ Uploads = Annotated[UploadReader, Depends(get_uploads)]
 
 
 async def require_api_key(
-    runtime: CurrentRuntime,
+    request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
 ) -> None:
     """Let a request through that carries a known key, or any where the service has no keys.
 
-    Either header is enough: a gateway in front may use ``Authorization`` for itself. Only digests
-    are kept, and comparing takes the same time for any key.
+    Either header is enough: a gateway in front may use ``Authorization`` for itself.
 
     Raises:
         Unauthorized: no key, or only unknown ones.
     """
-    known = runtime.settings.api_key_sha256
-    if not known:
+    keys: ApiKeys = request.app.state.api_keys
+    if not keys.required:
         return
-    sent = [key for key in (bearer and bearer.credentials, header) if key]
-    digests = [hashlib.sha256(key.strip().encode("latin-1")).hexdigest() for key in sent]
-    matches = [hmac.compare_digest(digest, entry) for digest in digests for entry in known]
-    if not any(matches):
+    key_id = keys.find(key for key in (bearer and bearer.credentials, header) if key)
+    request_context_of(request.scope).key_id = key_id
+    if key_id is None:
         raise Unauthorized("Send a valid key as Authorization: Bearer KEY or as X-API-Key: KEY.")
 
 

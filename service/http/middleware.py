@@ -86,7 +86,7 @@ class Observe:
         if context.code and "/health" not in route and not route.endswith("/ready"):
             self._metrics.count_refusal(context.code, context.distance)
         fields = {
-            "request_id": context.request_id,
+            **context.identity(),
             "method": method,
             "route": route,
             "status": status,

@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 
 from service import errors
 from service.errors import SuspectedCause
-from service.http.request_context import request_context_of
+from service.http.request_context import RequestContext, request_context_of
+from service.http.uids import UidsAnswer, describe_uids
 
 MEDIA_TYPE = "application/problem+json"
 OPEN_INFERENCE = "/v2"
@@ -108,6 +109,11 @@ class Problem(BaseModel):
         exclude_if=_is_none,
         description="What seems to have been done to a chest X-ray before it was sent.",
     )
+    uids: UidsAnswer | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="Only where the query asks for them by `uids=true` and they could be read.",
+    )
 
 
 def make_problem(code: Code, detail: str, request_id: str) -> Problem:
@@ -123,9 +129,17 @@ def make_problem(code: Code, detail: str, request_id: str) -> Problem:
     )
 
 
-def problem_of(error: errors.PneumoniaError, request_id: str) -> Problem:
-    """The problem that an error of ours is answered with."""
+def problem_of(error: errors.PneumoniaError, request_id: str, with_uids: bool = False) -> Problem:
+    """The problem that an error of ours is answered with.
+
+    Args:
+        error: what happened.
+        request_id: of the request.
+        with_uids: whether the caller asked which DICOM object it was.
+    """
     problem = make_problem(_ERRORS[type(error)], error.detail, request_id)
+    if with_uids and error.source is not None:
+        problem = problem.model_copy(update={"uids": describe_uids(error.source.uids)})
     if isinstance(error, errors.NotAChestXray):
         return problem.model_copy(
             update={
@@ -173,14 +187,15 @@ def problem_response(
 async def answer_error(request: Request, error: Exception) -> Response:
     """Exception handler for every error that is foreseen."""
     context = request_context_of(request.scope)
-    problem, headers = _translate(error, context.request_id)
+    problem, headers = _translate(error, context)
     context.code, context.distance = problem.code, problem.distance
     return problem_response(problem, request.scope["path"], headers)
 
 
-def _translate(error: Exception, request_id: str) -> tuple[Problem, dict[str, str]]:
+def _translate(error: Exception, context: RequestContext) -> tuple[Problem, dict[str, str]]:
+    request_id = context.request_id
     if isinstance(error, errors.PneumoniaError):
-        return problem_of(error, request_id), {}
+        return problem_of(error, request_id, context.with_uids), {}
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         place = " ".join(str(part) for part in first["loc"])

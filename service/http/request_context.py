@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
+from service.http.trace_context import TraceContext
+
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = "context"
 # asking the system for random bytes anew for each would give the interpreter's lock away each time
@@ -23,12 +25,27 @@ class RequestContext:
         code: of the problem it was answered with.
         distance: of an image that was refused for it.
         decision: that was answered.
+        trace: where the caller's trace says that the request belongs.
+        key_id: of the API key it came with, see :class:`service.http.api_keys.ApiKeys`.
+        with_uids: whether the query asks which DICOM object the image is.
     """
 
     request_id: str
     code: str | None = None
     distance: float | None = None
     decision: str | None = None
+    trace: TraceContext | None = None
+    key_id: str | None = None
+    with_uids: bool = False
+
+    def identity(self) -> dict[str, object]:
+        """Which request it is and who sent it, for a log line."""
+        fields: dict[str, object] = {"request_id": self.request_id}
+        if self.trace:
+            fields |= {"trace_id": self.trace.trace_id, "parent_id": self.trace.parent_id}
+        if self.key_id:
+            fields["key"] = self.key_id
+        return fields
 
 
 def new_request_id() -> str:
@@ -39,7 +56,8 @@ def new_request_id() -> str:
 def start_request_context(scope: Scope) -> RequestContext:
     """Begin the notes of a request and leave them in its scope."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    context = RequestContext(given.decode("ascii") if _SANE.fullmatch(given) else new_request_id())
+    request_id = given.decode("ascii") if _SANE.fullmatch(given) else new_request_id()
+    context = RequestContext(request_id, trace=TraceContext.of(scope))
     scope.setdefault("state", {})[_KEY] = context
     return context
 

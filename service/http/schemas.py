@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from service.http.problems import Problem
-from service.imaging.radiograph import Uids
+from service.http.uids import UidsAnswer, describe_uids
 from service.inference.contract import Contract
 from service.inference.operating_point import Decision, Purpose
 from service.inference.predictor import Prediction
@@ -78,14 +78,6 @@ class ImageAnswer(_Answer):
     width: int = Field(description="Columns of the original.")
     height: int = Field(description="Rows of the original.")
     bit_depth: int = Field(description="Significant bits a sample.")
-
-
-class UidsAnswer(_Answer):
-    """Which DICOM object the image is; each null where the file names none."""
-
-    study_instance_uid: str | None
-    series_instance_uid: str | None
-    sop_instance_uid: str | None
 
 
 class ModelAnswer(_Answer):
@@ -283,22 +275,12 @@ def describe(
             for warning in prediction.warnings
         ],
         adjusted=_adjusted(prediction.adjusted),
-        uids=_uids(radiograph.uids) if with_uids else None,
+        uids=describe_uids(radiograph.uids) if with_uids else None,
     )
 
 
 def _adjusted(adjusted: Adjusted | None) -> AdjustedAnswer | None:
     return AdjustedAnswer(**asdict(adjusted)) if adjusted else None
-
-
-def _uids(uids: Uids | None) -> UidsAnswer | None:
-    if uids is None:
-        return None
-    return UidsAnswer(
-        study_instance_uid=uids.study,
-        series_instance_uid=uids.series,
-        sop_instance_uid=uids.instance,
-    )
 
 
 def _ms(seconds: float) -> float:

@@ -3,13 +3,15 @@
 import re
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from PIL import Image
 from pydicom.dataset import FileDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID
 
-from service.errors import NotAChestXray, UndecodableImage, UnsupportedType
+from service.errors import NotAChestXray, PneumoniaError, UndecodableImage, UnsupportedType
 from service.imaging.dicom_display import to_grey
 from service.imaging.dicom_header import first_item, number, read_header, short, text
 from service.imaging.dicom_pixels import Layout, read_layout, read_samples, truncated
@@ -24,7 +26,7 @@ from service.imaging.dicom_terms import (
     SOP_CLASSES,
 )
 from service.imaging.patient_age import age_years
-from service.imaging.radiograph import Limits, PredictionWarning, Radiograph, Uids
+from service.imaging.radiograph import Limits, PredictionWarning, Radiograph, Source, Uids
 from service.imaging.raster import check_size
 
 # what pydicom and its plugins raise at bytes that are not what they claim to be
@@ -43,6 +45,7 @@ _BROKEN = (
     InvalidDicomError,
     BytesLengthException,
 )
+_LONGEST_NAME = 64  # of a device (PS3.5 section 6.2, LO)
 
 
 class DicomFile:
@@ -52,9 +55,11 @@ class DicomFile:
 
     Attributes:
         layout: size and samples.
+        source: which object it is, and of which device; an error says so too.
     """
 
     layout: Layout
+    source: Source
 
     def __init__(self, data: bytes | bytearray, limits: Limits) -> None:
         """Read the header, and refuse by it whatever can be refused before decoding.
@@ -69,16 +74,14 @@ class DicomFile:
             NotAChestXray: another view or body part by its own words, or too few pixels.
             TooLarge: more pixels than the limits allow.
         """
-        try:
+        with _broken_header():
             self._dataset = read_header(data)
+            self.source = _source(self._dataset)
+        with self._told_source(), _broken_header():
             self._warnings = _check_kind(self._dataset)
             _check_view(self._dataset)
             self.layout = read_layout(self._dataset)
-        except _BROKEN as error:
-            raise UndecodableImage(
-                "The DICOM header is truncated or corrupt. Send the complete, original file."
-            ) from error
-        check_size(self.layout.columns, self.layout.rows, limits)
+            check_size(self.layout.columns, self.layout.rows, limits)
 
     def decode(self) -> Radiograph:
         """Decode and show the pixels.
@@ -89,11 +92,12 @@ class DicomFile:
             NotAChestXray: nothing but padding.
         """
         dataset, layout = self._dataset, self.layout
-        try:
-            samples = read_samples(dataset, layout)
-            pixels, warnings = to_grey(dataset, layout, samples)
-        except _BROKEN as error:
-            raise truncated() from error
+        with self._told_source():
+            try:
+                samples = read_samples(dataset, layout)
+                pixels, warnings = to_grey(dataset, layout, samples)
+            except _BROKEN as error:
+                raise truncated() from error
         return Radiograph(
             image=Image.fromarray(pixels),
             format="DICOM",
@@ -102,12 +106,39 @@ class DicomFile:
             bit_depth=layout.stored,
             warnings=self._warnings + warnings + _burned_in(dataset),
             age_years=age_years(dataset),
-            uids=Uids(
-                study=_uid(dataset, "StudyInstanceUID"),
-                series=_uid(dataset, "SeriesInstanceUID"),
-                instance=_uid(dataset, "SOPInstanceUID"),
-            ),
+            source=self.source,
         )
+
+    @contextmanager
+    def _told_source(self) -> Iterator[None]:
+        """Let every refusal of this file say which object it is."""
+        try:
+            yield
+        except PneumoniaError as error:
+            error.source = self.source
+            raise
+
+
+@contextmanager
+def _broken_header() -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        raise UndecodableImage(
+            "The DICOM header is truncated or corrupt. Send the complete, original file."
+        ) from error
+
+
+def _source(dataset: FileDataset) -> Source:
+    return Source(
+        Uids(
+            study=_uid(dataset, "StudyInstanceUID"),
+            series=_uid(dataset, "SeriesInstanceUID"),
+            instance=_uid(dataset, "SOPInstanceUID"),
+        ),
+        text(dataset, "Manufacturer")[:_LONGEST_NAME],
+        text(dataset, "ManufacturerModelName")[:_LONGEST_NAME],
+    )
 
 
 def _check_kind(dataset: FileDataset) -> tuple[PredictionWarning, ...]:

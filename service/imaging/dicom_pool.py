@@ -28,7 +28,7 @@ from service.errors import (
     UnsupportedType,
 )
 from service.imaging.dicom_messages import receive, send
-from service.imaging.radiograph import Limits, PredictionWarning, Radiograph, Uids
+from service.imaging.radiograph import Limits, PredictionWarning, Radiograph, Source, Uids
 
 _log = logging.getLogger(__name__)
 
@@ -148,7 +148,9 @@ class DicomPool:
         if not self._finalizer.alive:
             _end_all(self._idle)
         if "error" in found:
-            raise _ERRORS[found["error"]](found["detail"])
+            error = _ERRORS[found["error"]](found["detail"])
+            error.source = _source(found["source"])
+            raise error
         return _radiograph(found, pixels)
 
 
@@ -196,6 +198,10 @@ def _end_all(workers: list[_Worker]) -> None:
 
 def _radiograph(found: dict[str, Any], pixels: bytes | bytearray) -> Radiograph:
     found["warnings"] = tuple(PredictionWarning(**warning) for warning in found["warnings"])
-    found["uids"] = Uids(**found["uids"])
+    found["source"] = _source(found["source"])
     size = (found["width"], found["height"])
     return Radiograph(image=Image.frombuffer("L", size, pixels, "raw", "L", 0, 1), **found)
+
+
+def _source(found: dict[str, Any] | None) -> Source | None:
+    return Source(**{**found, "uids": Uids(**found["uids"])}) if found else None

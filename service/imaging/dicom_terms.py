@@ -13,7 +13,7 @@ KEYWORDS = _words(
     "PhotometricInterpretation NumberOfFrames Rows Columns BitsAllocated BitsStored HighBit "
     "PixelRepresentation PixelPaddingValue PixelPaddingRangeLimit BurnedInAnnotation WindowCenter "
     "WindowWidth RescaleIntercept RescaleSlope VOILUTFunction ModalityLUTSequence VOILUTSequence "
-    "ViewCodeSequence PresentationLUTShape"
+    "ViewCodeSequence PresentationLUTShape Manufacturer ManufacturerModelName"
 )
 
 MODALITIES = _words("CR DX")

@@ -69,9 +69,11 @@ def main(descriptor: int) -> None:
 
 def _answer(data: bytearray, limits: Limits) -> list[bytes]:
     """What is sent back for one file."""
+    source = None
     try:
         _limit_processor_time(_HEADER_SECONDS)
         file = DicomFile(data, limits)
+        source = file.source
         _limit_processor_time(_SECONDS + _SECONDS_A_PIXEL * file.layout.rows * file.layout.columns)
         radiograph = file.decode()
         pixels = np.asarray(radiograph.image).tobytes()
@@ -80,12 +82,14 @@ def _answer(data: bytearray, limits: Limits) -> list[bytes]:
             "Reading the DICOM file takes far more memory than an X-ray. Send it uncompressed, or "
             "a smaller copy."
         )
+        error.source = source
     except PneumoniaError as refusal:
         error = refusal
     else:
         found = {key: value for key, value in vars(radiograph).items() if key != "image"}
         return [json.dumps(found, default=asdict).encode(), pixels]
-    return [json.dumps({"error": error.code, "detail": error.detail}).encode()]
+    found = {"error": error.code, "detail": error.detail, "source": error.source}
+    return [json.dumps(found, default=asdict).encode()]
 
 
 def _limit_processor_time(seconds: float) -> None:

@@ -39,6 +39,21 @@ class Uids:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where a DICOM object comes from.
+
+    Attributes:
+        uids: which object it is.
+        manufacturer: of the device, in capitals; empty where the file names none.
+        device_model: the manufacturer's name of it, in capitals; empty where the file names none.
+    """
+
+    uids: Uids
+    manufacturer: str
+    device_model: str
+
+
+@dataclass(frozen=True)
 class Radiograph:
     """A decoded X-ray.
 
@@ -52,7 +67,7 @@ class Radiograph:
         warnings: what the decoder had to assume.
         age_years: completed years of the patient's age; None where the file states none that can be
             read, or is of a format that states none.
-        uids: only of DICOM files.
+        source: only of DICOM files.
     """
 
     image: Image.Image
@@ -62,4 +77,9 @@ class Radiograph:
     bit_depth: int
     warnings: tuple[PredictionWarning, ...] = ()
     age_years: int | None = None
-    uids: Uids | None = None
+    source: Source | None = None
+
+    @property
+    def uids(self) -> Uids | None:
+        """Which DICOM object it is; only of DICOM files."""
+        return self.source.uids if self.source else None

@@ -137,7 +137,7 @@ class Predictor:
         decoded = time.perf_counter()
         output = self.model.run(image[np.newaxis])
         done = time.perf_counter()
-        check, doubts = self._check(image, output)
+        check, doubts = self._check(radiograph, image, output)
         probabilities = [float(value) for value in output.probabilities[0]]
         probability = min(1.0, sum(probabilities[column] for column in contract.pneumonia_columns))
         decision = point.decide(probability)
@@ -194,7 +194,7 @@ class Predictor:
         output = self.model.run(image[np.newaxis])
         if output.evidence is None:
             raise NoEvidence("This model has no evidence map. Use one whose network has it.")
-        self._check(image, output)
+        self._check(radiograph, image, output)
         if radiograph.image.size != (radiograph.width, radiograph.height):
             # the decoder made it as small as the model needs it, which is less than eyes like
             radiograph = decode(data, self._limits, DISPLAY_SIDE, self._dicom_pool)
@@ -219,7 +219,7 @@ class Predictor:
         )
 
     def _check(
-        self, image: Pixels, output: ModelOutput
+        self, radiograph: Radiograph, image: Pixels, output: ModelOutput
     ) -> tuple[InputCheck, tuple[PredictionWarning, ...]]:
         contract = self.model.contract
         limit, rule = contract.input_check_limit, contract.lung_rule
@@ -238,7 +238,9 @@ class Predictor:
             return InputCheck(True, distance, limit), ()
         sentence = f"{sentence} {ADVICE[fault] if fault else _SEND_A_CHEST}"
         if self._refuse:
-            raise NotAChestXray(sentence, distance, limit, fault)
+            refusal = NotAChestXray(sentence, distance, limit, fault)
+            refusal.source = radiograph.source
+            raise refusal
         return InputCheck(False, distance, limit), (
             PredictionWarning("not_a_chest_xray", sentence),
         )

@@ -15,6 +15,7 @@ from service.errors import StartError
 from service.http.app import create_app
 from service.inference.predictor import Predictor
 from service.process.protocol import BoundedProtocol
+from service.runtime.memory import bytes_a_worker, has_no_room
 from service.runtime.runtime import Runtime
 from service.settings import Settings, ignored_variables
 
@@ -54,7 +55,8 @@ def serve(settings: Settings, predictor: "Future[Predictor]") -> bool:
     )
     host, port = listener.getsockname()[:2]
     _logger.info("listening", extra={"fields": {"host": host, "port": port}})
-    _warn(settings, host)
+    _warn(host, app.state.api_keys.required)
+    _warn_of_memory(runtime)
     with listener:
         _Server(config, runtime).run([listener])
     if runtime.failure:
@@ -82,17 +84,39 @@ def listen(host: str, port: int) -> socket.socket:
         raise StartError(f"cannot listen on {host} port {port}: {reason}") from error
 
 
-def _warn(settings: Settings, host: str) -> None:
+def _warn(host: str, with_keys: bool) -> None:
     """Log what is set otherwise than it was probably meant."""
-    if not settings.api_key_sha256 and not ipaddress.ip_address(host).is_loopback:
+    if not with_keys and not ipaddress.ip_address(host).is_loopback:
         _logger.warning(
-            "anybody who reaches this address may use the service: set PNEUMONIA_API_KEY_SHA256"
+            "anybody who reaches this address may use the service: set PNEUMONIA_API_KEY_SHA256, "
+            "PNEUMONIA_API_KEYS or PNEUMONIA_API_KEYS_FILE"
         )
     ignored = ignored_variables()
     if ignored:
         _logger.warning(
             "unknown PNEUMONIA_ variables and Kubernetes service links are ignored",
             extra={"fields": {"variables": ignored}},
+        )
+
+
+def _warn_of_memory(runtime: Runtime) -> None:
+    """Log where the memory limit leaves fewer workers than are set, or hardly one."""
+    limit, settings = runtime.memory_limit, runtime.settings
+    if limit is None:
+        return
+    fields = {"memory_limit": limit, "bytes_a_worker": bytes_a_worker(settings)}
+    if runtime.workers < settings.workers:
+        fields |= {"workers": runtime.workers, "wanted": settings.workers}
+        _logger.warning(
+            "the memory limit has room for fewer workers than the cores keep busy: raise it, or "
+            "lower PNEUMONIA_MAX_PIXELS or PNEUMONIA_MAX_UPLOAD_MEMORY",
+            extra={"fields": fields},
+        )
+    if has_no_room(settings, limit):
+        _logger.warning(
+            "the memory limit has no room for one image of the largest size beside all uploads: "
+            "raise it, or lower PNEUMONIA_MAX_PIXELS or PNEUMONIA_MAX_UPLOAD_MEMORY",
+            extra={"fields": fields},
         )
 
 

@@ -1,17 +1,24 @@
 """What runs: the model, the admission, and whether requests are taken."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
+from service import __version__
 from service.errors import NotReady
 from service.inference.loading import load_predictor
+from service.inference.model import Model
 from service.inference.predictor import Predictor
 from service.runtime.admission import Admission
+from service.runtime.cgroups import memory_limit
+from service.runtime.memory import most_workers
 from service.runtime.metrics import Metrics
 from service.settings import Settings
+
+_logger = logging.getLogger("service.runtime")
 
 
 class Runtime:
@@ -19,6 +26,8 @@ class Runtime:
 
     Attributes:
         settings: what it was made with.
+        memory_limit: of the container, in bytes; None where there is none.
+        workers: images worked on at the same time, as many as there is memory for.
         metrics: what it counts.
         finished: whether all accepted work was done when the service stopped.
     """
@@ -31,6 +40,8 @@ class Runtime:
             predictor: what will answer, where it is being loaded already.
         """
         self.settings = settings
+        self.memory_limit = memory_limit()
+        self.workers = most_workers(settings, self.memory_limit)
         self._early = predictor
         self.metrics = Metrics()
         self.finished = True
@@ -107,7 +118,7 @@ class Runtime:
         """Load the model in the background; at the end wait for the work that was accepted."""
         settings = self.settings
         self._admission = Admission(
-            settings.workers, settings.max_wait_seconds, settings.deadline_seconds
+            self.workers, settings.max_wait_seconds, settings.deadline_seconds
         )
         self._loading = (
             asyncio.wrap_future(self._early)
@@ -141,3 +152,24 @@ class Runtime:
         self._predictor = loading.result()
         model = self._predictor.model
         self.metrics.describe_model(model.contract, model.sha256)
+        _logger.info("ready", extra={"fields": self._start_fields(model)})
+
+    def _start_fields(self, model: Model) -> dict[str, object]:
+        """What answers from now on and within which limits, for the log."""
+        settings = self.settings
+        return {
+            "service_version": __version__,
+            "model": model.contract.name,
+            "version": model.contract.version,
+            "model_sha256": model.sha256,
+            "input_check": settings.input_check,
+            "workers": self.workers,
+            "memory_limit": self.memory_limit,
+            "max_bytes": settings.max_bytes,
+            "max_pixels": settings.max_pixels,
+            "max_batch": settings.max_batch,
+            "max_upload_memory": settings.max_upload_memory,
+            "max_wait_seconds": settings.max_wait_seconds,
+            "deadline_seconds": settings.deadline_seconds,
+            "body_seconds": settings.body_seconds,
+        }

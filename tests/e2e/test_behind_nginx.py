@@ -230,6 +230,24 @@ def test_answers_come_through_unchanged(client: httpx.Client) -> None:
     assert client.get("/").text.startswith("<!doctype html>")
 
 
+def test_the_id_of_a_request_is_the_same_in_every_log_and_answer(
+    replicas: Replicas, client: httpx.Client
+) -> None:
+    trace = f"00-{'4b' * 16}-{'f0' * 8}-01"
+    for sent in ({"traceparent": trace}, {"x-request-id": "of the client"}):
+        response = client.post("/predict", content=BRIGHT, headers=sent)
+        request_id = response.json()["request_id"]
+        assert re.fullmatch("[0-9a-f]{32}", request_id), "made by nginx"
+        logs = [line for _, service in replicas.running.values() for line in service.log_lines()]
+        ours = [line for line in logs if line.get("request_id") == request_id]
+        assert [line["message"] for line in ours] == ["answer", "request"]
+        assert {line.get("trace_id") for line in ours} == {
+            "4b" * 16 if "traceparent" in sent else None
+        }
+    refused = client.post("/predict", content=bytes(34 * 2**20), headers={"x-request-id": "case-2"})
+    assert refused.json()["request_id"] == "case-2"
+
+
 def test_without_any_replica_clients_are_told_to_come_again(
     replicas: Replicas, client: httpx.Client
 ) -> None:

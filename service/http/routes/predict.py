@@ -13,7 +13,7 @@ from service.http.dependencies import PREDICTING, CurrentRuntime, Uploads
 from service.http.disconnect import cancel_on_disconnect
 from service.http.openapi import READING, problems, upload
 from service.http.problems import problem_of, unexpected
-from service.http.request_context import request_context_of
+from service.http.request_context import RequestContext, request_context_of
 from service.http.routes.run_prediction import Question, run_prediction
 from service.http.schemas import (
     BatchAnswer,
@@ -56,7 +56,7 @@ class PredictQuery(PredictingQuery):
         """
         check_prevalence(contract, self.prevalence)
         point = contract.operating_point(self.operating_point)
-        return Question(point, self.prevalence, self.uids)
+        return Question(point, self.prevalence)
 
 
 @router.post(
@@ -77,14 +77,15 @@ async def predict(
     DICOM (CR or DX). The answer holds no patient data; of a DICOM file it holds the UIDs where
     `uids=true` asks for them.
     """
+    context = request_context_of(request.scope)
+    context.with_uids = query.uids
     predictor = runtime.predictor
     question = query.question(predictor.model.contract)
-    context = request_context_of(request.scope)
     with uploads.memory.hold() as hold:
         data = await uploads.read_one(request, hold)
         answer = await cancel_on_disconnect(
             request.receive,
-            run_prediction(runtime, predictor, data, question, context.request_id),
+            run_prediction(runtime, predictor, data, question, context),
         )
     context.decision = answer.decision
     return answer
@@ -107,16 +108,17 @@ async def predict_batch(
     Send each as one form field `files`, in any of the formats of `/predict`. The results are in the
     order of the upload.
     """
+    context = request_context_of(request.scope)
+    context.with_uids = query.uids
     predictor = runtime.predictor
     question = query.question(predictor.model.contract)
-    request_id = request_context_of(request.scope).request_id
     with uploads.memory.hold() as hold:
         files = await uploads.read_many(request, hold)
         results = await cancel_on_disconnect(
             request.receive,
-            _predict_all(runtime, predictor, files, question, request_id),
+            _predict_all(runtime, predictor, files, question, context),
         )
-    return BatchAnswer(request_id=request_id, results=results)
+    return BatchAnswer(request_id=context.request_id, results=results)
 
 
 async def _predict_all(
@@ -124,7 +126,7 @@ async def _predict_all(
     predictor: Predictor,
     files: list[bytes | PneumoniaError],
     question: Question,
-    request_id: str,
+    context: RequestContext,
 ) -> list[BatchPrediction | BatchProblem]:
     """As many at a time as there are workers, so that a batch does not shed itself."""
     results: list[BatchPrediction | BatchProblem] = []
@@ -133,19 +135,19 @@ async def _predict_all(
     async def take_turns(waiting: Iterator[tuple[int, bytes | PneumoniaError]]) -> None:
         for index, file in waiting:
             try:
-                if isinstance(file, PneumoniaError):
-                    raise file
-                prediction = await run_prediction(runtime, predictor, file, question, request_id)
+                prediction = await run_prediction(
+                    runtime, predictor, file, question, context, index
+                )
                 results.append(BatchPrediction(index=index, prediction=prediction))
                 continue
             except PneumoniaError as error:
-                problem = problem_of(error, request_id)
+                problem = problem_of(error, context.request_id, context.with_uids)
             except Exception:  # noqa: BLE001 - a file spoils no other, whatever it does
-                problem = unexpected(request_id)
+                problem = unexpected(context.request_id)
             runtime.metrics.count_refusal(problem.code, problem.distance)
             results.append(BatchProblem(index=index, problem=problem))
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(runtime.settings.workers):
+        for _ in range(runtime.workers):
             group.create_task(take_turns(waiting))
     return sorted(results, key=lambda item: item.index)

@@ -145,7 +145,7 @@ async def _infer(
         contract = predictor.model.contract
         check_prevalence(contract, asked.prevalence)
         question = Question(contract.operating_point(asked.operating_point), asked.prevalence)
-        answer = await run_prediction(runtime, predictor, images, question, context.request_id)
+        answer = await run_prediction(runtime, predictor, images, question, context)
         context.decision = answer.decision
         return _outputs(answer)
     if len(images) > runtime.settings.max_batch:

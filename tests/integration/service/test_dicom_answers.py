@@ -15,6 +15,7 @@ from service.inference.model import OnnxModel
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
 from tests.dicom import RawText, file_bytes, radiograph, shadows
+from tests.images import image_bytes
 from tests.tiny_model import write_tiny_model
 
 OUTSIDE = "outside_training_population"
@@ -68,6 +69,42 @@ def test_uids_come_only_where_asked_for(client: AppClient, dicom: bytes) -> None
     assert asked["uids"] == UIDS
     png = client.post("/predict", params={"uids": "true"}, files={"file": as_png(dicom)}).json()
     assert "uids" not in png
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"Modality": "CT", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"}, "unsupported_type"),
+    ({"ViewPosition": "LL"}, "not_a_chest_xray"),
+    ({"NumberOfFrames": "-1"}, "undecodable_image"),
+    ({"Rows": 40_000, "Columns": 40_000}, "too_large"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), REFUSED)
+def test_a_refusal_names_the_uids_where_they_are_asked_for(
+    client: AppClient, changes: dict[str, Any], code: str
+) -> None:
+    data = file_bytes(radiograph(shadows(160, 128), **{**WINDOW, **changes}))
+    silent = client.post("/predict", files={"file": data}).json()
+    assert (silent["code"], "uids" in silent) == (code, False)
+    asked = client.post("/predict?uids=true", files={"file": data}).json()
+    assert (asked["code"], asked["uids"]) == (code, UIDS)
+    batch = client.post("/predict/batch?uids=true", files=[("files", data)]).json()
+    assert batch["results"][0]["problem"]["uids"] == UIDS
+    half = client.post("/predict?uids=true", content=data[: len(data) // 2]).json()
+    assert (half["code"], half["uids"]) in [(code, UIDS), ("undecodable_image", UIDS)]
+
+
+def test_a_refusal_by_the_model_names_the_uids_too(client: AppClient) -> None:
+    white = np.full((160, 128), 4095, np.uint16)
+    data = file_bytes(radiograph(white, WindowCenter=100, WindowWidth=10))
+    refused = client.post("/predict?uids=true", content=data).json()
+    assert refused["distance"] > refused["limit"]
+    assert refused["uids"] == UIDS
+
+
+def test_a_refusal_of_another_format_names_none(client: AppClient) -> None:
+    for data in (b"junk", image_bytes(grey=255)):
+        assert "uids" not in client.post("/predict?uids=true", content=data).json()
 
 
 def test_a_batch_takes_dicom_among_others(client: AppClient, dicom: bytes) -> None:

@@ -37,6 +37,8 @@ def test_every_number_has_bounds() -> None:
         ("MODEL_SHA256", "ABC"),
         ("API_KEY_SHA256", "the key itself"),
         ("API_KEY_SHA256", " , "),
+        ("API_KEYS", "ris:the key itself"),
+        ("API_KEYS", "0" * 64),
         ("DEADLINE_SECONDS", "nan"),
         ("DRAIN_SECONDS", "-1"),
     ],
