@@ -24,7 +24,7 @@ from service.inference.contract import (
 )
 from service.inference.operating_point import OperatingPoint, Rate
 
-LUNG_RULE = LungRule(least_area=0.05, least_separation=0.5, least_balance=0.3)
+LUNG_RULE = LungRule(least_area=0.05, least_separation=0.5)
 LABELS = ("normal", "bacterial", "viral")
 SIZE = 64
 GRID = 4

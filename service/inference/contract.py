@@ -48,12 +48,10 @@ class LungRule(Part):
     Attributes:
         least_area: share of the image.
         least_separation: of the two lungs.
-        least_balance: area of the smaller lung over that of the larger.
     """
 
     least_area: Fraction
     least_separation: Fraction
-    least_balance: Fraction
 
 
 class Golden(Part):

@@ -27,13 +27,11 @@ class LungShape:
         area: share of the image that is lung, 0..1.
         separation: how much narrower the lungs are in the column between them than in the fuller
             column on the emptier side: 1 two lungs apart, 0 one field without a gap.
-        balance: area of the smaller side of that column over that of the larger, 0..1.
         cut_off: whether lung runs along the left or right side of the image.
     """
 
     area: float
     separation: float
-    balance: float
     cut_off: bool
 
 
@@ -46,7 +44,7 @@ def measure(mask: NDArray[np.float32]) -> LungShape:
     lung = mask >= _LUNG
     columns = lung.sum(axis=0)
     if not columns.any():
-        return LungShape(0.0, 0.0, 0.0, False)
+        return LungShape(0.0, 0.0, False)
     left, right = _extent(columns)
     top, bottom = _extent(lung.sum(axis=1))
     smooth = np.convolve(np.pad(columns, 1, "edge"), np.full(3, 1 / 3), "valid")
@@ -55,12 +53,10 @@ def measure(mask: NDArray[np.float32]) -> LungShape:
     end = max(start + 1, left + round(_MIDDLE[1] * width))
     gap = start + int(smooth[start:end].argmin())
     lower_peak = min(smooth[: gap + 1].max(), smooth[gap:].max())
-    sides = columns[:gap].sum(), columns[gap + 1 :].sum()
     along_sides = max(lung[:, 0].sum(), lung[:, -1].sum())
     return LungShape(
         area=float(lung.mean()),
         separation=float(1 - smooth[gap] / lower_peak),
-        balance=float(min(sides) / max(1, *sides)),
         cut_off=bool(along_sides > _EDGE * (bottom - top)),
     )
 
@@ -74,7 +70,7 @@ def find_fault(shape: LungShape, rule: LungRule) -> SuspectedCause | None:
     """
     if shape.area < rule.least_area:
         return "no_lungs"
-    if shape.separation >= rule.least_separation and shape.balance >= rule.least_balance:
+    if shape.separation >= rule.least_separation:
         return None
     return "lungs_cut_off" if shape.cut_off else "not_frontal"
 
