@@ -19,6 +19,7 @@ from service.inference.contract import (
     Contract,
     Golden,
     InputSpec,
+    LungRule,
     golden_pattern,
     pattern_hash,
 )
@@ -56,6 +57,7 @@ class CalibratedGraph:
         scaling: the one inside the graph.
         parity: of graph and network, by :func:`export.parity.check_parity`.
         metrics: further figures.
+        lung_rule: limits for the graph's ``lung_mask``; None where it locates no lungs.
     """
 
     graph: onnx.ModelProto
@@ -63,6 +65,7 @@ class CalibratedGraph:
     scaling: Scaling
     parity: dict[str, float]
     metrics: dict[str, float]
+    lung_rule: LungRule | None = None
 
 
 def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contract:
@@ -86,6 +89,7 @@ def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contra
         finding=labels.finding,
         input=InputSpec(height=run.size, width=run.size),
         input_check_limit=run.check.limit if run.check else None,
+        lung_rule=made.lung_rule,
         population=identity.population or _POPULATION,
         population_age_years=identity.ages,
         training_data=(

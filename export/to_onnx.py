@@ -52,7 +52,7 @@ def convert(model: keras.Model, check: InputCheck | None = None) -> onnx.ModelPr
         tf.function(compute, input_signature=signature), signature, opset=OPSET
     )
     for output, name in zip(list(graph.graph.output), names, strict=True):
-        _rename(graph, output.name, name)
+        rename(graph, output.name, name)
     graph.graph.name = model.name
     converted: onnx.ModelProto = graph
     return converted
@@ -98,7 +98,8 @@ def _without_evidence(model: keras.Model):  # type: ignore[no-untyped-def]
     return compute
 
 
-def _rename(graph: onnx.ModelProto, old: str, new: str) -> None:
+def rename(graph: onnx.ModelProto, old: str, new: str) -> None:
+    """Rename a value of a graph, everywhere."""
     for node in graph.graph.node:
         node.output[:] = [new if name == old else name for name in node.output]
         node.input[:] = [new if name == old else name for name in node.input]

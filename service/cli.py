@@ -54,6 +54,7 @@ COMMANDS = (
         actions=("check", "shortcuts", "download"),
     ),
     Command("train", "train a network", "training.commands.train", extra="training"),
+    Command("lungs", "train the lung localiser", "training.commands.lungs", extra="training"),
     Command(
         "evaluate",
         "score a model on labelled images",

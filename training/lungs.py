@@ -6,7 +6,6 @@ evidence that lies outside the lungs. A U-Net (Ronneberger et al. 2015, arXiv:15
 separable convolutions, at so few pixels that it costs little beside the classifier.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +15,13 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import BaseModel
 
 from service.imaging.radiograph import Pixels
+from service.inference.contract import LungRule
+from service.inference.lungs import measure
 from training.data import DataError, Dataset
-from training.shifts import apply
+from training.shifts import apply, apply_in_turn
 from training.synthetic_ood import DRAWN
 from training.tone import mix_tones, partners
 
@@ -30,11 +32,33 @@ CHANNELS = (12, 24, 40, 56)
 BATCH = 32
 LOCALISER_FILE = "lungs.keras"
 REPORT_FILE = "lungs.json"
+FOLDS = 12  # one of which is held out
+# share of clean and shifted chest X-rays that the rule is fitted to accept
+ACCEPTED = 0.998
+_ROOM = 0.8  # what the limits leave below that, for hospitals never seen
 _RATE = 3e-3
 _WITHOUT_LUNGS = 0.1  # share of drawn images without lungs
 _SCALE = (0.7, 1.15)
 _SHIFT = 0.12
 _TONE = 0.5
+
+
+class LocaliserReport(BaseModel):
+    """What is known of a localiser, as ``lungs.json`` has it.
+
+    Attributes:
+        parameters: how many.
+        images: with a mask, held out of the training.
+        mean_overlap: mean intersection over union of found and given masks on those, 0..1.
+        lowest_overlap: its lowest percentile.
+        rule: fitted on those, clean and shifted.
+    """
+
+    parameters: int
+    images: int
+    mean_overlap: float
+    lowest_overlap: float
+    rule: LungRule
 
 
 def lung_localiser() -> keras.Model:
@@ -135,8 +159,14 @@ def train_localiser(
     )
     model.compile(keras.optimizers.AdamW(schedule, weight_decay=1e-4), _dice_and_cross_entropy)
     for epoch in range(epochs):
-        rows = _batches(grey, lungs, seed, epoch)
-        model.fit(rows, initial_epoch=epoch, epochs=epoch + 1, verbose=0 if quiet else 2)
+        model.fit(
+            _batches(grey, lungs, seed, epoch),
+            steps_per_epoch=steps,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,  # the batches are shuffled already
+            verbose=0 if quiet else 2,
+        )
     return model
 
 
@@ -154,18 +184,78 @@ def overlaps(found: NDArray[np.float32], masks: Masks) -> NDArray[np.float64]:
     return both
 
 
-def write_report(file: Path, model: keras.Model, images: Pixels, masks: Masks) -> None:
-    """Write how well held-out masks are met, as JSON."""
-    met = overlaps(find_lungs(model, images), masks)
-    report = {
-        "parameters": model.count_params(),
-        "images": len(met),
-        "intersection_over_union": {
-            "mean": float(met.mean()),
-            "lowest_percentile": float(np.quantile(met, 0.01)),
-        },
-    }
-    file.write_text(json.dumps(report, indent=2) + "\n")
+def fit_rule(found: NDArray[np.float32]) -> LungRule:
+    """Limits that leave room below what nearly all frontal chest X-rays show.
+
+    Args:
+        found: float32 ``[N, 96, 96]``, the probability of lung in chest X-rays that the localiser
+            was not fitted on, clean and shifted.
+    """
+    shapes = [measure(mask) for mask in found]
+    area, separation = np.quantile(
+        [(shape.area, shape.separation) for shape in shapes], 1 - ACCEPTED, axis=0
+    )
+    return LungRule(least_area=_ROOM * area, least_separation=_ROOM * separation)
+
+
+def fit_localiser(
+    data: Dataset,
+    masks_folder: Path,
+    folder: Path,
+    epochs: int = 10,
+    seed: int = 0,
+    quiet: bool = False,
+) -> LocaliserReport:
+    """Train a localiser, measure it on held-out patients and fit the rule on them.
+
+    Writes ``lungs.keras`` and ``lungs.json``.
+
+    Args:
+        data: chest X-rays, of which those with a mask are used.
+        masks_folder: see :func:`find_masks`.
+        folder: to write into.
+        epochs: passes over the images.
+        seed: of weights, order and augmentation.
+        quiet: print nothing.
+
+    Raises:
+        DataError: no image has a mask, or fewer than ``FOLDS`` patients have.
+    """
+    rows, masks = find_masks(data, masks_folder)
+    patients = np.unique(data.groups[rows], return_inverse=True)[1]
+    if patients.max() + 1 < FOLDS:
+        raise DataError(f"Masks of at least {FOLDS} patients are needed.")
+    order = np.random.default_rng(0).permutation(patients.max() + 1)
+    held_out = order[patients] % FOLDS == 0
+    images = data.images[rows]
+    model = train_localiser(images[~held_out], masks[~held_out], epochs, seed, quiet)
+    unseen = images[held_out]
+    found = find_lungs(model, unseen)
+    shifted = [find_lungs(model, apply_in_turn(unseen, number)) for number in (1, 2, 3)]
+    met = overlaps(found, masks[held_out])
+    report = LocaliserReport(
+        parameters=model.count_params(),
+        images=len(met),
+        mean_overlap=float(met.mean()),
+        lowest_overlap=float(np.quantile(met, 0.01)),
+        rule=fit_rule(np.concatenate([found, *shifted])),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save(folder / LOCALISER_FILE)
+    (folder / REPORT_FILE).write_text(report.model_dump_json(indent=2) + "\n")
+    return report
+
+
+def load_localiser(folder: Path) -> tuple[keras.Model, LungRule]:
+    """What :func:`fit_localiser` wrote: the localiser and its rule.
+
+    Raises:
+        DataError: it wrote nothing there.
+    """
+    if not (folder / REPORT_FILE).is_file() or not (folder / LOCALISER_FILE).is_file():
+        raise DataError(f"{folder} holds no lung localiser; make one with `pneumonia lungs`.")
+    report = LocaliserReport.model_validate_json((folder / REPORT_FILE).read_bytes())
+    return keras.models.load_model(folder / LOCALISER_FILE, compile=False), report.rule
 
 
 def _convolutions(x: keras.KerasTensor, channels: int, name: str) -> keras.KerasTensor:
@@ -173,7 +263,7 @@ def _convolutions(x: keras.KerasTensor, channels: int, name: str) -> keras.Keras
         x = layers.SeparableConv2D(
             channels, 3, padding="same", use_bias=False, name=f"{name}_convolution{step}"
         )(x)
-        x = layers.BatchNormalization(name=f"{name}_norm{step}")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm{step}")(x)
         x = layers.ReLU(name=f"{name}_relu{step}")(x)
     return x
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,13 @@ def register(subparsers: "Subparsers") -> None:
         help="quantise to int8, if that is as good as float32 on the held-out images of FOLDER, "
         "the first data set of the run",
     )
+    parser.add_argument(
+        "--lungs",
+        type=Path,
+        metavar="FOLDER",
+        help="put the lung localiser of `pneumonia lungs` into the file: images without two lungs "
+        "side by side are refused, and evidence outside the lungs is remarked on",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -64,8 +72,10 @@ def print_written(out: Path, contract: "Contract") -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from export.build import build_float32, build_int8
     from export.contract import Identity, make_contract
+    from export.lungs import add_lungs
     from export.pack import write
     from export.run import Run
+    from training.lungs import load_localiser
 
     run = Run.load(arguments.folder)
     if run.check is None:
@@ -81,6 +91,10 @@ def _run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     made = build_float32(run) if arguments.int8 is None else build_int8(run, arguments.int8)
+    if arguments.lungs is not None:
+        localiser, rule = load_localiser(arguments.lungs)
+        add_lungs(made.graph, localiser, run.size)
+        made = replace(made, lung_rule=rule)
     for name, value in made.metrics.items():
         print(f"{name} {value:.4f}")
     identity = Identity(
