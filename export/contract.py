@@ -11,7 +11,7 @@ import onnxruntime as ort
 
 from export.calibration import operating_points, prevalence, probability_histogram
 from export.pack import open_graph
-from export.pool import Pool
+from export.pool import CONFLICTING, Pool
 from export.reliability import measure_subtypes
 from export.run import Run
 from export.scaling import Scaling
@@ -73,10 +73,13 @@ def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contra
     configuration = run.configuration
     labels = configuration.label_set
     pool = Pool.of(made.validation, run.source)
+    validation = made.validation
+    ours = validation.sources == run.source
     data = (
-        f"{configuration.validation_images} validation images of "
-        f"{configuration.validation_patients} patients held out of training, those of "
-        f"{run.source}, clean and under {len(made.validation.shifts) - 1} named shifts"
+        f"{np.count_nonzero(ours)} images of {len(np.unique(validation.groups[ours]))} patients of "
+        f"{run.source} held out of training, clean and under {len(validation.shifts) - 1} named "
+        f"shifts, {np.count_nonzero(validation.conflicting[ours])} of them conflicting and "
+        f"repeated to {CONFLICTING:.0%}"
     )
     fields = _calibration(made.graph, pool, made.scaling, data, run.size, SubtypeRule())
     if run.distances is not None:

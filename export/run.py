@@ -1,6 +1,7 @@
 """A finished training run, read from its folder."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -14,7 +15,7 @@ from training.configuration import CONFIGURATION_FILE, RunConfiguration
 from training.data import DataError, Dataset, Sample, find_samples, load
 from training.input_check import INPUT_CHECK_FILE, REPORT_FILE, InputCheck
 from training.train import MODEL_FILE
-from training.validation import NAMES_FILE, VALIDATION_FILE, Validation
+from training.validation import NAMES_FILE, VALIDATION_FILE, Validation, join
 
 
 class RunError(PneumoniaError):
@@ -44,11 +45,17 @@ class Run:
     distances: Histogram | None
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
+    def load(cls, folder: Path, siblings: Sequence[Path] = ()) -> Self:
         """Read a run.
 
+        Args:
+            folder: of the run.
+            siblings: folders of runs with the same recipe and images, but others held out; their
+                predictions join the run's own.
+
         Raises:
-            RunError: the folder holds no finished run.
+            RunError: a folder holds no finished run.
+            DataError: a sibling is of other labels.
             ConfigurationError: its configuration cannot be read.
         """
         names = (CONFIGURATION_FILE, MODEL_FILE, VALIDATION_FILE)
@@ -67,7 +74,10 @@ class Run:
             folder,
             RunConfiguration.read(folder),
             keras.models.load_model(folder / MODEL_FILE, compile=False),
-            Validation.load(folder / VALIDATION_FILE),
+            join(
+                Validation.load(folder / VALIDATION_FILE),
+                [_validation(sibling) for sibling in siblings],
+            ),
             check,
             distances,
         )
@@ -82,6 +92,12 @@ class Run:
         """Rows and columns of the network's input."""
         size: int = self.model.input_shape[1]
         return size
+
+
+def _validation(sibling: Path) -> Validation:
+    if not (sibling / VALIDATION_FILE).is_file():
+        raise RunError(f"{sibling} holds no finished run ({VALIDATION_FILE} missing).")
+    return Validation.load(sibling / VALIDATION_FILE)
 
 
 @dataclass(frozen=True)
@@ -139,4 +155,5 @@ def held_out(data: Dataset, run: Validation, source: str) -> Validation:
         targets=run.targets[rows],
         groups=run.groups[rows],
         sources=run.sources[rows],
+        conflicting=run.conflicting[rows],
     )

@@ -9,9 +9,9 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import Dataset, Sample
+from training.configuration import BLOCKS
+from training.data import DataError, Dataset, Sample
 
-BLOCKS = 3
 _NUMBER = re.compile(r"(?:person|IM-|^)(\d+)")
 
 
@@ -33,6 +33,18 @@ def blocks(data: Dataset, count: int = BLOCKS) -> NDArray[np.int64]:
         for patient in np.split(np.arange(len(rows)), starts[1:]):
             found[rows[patient]] = int(count * (patient.mean() + 0.5) / len(rows))
     return found
+
+
+def split_by_block(data: Dataset, block: int) -> tuple[Dataset, Dataset]:
+    """Hold out one block: the images to train on, and those of the block.
+
+    Raises:
+        DataError: there is no such block.
+    """
+    if not 0 <= block < BLOCKS:
+        raise DataError(f"--block must lie from 0 to {BLOCKS - 1}.")
+    held_out = blocks(data) == block
+    return data.take(np.flatnonzero(~held_out)), data.take(np.flatnonzero(held_out))
 
 
 def _place(sample: Sample) -> tuple[str, int]:

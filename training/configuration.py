@@ -13,6 +13,7 @@ from service.errors import PneumoniaError
 from training.labels import LabelSet
 
 CONFIGURATION_FILE = "configuration.json"
+BLOCKS = 3  # of patient numbers, one of which may be held out
 
 Architecture: TypeAlias = Literal["cnn", "efficientnet_lite0"]
 
@@ -134,6 +135,10 @@ class Selection:
         folds: into how many parts the patients are divided.
         fold: the part that validates, 0..folds-1.
         limit: use only this many images, drawn by the recipe's seed; None for all.
+        block: hold out this block of patient numbers (``training.blocks``) instead of a fold; None
+            for a fold.
+        conflicting_times: how often an epoch shows the images of the first data set on which an
+            anatomy-free model is wrong (``training.shortcuts``).
         positive: labels that count as disease; empty for all but the one that is named normal.
         finding: what they mean together; None for what follows from their names.
     """
@@ -143,6 +148,8 @@ class Selection:
     folds: int = 6
     fold: int = 0
     limit: int | None = None
+    block: int | None = None
+    conflicting_times: int = 1
     positive: tuple[str, ...] = ()
     finding: str | None = None
 
@@ -158,7 +165,8 @@ class RunConfiguration:
         labels: of the network's outputs, those without disease first.
         image_size: rows and columns of the images before augmentation.
         sources: names of the data sets, the first being the one that figures are about.
-        also_times: as in :class:`Selection`, like ``folds``, ``fold`` and ``limit``.
+        also_times: as in :class:`Selection`, like ``folds``, ``fold``, ``limit``, ``block`` and
+            ``conflicting_times``.
         skipped_files: how many files could not be read.
         training_images: how many, each counted once.
         training_fingerprint: SHA-256 over the images and targets, like ``validation_fingerprint``.
@@ -193,6 +201,8 @@ class RunConfiguration:
     teachers_sha256: tuple[str, ...] = ()
     negatives: int = 1
     finding: str = "pneumonia"
+    block: int | None = None
+    conflicting_times: int = 1
 
     @property
     def label_set(self) -> LabelSet:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from training.architectures import has_evidence
+from training.blocks import split_by_block
 from training.configuration import Recipe, Selection
 from training.data import DataError, Dataset, load, split
 from training.earlier_runs import start_networks, teacher_networks
@@ -14,6 +15,7 @@ from training.input_check import prepare
 from training.layouts import find, labels_of, name_and_place, taken
 from training.provenance import describe_run
 from training.samples import PARTS_TRAINED_ON
+from training.shortcuts import find_conflicting
 from training.train import train
 from training.validation import record
 
@@ -75,18 +77,25 @@ def train_run(
         ConfigurationError: the configuration of an earlier run, or of the one to resume, cannot be
             read.
     """
-    # the split does not follow the seed of the run, so that seeds can be compared
-    training, validation = split(images, selection.folds, selection.fold, seed=0)
+    if selection.block is None:
+        # the split does not follow the seed of the run, so that seeds can be compared
+        training, validation = split(images, selection.folds, selection.fold, seed=0)
+    else:
+        training, validation = split_by_block(images, selection.block)
     recipe = replace(
         recipe,
         start=start_networks(start, recipe.architecture, validation),
         teachers=teacher_networks(teachers, validation),
     )
     first, _ = name_and_place(selection.folders[0])
-    times = [1 if one.root == first else selection.also_times for one in training.samples]
+    ours = np.array([one.root == first for one in training.samples])
+    times = np.where(ours, 1, selection.also_times)
+    conflicting = {images.samples[row].name for row in find_conflicting(images, first)}
+    misleading = np.array([one.name in conflicting for one in training.samples])
+    times[misleading] = selection.conflicting_times
     training = training.take(np.repeat(np.arange(len(training)), times))
     configuration = describe_run(recipe, selection, training, validation, command)
     model = train(configuration, training, validation, folder, resume)
-    record(model, validation, folder)
+    record(model, validation, folder, conflicting)
     if has_evidence(model) and input_check:
         prepare(model, training, validation, folder)

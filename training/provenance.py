@@ -53,6 +53,8 @@ def describe_run(
         teachers_sha256=tuple(map(_sha256, recipe.teachers)),
         negatives=training.labels.negatives,
         finding=training.labels.finding,
+        block=selection.block,
+        conflicting_times=selection.conflicting_times,
     )
 
 

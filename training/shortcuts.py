@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from service.imaging.radiograph import Pixels
+from training.data import Dataset
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -79,6 +80,26 @@ def cross_fitted(
 def conflicting(probability: Floats, positive: Booleans) -> Booleans:
     """Images that the anatomy-free model puts on the wrong side of 0.5, bool ``[N]``."""
     return np.not_equal(probability >= 0.5, positive)
+
+
+def find_conflicting(data: Dataset, root: str) -> Integers:
+    """The rows of the images of one data set that the model, fitted on others, gets wrong.
+
+    Args:
+        data: labelled images, each once.
+        root: name of the data set that is looked at; devices differ between data sets anyway.
+
+    Returns:
+        int ``[M]``; none where a class has fewer than ``FOLDS`` patients.
+    """
+    rows = np.flatnonzero([sample.root == root for sample in data.samples])
+    ours = data.take(rows)
+    sides = (ours.groups[ours.is_pneumonia], ours.groups[~ours.is_pneumonia])
+    if min(len(np.unique(side)) for side in sides) < FOLDS:
+        return rows[:0]
+    probability, _ = cross_fitted(features(ours.images), ours.is_pneumonia, ours.groups)
+    found: Integers = rows[conflicting(probability, ours.is_pneumonia)]
+    return found
 
 
 def device_clusters(described: Floats, clusters: int = CLUSTERS, seed: int = 0) -> Integers:

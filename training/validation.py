@@ -4,8 +4,8 @@ Temperature and thresholds fitted on clean validation images would be overconfid
 the run keeps the logits under every named shift as well.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.imaging.radiograph import Pixels
-from training.data import Dataset
+from training.data import DataError, Dataset
 from training.labels import CHILDREN, LabelSet
 from training.shifts import SHIFTS, apply
 from training.train import predict_logits
@@ -35,6 +35,8 @@ class Validation:
         targets: float32 ``[N, C]``.
         groups: int64 ``[N]``, equal for images of one patient.
         sources: ``[N]``, name of the data set each image comes from.
+        conflicting: bool ``[N]``, images whose label an anatomy-free model gets wrong
+            (``training.shortcuts``).
         images: uint8 ``[M, 224, 224, 1]``, some of the clean images, for parity checks.
         labels: of the last axis of the logits and targets.
     """
@@ -44,6 +46,7 @@ class Validation:
     targets: NDArray[np.float32]
     groups: NDArray[np.int64]
     sources: NDArray[np.str_]
+    conflicting: NDArray[np.bool_]
     images: Pixels
     labels: LabelSet = CHILDREN
 
@@ -53,9 +56,20 @@ class Validation:
         known = self.targets.max(axis=1) > 0.99
         return np.where(known, self.targets.argmax(axis=1), -1).astype(np.int64)
 
+    def save(self, file: Path) -> None:
+        """Write everything into one ``.npz`` file."""
+        arrays = {name: value for name, value in vars(self).items() if name != "labels"}
+        np.savez_compressed(
+            file,
+            **arrays,
+            labels=np.array(self.labels.names),
+            negatives=self.labels.negatives,
+            finding=self.labels.finding,
+        )
+
     @classmethod
     def load(cls, file: Path) -> "Validation":
-        """Read what :func:`record` wrote.
+        """Read what :meth:`save` wrote.
 
         Raises:
             OSError: there is no such file.
@@ -67,15 +81,47 @@ class Validation:
                 kept["targets"],
                 kept["groups"],
                 kept["sources"],
+                # runs of before 2026-11-27 do not say
+                kept.get("conflicting", np.zeros(len(kept["groups"]), bool)),
                 kept["images"],
                 _read_labels(kept),
             )
 
 
-def record(model: keras.Model, data: Dataset, folder: Path) -> None:
+def join(first: Validation, others: Sequence[Validation]) -> Validation:
+    """The predictions of several networks, each for images that it did not learn from.
+
+    Images that two of them held out count twice; those to look at are the first one's.
+
+    Raises:
+        DataError: they are of other labels or shifts.
+    """
+    for other in others:
+        if (other.labels, other.shifts) != (first.labels, first.shifts):
+            raise DataError("Runs of other labels or shifts cannot be calibrated together.")
+    together = [first, *others]
+    return replace(
+        first,
+        logits=np.concatenate([one.logits for one in together], axis=1),
+        targets=np.concatenate([one.targets for one in together]),
+        groups=np.concatenate([one.groups for one in together]),
+        sources=np.concatenate([one.sources for one in together]),
+        conflicting=np.concatenate([one.conflicting for one in together]),
+    )
+
+
+def record(
+    model: keras.Model, data: Dataset, folder: Path, conflicting: Collection[str] = ()
+) -> None:
     """Predict the validation images under every shift and write the run's ``validation.npz``.
 
     Also writes ``validation.txt``, the names of the images, one a line.
+
+    Args:
+        model: the network.
+        data: its validation images.
+        folder: of the run.
+        conflicting: names of the images whose label an anatomy-free model gets wrong.
     """
     rows = [predict_logits(model, data.images)]
     bar = keras.utils.Progbar(len(SHIFTS), unit_name="shift")
@@ -83,18 +129,16 @@ def record(model: keras.Model, data: Dataset, folder: Path) -> None:
         bar.update(number)
         rows.append(predict_logits(model, apply(shift, data.images)))
     shown = np.linspace(0, len(data) - 1, min(_SHOWN, len(data))).astype(int)
-    np.savez_compressed(
-        folder / VALIDATION_FILE,
-        shifts=np.array([CLEAN, *(shift.name for shift in SHIFTS)]),
+    Validation(
+        shifts=(CLEAN, *(shift.name for shift in SHIFTS)),
         logits=np.stack(rows),
         targets=data.targets,
         groups=data.groups,
         sources=np.array([sample.root for sample in data.samples]),
+        conflicting=np.array([sample.name in conflicting for sample in data.samples]),
         images=data.images[shown],
-        labels=np.array(data.labels.names),
-        negatives=data.labels.negatives,
-        finding=data.labels.finding,
-    )
+        labels=data.labels,
+    ).save(folder / VALIDATION_FILE)
     names = sorted(sample.name for sample in data.samples)
     (folder / NAMES_FILE).write_text("\n".join(names) + "\n")
 

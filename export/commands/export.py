@@ -41,6 +41,15 @@ def register(subparsers: "Subparsers") -> None:
         "the first data set of the run",
     )
     parser.add_argument(
+        "--siblings",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="runs with the same recipe and data sets that held out other images: calibration and "
+        "thresholds are fitted on those as well",
+    )
+    parser.add_argument(
         "--lungs",
         type=Path,
         metavar="FOLDER",
@@ -77,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from export.run import Run
     from training.lungs import load_localiser
 
-    run = Run.load(arguments.folder)
+    run = Run.load(arguments.folder, arguments.siblings)
     if run.check is None:
         print(
             "This run has no input check (a network without an evidence map, or --screen): the "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from training.commands.data import LAYOUTS, add_labels, print_skipped
-from training.configuration import Architecture, Augmentation, Phase, Recipe, Selection
+from training.configuration import BLOCKS, Architecture, Augmentation, Phase, Recipe, Selection
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
@@ -54,6 +54,21 @@ def register(subparsers: "Subparsers") -> None:
     )
     images.add_argument(
         "--fold", type=int, default=0, help="the fold that validates, from 0 (default: 0)"
+    )
+    images.add_argument(
+        "--block",
+        type=int,
+        choices=range(BLOCKS),
+        help="hold out a block of patients with neighbouring numbers instead of a fold: images "
+        "made at one time on one device lie together",
+    )
+    images.add_argument(
+        "--conflicting-times",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how often an epoch shows the images whose label an anatomy-free model gets wrong "
+        "(default: 1)",
     )
     images.add_argument(
         "--limit", type=int, metavar="N", help="use only N images, drawn by the seed"
@@ -167,6 +182,8 @@ def _run(arguments: argparse.Namespace) -> int:
         folds=arguments.folds,
         fold=arguments.fold,
         limit=arguments.limit,
+        block=arguments.block,
+        conflicting_times=arguments.conflicting_times,
         positive=tuple(arguments.positive),
         finding=arguments.finding,
     )

@@ -1,5 +1,7 @@
 """Scaling and thresholds from logits whose right answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,8 +16,9 @@ from export.reliability import measure_subtypes
 from export.scaling import Scaling
 from service.inference.operating_point import SubtypeRule
 from training.budgets import FALSE_ALARMS, MISSED
+from training.data import DataError
 from training.labels import CHILDREN, LabelSet
-from training.validation import Validation
+from training.validation import Validation, join
 
 PLAIN = Scaling()
 
@@ -160,12 +163,48 @@ def test_the_pool_holds_one_source_under_all_shifts() -> None:
         np.array([[1, 0, 0], [0, 1, 0], [0, 0.5, 0.5], [1, 0, 0]], np.float32),
         np.array([0, 1, 2, 3]),
         np.array(["home", "home", "home", "elsewhere"]),
+        np.zeros(4, bool),
         np.zeros((1, 8, 8, 1), np.uint8),
     )
     pool = Pool.of(validation, "home")
     assert pool.truth.tolist() == [0, 1, 0, 1]
     assert pool.patients.tolist() == [0, 1, 0, 1]
     assert pool.logits.tolist() == logits[:, :2].reshape(-1, 3).tolist()
+
+
+def validation_of(conflicting: tuple[bool, ...]) -> Validation:
+    """Held-out images of one source, every other one with pneumonia, whose logits are their row."""
+    count = len(conflicting)
+    sides = [[1, 0, 0] if row % 2 else [0, 1, 0] for row in range(count)]
+    return Validation(
+        ("clean",),
+        np.repeat(np.arange(count, dtype=np.float32), 3).reshape(1, count, 3),
+        np.array(sides, np.float32),
+        np.arange(count),
+        np.array(["home"] * count),
+        np.array(conflicting),
+        np.zeros((1, 8, 8, 1), np.uint8),
+    )
+
+
+def test_conflicting_images_are_a_fifth_of_each_side() -> None:
+    # of 40 images row 0 has pneumonia and rows 1 and 3 have none, against their devices
+    pool = Pool.of(validation_of(tuple(row in (0, 1, 3) for row in range(40))), "home")
+    rows = pool.logits[:, 0].astype(int)
+    for side, conflicting in ((pool.y_true, {0}), (~pool.y_true, {1, 3})):
+        share = np.isin(rows[side], list(conflicting)).mean()
+        assert share == pytest.approx(0.2, abs=0.02)
+    # where they are many already, none is repeated
+    assert len(Pool.of(validation_of((True, True, False, False)), "home").truth) == 4
+
+
+def test_predictions_of_several_runs_join() -> None:
+    first, second = validation_of((False,) * 6), validation_of((True,) * 4)
+    joined = join(first, [second])
+    assert joined.logits.shape == (1, 10, 3)
+    assert joined.conflicting.tolist() == [False] * 6 + [True] * 4
+    with pytest.raises(DataError, match="other labels or shifts"):
+        join(first, [replace(second, shifts=("blur",))])
 
 
 def test_the_histogram_counts_every_answer() -> None:

@@ -34,6 +34,7 @@ def validation(adults: bool = True) -> Validation:
         TARGETS.astype(np.float32)[:rows],
         np.arange(rows),
         np.array(["home"] * CHILDREN + ["far"] * ADULTS)[:rows],
+        np.zeros(rows, bool),
         np.zeros((1, 8, 8, 1), np.uint8),
     )
 
@@ -80,7 +81,7 @@ def write_run(
     )
     made.write(folder)
     if finished:
-        np.savez(folder / "validation.npz", **vars(validation()))
+        validation().save(folder / "validation.npz")
     return made
 
 
