@@ -152,7 +152,9 @@ class PredictionAnswer(_Answer):
     request_id: str
     decision: Decision = Field(
         description="What the operating point makes of the probability: `pneumonia` at or above "
-        "its threshold, `normal` below, `uncertain` within its band, where a person must decide."
+        "its threshold, `normal` below, `uncertain` within its band, where a person must decide. "
+        "`pneumonia` stands for the model's labels of disease, whatever they are; `finding` in the "
+        "contract of `GET /model` says what they mean together."
     )
     probability: float = Field(
         description="Of pneumonia: the sum over the labels that mean it, calibrated for the "

@@ -47,6 +47,29 @@ def test_the_card_says_what_the_service_answered(
     expect(reader.card).to_contain_text(answer["model"]["sha256"][:16])
 
 
+def test_the_page_speaks_of_what_the_model_looks_for(
+    open_reader: ReaderFactory, tmp_path: Path
+) -> None:
+    labels = ("no finding", "covid-19", "tb")
+    model = tmp_path / "other.onnx"
+    write_tiny_model(model, labels=labels, finding="COVID-19 or tuberculosis")
+    with service_process(model, tmp_path) as service:
+        reader = open_reader(url=service.url)
+        reader.open()
+        reader.add(BRIGHT, DIM)
+        reader.case("bright.jpg").locator(".pick").click()
+        expect(reader.verdict).to_contain_text("COVID-19 or tuberculosis")
+        expect(reader.verdict).to_contain_text("More likely")
+        for label in labels:
+            expect(reader.card.locator(".bars")).to_contain_text(label)
+        expect(reader.card).to_contain_text("patients with COVID-19 or tuberculosis it finds 90.")
+        expect(reader.card).not_to_contain_text("neumonia")
+        reader.case("dim.jpg").locator(".pick").click()
+        expect(reader.verdict).to_contain_text("No COVID-19 or tuberculosis")
+        reader.page.keyboard.press("m")
+        expect(reader.page.get_by_role("dialog")).not_to_contain_text("pneumonia")
+
+
 def test_patients_are_children_where_the_model_knows_only_children(
     open_reader: ReaderFactory, tmp_path: Path
 ) -> None:

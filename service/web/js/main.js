@@ -69,7 +69,8 @@ function useModel() {
   find("population").textContent = contract.population;
   find("population").parentElement.hidden = !contract.population.trim();
   images.hasEvidence = hasEvidence;
-  showPoints();
+  texts.finding = contract.finding === "pneumonia" ? null : contract.finding;
+  drawWords();
 }
 
 /** Files that were added before the model's description arrived. */

@@ -7,6 +7,10 @@ export function preferredLanguage(wanted = navigator.languages) {
   return wanted.map((tag) => tag.slice(0, 2)).find((tag) => tag in LANGUAGES) ?? "en";
 }
 
+function capital(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 export class Texts {
   #words = {};
   language = "en";
@@ -21,12 +25,16 @@ export class Texts {
 
   #format = (options) => new Intl.NumberFormat("en", options);
 
+  /** What the model looks for, in its own word, where that is not pneumonia; else null. */
+  finding = null;
+
   has(key) {
     return key in this.#words;
   }
 
   /**
    * The text for a key, with {placeholders} filled in. A `count` selects the plural form (`key.one`).
+   * Where the model looks for something else than pneumonia, `key.finding` takes the place of `key`.
    */
   say(key, values = {}) {
     let name = key;
@@ -34,9 +42,11 @@ export class Texts {
       const form = `${key}.${new Intl.PluralRules(this.language).select(values.count)}`;
       if (this.has(form)) name = form;
     }
+    if (this.finding && this.has(`${name}.finding`)) name = `${name}.finding`;
     const words = this.#words[name] ?? name;
+    const known = this.finding ? { ...values, finding: this.finding, Finding: capital(this.finding) } : values;
     return words.replace(/\{(\w+)\}/g, (_, part) => {
-      const value = values[part];
+      const value = known[part];
       return typeof value === "number" ? this.number(value) : String(value);
     });
   }
