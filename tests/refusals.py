@@ -171,7 +171,7 @@ def _pictures() -> list[Case]:
             intact=True,
         ),
         _file("an icon", image_bytes(size=(16, 16), kind="PNG"), intact=True),
-        _file("a white picture", image_bytes(grey=255), intact=True),
+        _file("a white image", image_bytes(grey=255), intact=True),
     ]
 
 
@@ -225,13 +225,13 @@ def _dicom_pixels() -> list[Case]:
     twelve = _with_bytes(baseline, baseline.index(b"\xff\xc0"), b"\xff\xc1\0\x0b\x0c")
     wide = frame_of("JPEG 2000", shadows(), 12)
     wide = _with_bytes(wide, 42, b"\x13")
-    video = _encapsulated("", b"no picture", intact=True, syntax="JPEG 2000", bits=12)
+    video = _encapsulated("", b"no image", intact=True, syntax="JPEG 2000", bits=12)
     data = video.options["files"]["file"].replace(b".1.2.4.90", b".1.2.4.93")
     progressive = encode(grey, "JPEG", progressive=True)
     size = "of another size than its header"
     return [
         _encapsulated("a compressed image cut off in its head", baseline[:30], intact=False),
-        _encapsulated("encapsulated text", b"no picture", intact=False),
+        _encapsulated("encapsulated text", b"no image", intact=False),
         _encapsulated("a colour JPEG", encode(grey.convert("RGB"), "JPEG"), intact=True),
         _encapsulated(size, encode(grey.resize((64, 64)), "JPEG"), intact=False),
         _encapsulated("12-bit JPEG", twelve, True, "JPEG extended", bits=12),

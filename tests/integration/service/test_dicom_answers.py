@@ -1,4 +1,4 @@
-"""DICOM through the whole application: answered like the same picture, refused with the reason."""
+"""DICOM through the whole application: answered like the same image, refused with the reason."""
 
 from io import BytesIO
 from pathlib import Path
@@ -38,7 +38,7 @@ def as_png(data: bytes) -> bytes:
     return stream.getvalue()
 
 
-def test_dicom_is_answered_like_the_same_picture_as_png(client: AppClient, dicom: bytes) -> None:
+def test_dicom_is_answered_like_the_same_image_as_png(client: AppClient, dicom: bytes) -> None:
     answers = [
         client.post("/predict", files={"file": data}).json() for data in (dicom, as_png(dicom))
     ]
@@ -175,7 +175,7 @@ def test_patients_of_another_or_an_unknown_age_are_warned_of(
     assert [warning["code"] for warning in response.json()["warnings"]] == warnings
     details = " ".join(warning["detail"] for warning in response.json()["warnings"])
     assert not [stated for stated in patient.values() if stated and stated in details]
-    # a picture states no age, and is not warned of for want of one
+    # an image file states no age, and gets no warning for want of one
     assert client.post("/predict", files={"file": as_png(data)}).json()["warnings"] == []
 
 
