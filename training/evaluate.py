@@ -6,7 +6,6 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from keras.utils import Progbar
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -22,6 +21,7 @@ from training.configuration import CONFIGURATION_FILE, RunConfiguration
 from training.data import SIZE, DataError, Sample, load
 from training.labels import LabelSet
 from training.metrics import Scores, confusion, measure_with_intervals, per_class
+from training.progress import progress_bar
 from training.shifts import NamedChange, apply
 
 _COUNTED = ("images", "pneumonia", "normal", "uncertain", "refused", "confident_errors")
@@ -38,6 +38,7 @@ class Answer:
         decision: of the model, or ``refused``.
         probabilities: one for each label; None where refused.
         distance: of the input check; None without one.
+        sample: what else is known of the image; None where nothing is.
     """
 
     file: str
@@ -46,6 +47,7 @@ class Answer:
     decision: str
     probabilities: tuple[float, ...] | None
     distance: float | None
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,13 @@ def evaluate(
     )
 
 
+def promised_point(model: Path, operating_point: str) -> OperatingPoint | None:
+    """The operating point of an ``.onnx`` file with what it promises; None for a network."""
+    if model.suffix != ".onnx":
+        return None
+    return OnnxModel(model).contract.operating_point(operating_point)
+
+
 def _labels_of_run(model: Path) -> LabelSet:
     if not (model.parent / CONFIGURATION_FILE).is_file():
         raise DataError(
@@ -189,15 +198,16 @@ def _through_service(
 ) -> tuple[list[Answer], list[str]]:
     predictor = Predictor(model)
     answers, skipped = [], []
-    bar = Progbar(len(samples), unit_name="image")
+    bar = progress_bar(len(samples), "image")
     for number, sample in enumerate(samples, start=1):
         about = (sample.path.name, sample.patient, _truth(sample, labels))
         try:
             predicted = predictor.predict(_encoded(sample, number, shift), point)
             row = tuple(predicted.probabilities[label] for label in labels.names)
-            answers.append(Answer(*about, predicted.decision, row, predicted.input_check.distance))
+            check = predicted.input_check
+            answers.append(Answer(*about, predicted.decision, row, check.distance, sample))
         except NotAChestXray as refusal:
-            answers.append(Answer(*about, "refused", None, refusal.distance))
+            answers.append(Answer(*about, "refused", None, refusal.distance, sample))
         except (PneumoniaError, OSError) as error:
             skipped.append(f"{sample.path}: {error}")
         bar.update(number)
@@ -236,6 +246,7 @@ def _through_keras(
             "pneumonia" if labels.probability(row) >= 0.5 else "normal",
             tuple(float(value) for value in row),
             None,
+            sample,
         )
         for sample, row in zip(images.samples, rows, strict=True)
     ]

@@ -72,6 +72,18 @@ def expected_calibration_error(
     return float(np.abs(stated - observed).sum() / counts.sum())
 
 
+def net_benefit(scores: Scores, thresholds: Floats) -> Floats:
+    """Of acting from each probability on: the share of right actions less that of wrong ones, these
+    weighed by the odds of the threshold (decision curve, Vickers and Elkin 2006,
+    doi 10.1177/0272989X06295361); float64, one for each of ``thresholds``, 0..1.
+    """
+    acted = scores.probability[np.newaxis] >= thresholds[:, np.newaxis]
+    right = (acted & scores.y_true).mean(axis=1)
+    wrong = (acted & ~scores.y_true).mean(axis=1)
+    gained: Floats = right - wrong * thresholds / (1 - thresholds)
+    return gained
+
+
 def measure(scores: Scores) -> dict[str, float]:
     """All figures of one set of predictions; NaN where one is undefined (a class is missing)."""
     y_true, y_pred, probability = scores.y_true, scores.y_pred, scores.probability
@@ -84,7 +96,7 @@ def measure(scores: Scores) -> dict[str, float]:
         "precision": _share(tp, tp + fp),
         "negative_predictive_value": _share(tn, tn + fn),
         "f1": _share(2 * tp, 2 * tp + fp + fn),
-        "auroc": _auroc(y_true, probability),
+        "auroc": auroc(y_true, probability),
         "average_precision": (
             # a sum whose rounding may lie above one
             min(1.0, float(average_precision_score(y_true, probability)))
@@ -114,17 +126,19 @@ def _among_labels(scores: Scores) -> dict[str, float]:
     viral = ours[:, 1] / np.maximum(ours.sum(axis=1), 1e-12)
     return {
         **accuracy,
-        "bacterial_or_viral_auroc": _auroc(scores.truth[rows] == count - 1, viral),
+        "bacterial_or_viral_auroc": auroc(scores.truth[rows] == count - 1, viral),
     }
 
 
-def measure_with_intervals(scores: Scores, seed: int = 0) -> dict[str, Rate]:
+def measure_with_intervals(
+    scores: Scores, seed: int = 0, resamples: int = RESAMPLES
+) -> dict[str, Rate]:
     """Every figure with its 95 % interval by bootstrap over patients.
 
     Patients are drawn with replacement, each with all of its images (percentile bootstrap, Efron
     1979), because images of one patient are not independent. Undefined figures are left out.
     """
-    drawn = [measure(scores.take(rows)) for rows in _resampled(scores.patients, seed, RESAMPLES)]
+    drawn = [measure(scores.take(rows)) for rows in resampled(scores.patients, seed, resamples)]
     return {
         name: _with_interval(value, [one[name] for one in drawn])
         for name, value in measure(scores).items()
@@ -139,7 +153,7 @@ def interval(
     resamples: int = RESAMPLES,
 ) -> Rate:
     """One figure of row indices with its 95 % interval by bootstrap over patients."""
-    values = [figure(rows) for rows in _resampled(patients, seed, resamples)]
+    values = [figure(rows) for rows in resampled(patients, seed, resamples)]
     return _with_interval(figure(np.arange(len(patients))), values)
 
 
@@ -157,7 +171,7 @@ def per_class(scores: Scores) -> dict[str, Mapping[str, float]]:
             "precision": _share(
                 ((answer == column) & (truth == column)).sum(), (answer == column).sum()
             ),
-            "auroc": _auroc(truth == column, probabilities[:, column]),
+            "auroc": auroc(truth == column, probabilities[:, column]),
         }
         for column, label in enumerate(scores.labels.names)
     }
@@ -172,7 +186,7 @@ def confusion(scores: Scores) -> list[list[int]]:
     return rows
 
 
-def _resampled(
+def resampled(
     patients: NDArray[np.int64], seed: int, resamples: int
 ) -> Iterator[NDArray[np.int64]]:
     """Rows of bootstrap samples: patients drawn with replacement, each with all of its images."""
@@ -193,7 +207,8 @@ def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def _auroc(positive: Booleans, score: Floats) -> float:
+def auroc(positive: Booleans, score: Floats) -> float:
+    """Area under the ROC curve, 0..1; NaN where one of the classes is missing."""
     if not len(positive) or positive.all() or not positive.any():
         return float("nan")
     return float(roc_auc_score(positive, score))

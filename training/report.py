@@ -2,26 +2,14 @@
 
 import csv
 import json
-from collections.abc import Callable
+import math
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
-import numpy as np
-from matplotlib.axes import Axes
-from sklearn.calibration import CalibrationDisplay
-from sklearn.metrics import (
-    ConfusionMatrixDisplay,
-    PrecisionRecallDisplay,
-    RocCurveDisplay,
-    precision_recall_curve,
-    roc_curve,
-)
-
+from training.advice import Advice
 from training.evaluate import Evaluation
-from training.metrics import confusion
-
-mpl.use("Agg")
-from matplotlib import pyplot as plt
+from training.html_report import number, to_html
+from training.plots import PLOTS, draw
 
 TITLES = {
     "auroc": "AUROC",
@@ -40,18 +28,20 @@ TITLES = {
 }
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> None:
-    """Write ``report.json``, ``report.md``, ``answers.csv`` and the plots into a folder."""
+def write_report(evaluation: Evaluation, folder: Path, advice: Advice | None = None) -> None:
+    """Write ``report.json``, ``report.md``, ``answers.csv`` and the plots into a folder.
+
+    With ``advice`` also ``report.html``, which holds all of it and the surest errors as images.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     report = evaluation.to_json()
-    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
-    (folder / "report.md").write_text(to_markdown(evaluation))
+    (folder / "report.json").write_text(json.dumps(_without_nan(report), indent=2) + "\n")
+    (folder / "report.md").write_text(to_markdown(evaluation, advice))
     _write_answers(evaluation, folder / "answers.csv")
-    for name, plot in _PLOTS.items():
-        figure, panel = plt.subplots(figsize=(4.5, 4), layout="constrained")
-        plot(evaluation, panel)
-        figure.savefig(folder / f"{name}.png", dpi=100)
-        plt.close(figure)
+    for name in PLOTS:
+        (folder / f"{name}.png").write_bytes(draw(name, evaluation))
+    if advice is not None:
+        (folder / "report.html").write_text(to_html(evaluation, advice, TITLES))
 
 
 def write_shifts(evaluations: dict[str, Evaluation], folder: Path) -> None:
@@ -94,23 +84,23 @@ def figures_table(figures: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def to_markdown(evaluation: Evaluation) -> str:
+def to_markdown(evaluation: Evaluation, advice: Advice | None = None) -> str:
     """The page ``report.md``."""
     report = evaluation.to_json()
     figures = {name: rate.model_dump() for name, rate in evaluation.figures.items()}
     skipped = "".join(f"\n- skipped {line}" for line in evaluation.skipped)
     classes = "\n".join(
-        f"| {label} | {row['images']:.0f} | {row['sensitivity']:.3f} | {row['precision']:.3f} "
-        f"| {row['auroc']:.3f} |"
+        f"| {label} | {row['images']:.0f} | {number(row['sensitivity'])} "
+        f"| {number(row['precision'])} | {number(row['auroc'])} |"
         for label, row in report["per_class"].items()  # type: ignore[attr-defined]
     )
     return f"""# {evaluation.model} on {evaluation.data}
 
 {report["images"]} images of {report["patients"]} patients, {report["prevalence"]:.1%} of those
-answered with pneumonia; {report["refused"]} refused, {report["uncertain"]} answered uncertain.
-Operating point {evaluation.operating_point}: pneumonia from a probability of
-{evaluation.threshold:.4f}. Figures are over the answered images; intervals are bootstrapped over
-patients.{skipped}
+answered with {evaluation.scores.labels.finding}; {report["refused"]} refused,
+{report["uncertain"]} answered uncertain. Operating point {evaluation.operating_point}: from a
+probability of {evaluation.threshold:.4f} on. Figures are over the answered images; intervals are
+bootstrapped over patients.{skipped}
 
 {figures_table(figures)}
 
@@ -118,9 +108,27 @@ patients.{skipped}
 |---|---|---|---|---|
 {classes}
 
-![ROC](roc.png) ![precision and recall](precision_recall.png) ![confusion](confusion.png)
-![reliability](reliability.png) ![histogram](histogram.png)
+{" ".join(f"![{name.replace('_', ' ')}]({name}.png)" for name in PLOTS)}
+{_advice(advice) if advice else ""}"""
+
+
+def _advice(advice: Advice) -> str:
+    needed = " and ".join(f"{count} for the {name}" for name, count in advice.needed.items())
+    reasons = "".join(f"- {reason}\n" for reason in advice.reasons)
+    return f"""
+## What to do: {advice.verdict}
+
+{reasons}
+{advice.what_to_do} An interval {advice.width:g} wide needs about {needed}: images with disease for
+the sensitivity, without it for the specificity.
 """
+
+
+def _without_nan(value: Any) -> Any:
+    """The same with null for what is undefined, since JSON has no NaN."""
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _write_answers(evaluation: Evaluation, file: Path) -> None:
@@ -133,58 +141,3 @@ def _write_answers(evaluation: Evaluation, file: Path) -> None:
             writer.writerow(
                 [answer.file, answer.patient, answer.truth, answer.decision, *row, answer.distance]
             )
-
-
-def _plot_roc(evaluation: Evaluation, panel: Axes) -> None:
-    scores, figures = evaluation.scores, evaluation.figures
-    fpr, tpr, _ = roc_curve(scores.y_true, scores.probability)
-    RocCurveDisplay(fpr=fpr, tpr=tpr).plot(panel, plot_chance_level=True)
-    if "specificity" in figures and "sensitivity" in figures:
-        point = (1 - figures["specificity"].value, figures["sensitivity"].value)
-        panel.plot(*point, "o", label=evaluation.operating_point)
-    panel.set(xlabel="1 - specificity", ylabel="sensitivity")
-    panel.legend()
-
-
-def _plot_precision_recall(evaluation: Evaluation, panel: Axes) -> None:
-    scores = evaluation.scores
-    precision, recall, _ = precision_recall_curve(scores.y_true, scores.probability)
-    PrecisionRecallDisplay(precision, recall).plot(panel)
-    panel.set(xlabel="recall", ylabel="precision")
-
-
-def _plot_confusion(evaluation: Evaluation, panel: Axes) -> None:
-    rows, labels = np.array(confusion(evaluation.scores)), evaluation.scores.labels.names
-    ConfusionMatrixDisplay(rows, display_labels=labels).plot(ax=panel, cmap="Greys", colorbar=False)
-    panel.set(xlabel="likeliest label", ylabel="reference")
-
-
-def _plot_reliability(evaluation: Evaluation, panel: Axes) -> None:
-    scores = evaluation.scores
-    display = CalibrationDisplay.from_predictions(
-        scores.y_true, scores.probability, n_bins=10, ax=panel
-    )
-    counts = np.histogram(scores.probability, np.linspace(0, 1, 11))[0]
-    points = zip(display.prob_pred, display.prob_true, counts[counts > 0], strict=True)
-    for predicted, observed, count in points:
-        panel.annotate(str(count), (predicted, observed), fontsize=7)
-    panel.set(xlabel="predicted probability of pneumonia", ylabel="share with pneumonia")
-
-
-def _plot_histogram(evaluation: Evaluation, panel: Axes) -> None:
-    scores = evaluation.scores
-    edges = np.linspace(0, 1, 21).tolist()
-    panel.hist(scores.probability[~scores.y_true], edges, alpha=0.6, label="reference normal")
-    panel.hist(scores.probability[scores.y_true], edges, alpha=0.6, label="reference pneumonia")
-    panel.axvline(scores.threshold, color="black", linestyle=":")
-    panel.set(xlabel="probability of pneumonia", ylabel="images", yscale="log")
-    panel.legend()
-
-
-_PLOTS: dict[str, Callable[[Evaluation, Axes], None]] = {
-    "roc": _plot_roc,
-    "precision_recall": _plot_precision_recall,
-    "confusion": _plot_confusion,
-    "reliability": _plot_reliability,
-    "histogram": _plot_histogram,
-}

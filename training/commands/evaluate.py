@@ -55,13 +55,35 @@ def register(subparsers: "Subparsers") -> None:
         help="also report how many images of this folder, none of them a chest X-ray, an .onnx "
         "file refuses (out_of_distribution.json)",
     )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="MODEL",
+        help="also compare with another model on the same images (comparison.json and .md): "
+        "DeLong's test and a bootstrap over patients",
+    )
+    parser.add_argument(
+        "--width",
+        type=_width,
+        default=0.1,
+        help="wanted width of the 95 %% intervals of sensitivity and specificity, for which the "
+        "report says how many images it takes (default: 0.1)",
+    )
     parser.set_defaults(run=_run)
 
 
+def _width(text: str) -> float:
+    if not 0 < float(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} must lie between 0 and 1")
+    return float(text)
+
+
 def _run(arguments: argparse.Namespace) -> int:
+    from training.advice import advise
     from training.audit import audit
+    from training.comparison import compare, write_comparison
     from training.data import DataError, load
-    from training.evaluate import evaluate
+    from training.evaluate import evaluate, promised_point
     from training.out_of_distribution import score_out_of_distribution
     from training.report import write_report, write_shifts
     from training.shifts import SHIFTS
@@ -77,8 +99,17 @@ def _run(arguments: argparse.Namespace) -> int:
         raise DataError(f"There is no folder {others} of images.")
     samples = _find(arguments.folder, model, arguments.part, arguments.only)
     evaluation = evaluate(model, samples, point)
-    write_report(evaluation, out)
+    advice = advise(evaluation, promised_point(model, point), arguments.width)
+    write_report(evaluation, out, advice)
     _print({name: evaluation.figures[name] for name in _PRINTED if name in evaluation.figures})
+    if arguments.against:
+        comparison = compare(evaluation, evaluate(arguments.against, samples, point))
+        write_comparison(comparison, model.name, arguments.against.name, out)
+        gap = comparison.differences["auroc"]
+        print(
+            f"AUROC less that of {arguments.against.name}: {gap.one - gap.other:+.4f} "
+            f"({gap.low:+.4f} to {gap.high:+.4f}), p {gap.p:.3f} (DeLong {comparison.delong:.3f})"
+        )
     if arguments.shifts:
         shifted = {shift.name: evaluate(model, samples, point, shift) for shift in SHIFTS}
         write_shifts({"clean": evaluation, **shifted}, out)
@@ -89,7 +120,8 @@ def _run(arguments: argparse.Namespace) -> int:
         for line in skipped:
             print(f"skipped {line}")
         _print({"refused": refused})
-    print(f"The report is {out}/report.md")
+    print(f"What to do: {advice.verdict}. {' '.join(advice.reasons)} {advice.what_to_do}")
+    print(f"The report is {out / 'report.html'} (and .md, .json)")
     return 0
 
 

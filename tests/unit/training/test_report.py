@@ -1,40 +1,20 @@
 """Decisions are counted by true label, and the model card reads what the report wrote."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from training.evaluate import Answer, Evaluation
-from training.metrics import Scores, measure_with_intervals
+from tests.evaluations import evaluation
+from training.advice import advise
+from training.plots import PLOTS
 from training.report import write_report, write_shifts
 from training.reports import model_blocks
-
-
-def evaluation(*answers: tuple[str, str, float]) -> Evaluation:
-    """Of ``(truth, decision, probability of pneumonia)``, all of it viral."""
-    said = tuple(
-        Answer(
-            f"{number}.png",
-            str(number),
-            truth,
-            decision,
-            None if decision == "refused" else (1 - probability, 0.0, probability),
-            None,
-        )
-        for number, (truth, decision, probability) in enumerate(answers)
-    )
-    answered = [one for one in said if one.probabilities]
-    scores = Scores(
-        np.array([one.probabilities for one in answered]),
-        np.array([("normal", "bacterial", "viral").index(one.truth) for one in answered]),
-        np.arange(len(answered)),
-        0.5,
-    )
-    figures = measure_with_intervals(scores)
-    return Evaluation("made", "none", "balanced", 0.5, said, (), scores, figures)
-
+from training.samples import Sample
 
 CLEAN = evaluation(
     ("normal", "normal", 0.1),
@@ -82,3 +62,42 @@ def test_the_model_card_tells_them(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "| normal | 0 of 2 | 2 of 2 | blur: 2 |" in errors
     assert "| viral | 1 of 2 | 0 of 2 | - |" in errors
     assert "| adults, viral | 2 | 50.0% | 0.0% | 50.0% | 0.0% |" in model_blocks.subgroups()
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """Of images that lie there, the surest error being ``3.png``."""
+    rows = []
+    for number, answer in enumerate((*CLEAN.answers, *BLURRED.answers)):
+        file = tmp_path / f"{number}.png"
+        Image.fromarray(np.full((40, 30), 20 * number, np.uint8)).save(file)
+        sample = Sample(file, answer.truth, answer.patient, "one" if number % 2 else "<two>", age=9)
+        rows.append(replace(answer, file=file.name, sample=sample))
+    made = evaluation(
+        *[(row.truth, row.decision, 1 - (row.probabilities or (1.0,))[0]) for row in rows]
+    )
+    made = replace(made, answers=tuple(rows))
+    write_report(made, tmp_path / "out", advise(made, None, 0.1))
+    return tmp_path / "out"
+
+
+def test_the_html_report_holds_everything_in_itself(written: Path) -> None:
+    page = (written / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(PLOTS)
+    assert page.count("data:image/jpeg;base64,") == 5  # all that are on the wrong side
+    assert "3.png: viral, answered normal (0.040)" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "<two>" not in page, "what comes from outside is escaped"
+    assert "&lt;two&gt;" in page
+    assert "<td>6 to 17</td>" in page
+    assert "What to do: collect more images" in page
+
+
+def test_nothing_in_the_report_is_nan(tmp_path: Path) -> None:
+    made = evaluation(*[("normal", "normal", 0.1), ("viral", "pneumonia", 0.9)] * 3)
+    write_report(made, tmp_path)
+    page = (tmp_path / "report.md").read_text()
+    assert "| bacterial | 0 | - | - | - |" in page
+    assert "nan" not in page
+    classes = json.loads((tmp_path / "report.json").read_text())["per_class"]
+    assert classes["bacterial"]["auroc"] is None
