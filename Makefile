@@ -57,17 +57,17 @@ train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 
 # about two and a half hours on two cores; interrupted, it goes on where it was
 model: $(VENV)/.training $(addsuffix /model.keras,$(SEEDS)) ## train, export and score what ships, from CHILDREN=... and ADULTS=... folders
-	$(TRAIN) $(SECOND) --start $(SEEDS) --phase 160:3:1:0.00005:norms \
+	$(TRAIN) $(SECOND) --start $(SEEDS) --phase 160:0.18:1:0.00005:norms \
 		--out $(RUN) $(if $(wildcard $(RUN)/state.json),--resume)
 	$(BIN)/pneumonia export $(RUN) --out $(MODEL) --ages 1 5 --population $(POPULATION)
 	$(MAKE) model-report
 
 $(BASE)/model.keras: | $(VENV)/.training
-	$(TRAIN) --area 0.1 1 --phase 160:4:9:0.0007:norms --screen \
+	$(TRAIN) --area 0.1 1 --phase 160:0.24:9:0.0007:norms --screen \
 		--out $(BASE) $(if $(wildcard $(BASE)/state.json),--resume)
 
 runs/seed%/model.keras: $(BASE)/model.keras | $(VENV)/.training
-	$(TRAIN) $(SECOND) --start $(BASE) --seed $* --phase 160:3:10:0.0005:norms --screen \
+	$(TRAIN) $(SECOND) --start $(BASE) --seed $* --phase 160:0.18:10:0.0005:norms --screen \
 		--out $(@D) $(if $(wildcard $(@D)/state.json),--resume)
 
 model-report: $(VENV)/.development ## score the shipped model anew and fill README and model card

@@ -30,9 +30,9 @@ def build_float32(run: Run) -> CalibratedGraph:
     Raises:
         ParityError: the graph computes something else than the network.
     """
-    scaling = fit_scaling(Pool.of(run.validation, run.source))
+    scaling = fit_scaling(Pool.of(run.calibration, run.source))
     graph = build_graph(run.model, scaling, run.check)
-    return _checked(run, graph, run.validation, scaling, {}, parity.TOLERANCE)
+    return _checked(run, graph, run.calibration, scaling, {}, parity.TOLERANCE)
 
 
 def build_int8(run: Run, folder: Path) -> CalibratedGraph:
@@ -62,6 +62,8 @@ def build_int8(run: Run, folder: Path) -> CalibratedGraph:
     )
     comparison = compare(float32, int8, refused)
     check_quality(comparison)
+    if run.out_of_fold is not None:  # too few are held out to fit on the graph's own logits
+        int8 = run.out_of_fold, fit_scaling(Pool.of(run.out_of_fold, run.source))
     set_scaling(graph, int8[1])
     metrics = {
         f"{figure}_{precision}": value

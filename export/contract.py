@@ -68,18 +68,19 @@ class CalibratedGraph:
     lung_rule: LungRule | None = None
 
 
-def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contract:
-    """The contract of a graph made from a run."""
+def make_contract(
+    run: Run, made: CalibratedGraph, identity: Identity, objections: tuple[str, ...] = ()
+) -> Contract:
+    """The contract of a graph made from a run, with what spoke against exporting it."""
     configuration = run.configuration
     labels = configuration.label_set
     pool = Pool.of(made.validation, run.source)
     validation = made.validation
     ours = validation.sources == run.source
     data = (
-        f"{np.count_nonzero(ours)} images of {len(np.unique(validation.groups[ours]))} patients of "
-        f"{run.source} held out of training, clean and under {len(validation.shifts) - 1} named "
-        f"shifts, {np.count_nonzero(validation.conflicting[ours])} of them conflicting and "
-        f"repeated to {CONFLICTING:.0%}"
+        f"{_held_out(run)}, clean and under {len(validation.shifts) - 1} named shifts, "
+        f"{np.count_nonzero(validation.conflicting[ours])} of them conflicting and repeated to "
+        f"{CONFLICTING:.0%}"
     )
     fields = _calibration(made.graph, pool, made.scaling, data, run.size, SubtypeRule())
     if run.distances is not None:
@@ -100,6 +101,7 @@ def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contra
             f"from {' and '.join(configuration.sources)}, fingerprint "
             f"{configuration.training_fingerprint[:16]}"
         ),
+        objections=objections,
         metrics=made.metrics,
         parity=made.parity,
         libraries={
@@ -107,6 +109,17 @@ def make_contract(run: Run, made: CalibratedGraph, identity: Identity) -> Contra
             **{name: version(name) for name in ("onnx", "onnxruntime", "tf2onnx")},
         },
         **fields,
+    )
+
+
+def _held_out(run: Run) -> str:
+    rows = run.calibration.sources == run.source
+    count = f"{rows.sum()} images of {len(np.unique(run.calibration.groups[rows]))} patients"
+    if run.out_of_fold is None or run.out_of_fold.folds is None:
+        return f"{count} of {run.source} held out of training"
+    return (
+        f"{count} of {run.source}, each predicted by one of "
+        f"{len(np.unique(run.out_of_fold.folds))} networks that was not trained on its patient"
     )
 
 

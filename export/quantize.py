@@ -18,7 +18,6 @@ from typing import TypeAlias
 import numpy as np
 import onnx
 import onnxruntime as ort
-from keras.utils import Progbar
 from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -28,6 +27,7 @@ from service.errors import PneumoniaError
 from service.imaging.radiograph import Pixels
 from training.data import Dataset, Sample, at_size, load
 from training.metrics import Scores, measure
+from training.progress import progress_bar
 from training.shifts import SHIFTS, apply, apply_in_turn
 from training.synthetic_ood import SYNTHETIC_OOD
 from training.validation import Validation
@@ -109,7 +109,7 @@ def validate(session: ort.InferenceSession, data: Dataset, known: Validation) ->
     """
     shifted = {shift.name: shift for shift in SHIFTS}
     rows = []
-    bar = Progbar(len(known.shifts), unit_name="shift")
+    bar = progress_bar(len(known.shifts), "shift")
     for number, name in enumerate(known.shifts, start=1):
         images = apply(shifted[name], data.images) if name in shifted else data.images
         rows.append(np.log(np.maximum(run_graph(session, "probabilities", images), 1e-30)))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -11,15 +11,14 @@ import numpy as np
 
 from service.errors import PneumoniaError
 from service.inference.contract import Histogram
-from training.configuration import CONFIGURATION_FILE, RunConfiguration
+from training.configuration import MODEL_FILE, VALIDATION_FILE, RunConfiguration, must_be_finished
 from training.data import DataError, Dataset, Sample, find_samples, load
 from training.input_check import INPUT_CHECK_FILE, REPORT_FILE, InputCheck
-from training.train import MODEL_FILE
-from training.validation import NAMES_FILE, VALIDATION_FILE, Validation, join
+from training.validation import NAMES_FILE, OUT_OF_FOLD_FILE, Validation, join
 
 
 class RunError(PneumoniaError):
-    """A folder that holds no finished run."""
+    """A run of which no model file can or should be made."""
 
     code = "run"
 
@@ -33,6 +32,8 @@ class Run:
         configuration: recipe, data and versions.
         model: the network.
         validation: its logits on held-out images.
+        out_of_fold: the logits of all images, each by a network that never saw its patient; None
+            where the run trained one fold only.
         check: the fitted input check; None for a network without one.
         distances: histogram of the check's distances of held-out images; None without a check.
     """
@@ -41,6 +42,7 @@ class Run:
     configuration: RunConfiguration
     model: keras.Model
     validation: Validation
+    out_of_fold: Validation | None
     check: InputCheck | None
     distances: Histogram | None
 
@@ -54,17 +56,11 @@ class Run:
                 predictions join the run's own.
 
         Raises:
-            RunError: a folder holds no finished run.
+            ConfigurationError: a folder holds no finished run, or its configuration cannot be
+                read.
             DataError: a sibling is of other labels.
-            ConfigurationError: its configuration cannot be read.
         """
-        names = (CONFIGURATION_FILE, MODEL_FILE, VALIDATION_FILE)
-        missing = [name for name in names if not (folder / name).is_file()]
-        if missing:
-            raise RunError(
-                f"{folder} holds no finished run ({', '.join(missing)} missing). "
-                "Finish it with `pneumonia train --resume`."
-            )
+        must_be_finished(folder)
         check = distances = None
         if (folder / INPUT_CHECK_FILE).is_file():
             check = InputCheck.load(folder / INPUT_CHECK_FILE)
@@ -78,9 +74,17 @@ class Run:
                 Validation.load(folder / VALIDATION_FILE),
                 [_validation(sibling) for sibling in siblings],
             ),
+            Validation.load(folder / OUT_OF_FOLD_FILE)
+            if (folder / OUT_OF_FOLD_FILE).is_file()
+            else None,
             check,
             distances,
         )
+
+    @property
+    def calibration(self) -> Validation:
+        """The logits that scaling and thresholds are fitted on."""
+        return self.out_of_fold or self.validation
 
     @property
     def source(self) -> str:
@@ -149,11 +153,4 @@ def held_out(data: Dataset, run: Validation, source: str) -> Validation:
             f"These are not the images that the run held out; give the folder {source} it was "
             "trained on."
         )
-    return replace(
-        run,
-        logits=run.logits[:, rows],
-        targets=run.targets[rows],
-        groups=run.groups[rows],
-        sources=run.sources[rows],
-        conflicting=run.conflicting[rows],
-    )
+    return run.of_source(source)

@@ -13,8 +13,8 @@ import tensorflow as tf
 from PIL import Image
 
 from service.imaging.radiograph import Pixels
-from training.configuration import Augmentation
 from training.data import Dataset, Targets
+from training.recipe import Augmentation, Balance
 from training.tone import mix_tones, partners
 
 
@@ -40,16 +40,29 @@ def augment(images: tf.Tensor, size: int, ranges: Augmentation, seed: tf.Tensor)
 
 
 def batches(
-    data: Dataset, size: int, batch: int, ranges: Augmentation, seed: int, epoch: int
+    data: Dataset,
+    size: int,
+    batch: int,
+    ranges: Augmentation,
+    seed: int,
+    epoch: int,
+    balance: Balance = "loss",
 ) -> tf.data.Dataset:
     """One epoch of shuffled, augmented batches ``(images, targets, weights)``.
 
-    Weights make every class count the same in the loss. The order and every variant follow from
-    ``seed`` and ``epoch`` alone, so a resumed run sees what the uninterrupted one would.
+    Every class counts the same by weights in the loss or by sampling, or as often as it is there.
+    The order and every variant follow from ``seed`` and ``epoch`` alone, so a resumed run sees what
+    the uninterrupted one would.
     """
-    order = np.random.default_rng((seed, epoch)).permutation(len(data))
-    share = data.targets.mean(axis=0)
+    generator = np.random.default_rng((seed, epoch))
+    share = np.maximum(data.targets.mean(axis=0), np.finfo(np.float32).tiny)
     weights = (data.targets / (len(share) * share)).sum(axis=1).astype(np.float32)
+    if balance == "sampling":
+        order = generator.choice(len(data), len(data), p=weights / weights.sum())
+    else:
+        order = generator.permutation(len(data))
+    if balance != "loss":
+        weights = np.ones_like(weights)
 
     def plain() -> Iterator[tuple[int, Pixels, Targets, Targets]]:
         for step, start in enumerate(range(0, len(order), batch)):

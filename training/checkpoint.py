@@ -2,25 +2,34 @@
 
 import csv
 import json
-from dataclasses import dataclass
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import matplotlib as mpl
 
-from training.configuration import CONFIGURATION_FILE, RunConfiguration
+from training.configuration import (
+    CONFIGURATION_FILE,
+    HISTORY_FILE,
+    STATE_FILE,
+    RunConfiguration,
+    differences,
+)
 from training.data import DataError
+from training.recipe import Recipe
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
-HISTORY_FILE = "history.csv"
 _NETWORK = "checkpoint.keras"
 _AVERAGE = "average.keras"
-_STATE = "state.json"
-# what must not change when a run is resumed
-_IDENTITY = ("recipe", "labels", "training_fingerprint", "start_sha256", "teachers_sha256")
+_BEST = "best.keras"
 
 
 @dataclass(frozen=True)
@@ -40,11 +49,48 @@ class Networks:
         return {"last": self.last, **({"average": self.average} if self.average else {})}
 
 
-def open_folder(folder: Path, configuration: RunConfiguration, resume: bool) -> int:
+@dataclass(frozen=True)
+class State:
+    """How far a run is.
+
+    Attributes:
+        epochs: that are done, in all phases.
+        phase: the one that was trained last, from 0.
+        epochs_of_phase: that are done in it.
+        kept: which of the networks the last epoch keeps.
+        best: the highest gain of an epoch of this phase; None before its first.
+        waited: epochs since then.
+    """
+
+    epochs: int = 0
+    phase: int = 0
+    epochs_of_phase: int = 0
+    kept: str = "last"
+    best: float | None = None
+    waited: int = 0
+
+    def next_phase(self) -> "State":
+        """At the start of the phase after this."""
+        return State(self.epochs, self.phase + 1, kept=self.kept)
+
+    def after_epoch(self, kept: str, gain: float) -> "State":
+        """One epoch further; ``waited`` is 0 where it is the best one."""
+        better = self.best is None or gain > self.best
+        return State(
+            self.epochs + 1,
+            self.phase,
+            self.epochs_of_phase + 1,
+            kept,
+            gain if better else self.best,
+            0 if better else self.waited + 1,
+        )
+
+
+def open_folder(folder: Path, configuration: RunConfiguration, resume: bool) -> State:
     """Prepare a run's folder.
 
     Returns:
-        How many epochs it holds.
+        How far the run in it is.
 
     Raises:
         DataError: it holds another run and ``resume`` is off, or it has none to resume.
@@ -53,36 +99,60 @@ def open_folder(folder: Path, configuration: RunConfiguration, resume: bool) -> 
     started = (folder / CONFIGURATION_FILE).exists()
     if not resume:
         if started:
-            raise DataError(f"{folder} holds a run already. Use --resume, or another --out.")
+            raise DataError(
+                f"{folder} holds a run already. Go on with it by --resume {folder}, or take "
+                "another --out."
+            )
         folder.mkdir(parents=True, exist_ok=True)
         configuration.write(folder)
-        return 0
+        return State()
     if not started:
         raise DataError(f"{folder} holds no run to resume. Leave --resume out to start one.")
-    before = RunConfiguration.read(folder)
-    for name in _IDENTITY:
-        if getattr(before, name) != getattr(configuration, name):
-            raise DataError(f"{folder} was started with another {name}; resume it as it was begun.")
-    state = _state(folder)
-    if state and configuration.recipe.average and not (folder / _AVERAGE).exists():
-        raise DataError(f"{folder} was started by an earlier version; start it again.")
-    return int(state.get("epochs", 0))
+    differing = differences(RunConfiguration.read(folder), configuration)
+    if differing:
+        raise DataError(
+            f"{folder} was begun otherwise ({'; '.join(differing)}). Resume it as it was begun, or "
+            "start a new run."
+        )
+    return _read_state(folder)
 
 
-def save(folder: Path, networks: Networks, row: dict[str, Any]) -> None:
-    """Write a checkpoint and a row of the history; its ``kept`` names the better network."""
-    for network, name in ((networks.last, _NETWORK), (networks.average, _AVERAGE)):
-        if network is not None:
-            network.save(folder / f"new-{name}")
-            (folder / f"new-{name}").replace(folder / name)
-    history = folder / HISTORY_FILE
-    with history.open("a", newline="") as stream:
-        writer = csv.DictWriter(stream, list(row))
-        if not history.stat().st_size:
-            writer.writeheader()
-        writer.writerow(row)
-    (folder / _STATE).write_text(json.dumps({"epochs": row["epoch"], "kept": row["kept"]}))
+def save(
+    folder: Path, networks: Networks, row: dict[str, Any], state: State, recipe: Recipe
+) -> None:
+    """Write a checkpoint and a row of the history, whole even if Ctrl-C falls into it."""
+    with _uninterrupted():
+        files = {_NETWORK: networks.last, _AVERAGE: networks.average}
+        if recipe.keep and not state.waited:
+            files[_BEST] = networks.named()[state.kept]
+        for name, network in files.items():
+            if network is not None:
+                network.save(folder / f"new-{name}")
+                (folder / f"new-{name}").replace(folder / name)
+        history = folder / HISTORY_FILE
+        with history.open("a", newline="") as stream:
+            writer = csv.DictWriter(stream, list(row))
+            if not history.stat().st_size:
+                writer.writeheader()
+            writer.writerow(row)
+        (folder / STATE_FILE).write_text(json.dumps(asdict(state)))
     _draw_curves(folder)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Holds back Ctrl-C until the block is over."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is interrupted
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def load(folder: Path) -> Networks:
@@ -94,15 +164,22 @@ def load(folder: Path) -> Networks:
     )
 
 
-def load_kept(folder: Path) -> keras.Model:
-    """The better network of the last checkpoint."""
-    return load(folder).named()[_state(folder)["kept"]]
+def load_kept(folder: Path, recipe: Recipe) -> keras.Model:
+    """The network that the last phase hands on."""
+    if recipe.keep:
+        return keras.models.load_model(folder / _BEST, compile=False)
+    return load(folder).named()[_read_state(folder).kept]
 
 
-def _state(folder: Path) -> dict[str, Any]:
-    file = folder / _STATE
-    state: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    return state
+def _read_state(folder: Path) -> State:
+    file = folder / STATE_FILE
+    if not file.exists():
+        return State()
+    try:
+        written = json.loads(file.read_text())
+        return State(**{name: written[name] for name in State.__dataclass_fields__})
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{file} is of another version; start the run again.") from error
 
 
 def _draw_curves(folder: Path) -> None:
@@ -118,6 +195,7 @@ def _draw_curves(folder: Path) -> None:
         for name in names:
             panel.plot(epochs, [float(row[name]) for row in rows], marker="o", label=name)
         panel.set_xlabel("epoch")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.legend()
     figure.savefig(folder / "curves.png", dpi=100)
     plt.close(figure)

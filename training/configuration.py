@@ -1,128 +1,24 @@
-"""How a network is trained, and the record of it in a run's ``configuration.json``.
+"""The record of a run, its ``configuration.json``, and the names of a run folder's files.
 
-Light on purpose: the command line reads its defaults here, without Keras.
+Light on purpose: the command line reads it without Keras.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from service.errors import PneumoniaError
 from training.labels import LabelSet
+from training.recipe import ConfigurationError, Recipe, first_fault
 
 CONFIGURATION_FILE = "configuration.json"
 BLOCKS = 3  # of patient numbers, one of which may be held out
 
-Architecture: TypeAlias = Literal["cnn", "efficientnet_lite0"]
-
-
-class ConfigurationError(PneumoniaError):
-    """A ``configuration.json`` that does not describe a run."""
-
-    code = "configuration"
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Ranges from which every image draws, uniformly unless said otherwise.
-
-    Attributes:
-        area: share of the image's area that a crop keeps; above 1 the image gets a black frame.
-        aspect: width over height of the crop, log-uniform.
-        rotation: degrees, to either side.
-        flip: probability of a left-right flip.
-        gamma: exponent on grey values 0..1, log-uniform.
-        contrast: factor around the image's mean, log-uniform.
-        brightness: shift of grey values 0..1, to either side.
-        sharpness: -1 blurs fully, 0 leaves, 1 sharpens as much.
-        noise: largest standard deviation of white noise, grey values 0..1.
-        texture: share of the images whose sharpness and noise change.
-        tone: share of the images that take on the grey-level histogram of another image of the
-            batch, by a share that is drawn.
-    """
-
-    area: tuple[float, float] = (0.15, 1.0)
-    aspect: tuple[float, float] = (0.75, 4 / 3)
-    rotation: float = 10.0
-    flip: float = 0.5
-    gamma: tuple[float, float] = (0.7, 1.5)
-    contrast: tuple[float, float] = (0.65, 1.45)
-    brightness: float = 0.12
-    sharpness: tuple[float, float] = (-1.0, 1.0)
-    noise: float = 0.02
-    texture: float = 1.0
-    tone: float = 0.0
-
-
-@dataclass(frozen=True)
-class Phase:
-    """Some epochs with one image size and one set of frozen layers.
-
-    Attributes:
-        size: rows and columns of the augmented images.
-        frozen: inverted bottlenecks from the start that keep their weights, with the stem; 0
-            trains everything.
-        epochs: passes over the training images.
-        rate: peak learning rate; it rises over the first tenth and falls along a cosine.
-        norms: whether batch normalisations learn too; else they keep scale and statistics, which
-            on a processor nearly halves the time of a step.
-    """
-
-    size: int
-    frozen: int
-    epochs: int
-    rate: float
-    norms: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``SIZE:FROZEN:EPOCHS:RATE`` or ``SIZE:FROZEN:EPOCHS:RATE:norms``.
-
-        Raises:
-            ValueError: it is not of that form, or a number is out of range.
-        """
-        size, frozen, epochs, rate, *norms = text.split(":")
-        if norms not in ([], ["norms"]):
-            raise ValueError(text)
-        phase = cls(int(size), int(frozen), int(epochs), float(rate), bool(norms))
-        if not (32 <= phase.size <= 1024 and phase.epochs > 0 and 0 < phase.rate < 1):
-            raise ValueError(text)
-        return phase
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides how a network is trained, besides the images.
-
-    Attributes:
-        architecture: a key of ``ARCHITECTURES``.
-        phases: in order.
-        seed: of the initial weights, the order and the augmentation.
-        augmentation: ranges to draw from.
-        dropout: before the last layer.
-        label_smoothing: how much of each target is spread over all labels.
-        weight_decay: of AdamW.
-        average: largest momentum of the moving average of the weights, which is kept where it
-            validates better than the last weights; 0 for no average.
-        start: files of networks whose mean weights the first phase starts from (model soups,
-            Wortsman et al. 2022, arXiv:2203.05482); empty to start from those of the architecture.
-            Several must have been started from the same weights, or their mean is meaningless.
-        teachers: files of networks whose mean prediction for each augmented image replaces its
-            label; empty to learn the labels.
-    """
-
-    architecture: Architecture = "efficientnet_lite0"
-    phases: tuple[Phase, ...] = (Phase(160, 3, 8, 5e-4, norms=True),)
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-    dropout: float = 0.2
-    label_smoothing: float = 0.05
-    weight_decay: float = 1e-4
-    average: float = 0.998
-    start: tuple[str, ...] = ()
-    teachers: tuple[str, ...] = ()
+HISTORY_FILE = "history.csv"
+STATE_FILE = "state.json"
+MODEL_FILE = "model.keras"
+VALIDATION_FILE = "validation.npz"
 
 
 @dataclass(frozen=True)
@@ -141,6 +37,9 @@ class Selection:
             anatomy-free model is wrong (``training.shortcuts``).
         positive: labels that count as disease; empty for all but the one that is named normal.
         finding: what they mean together; None for what follows from their names.
+        all_folds: train a network for each fold, so that every image is predicted by one that
+            never saw its patient; the network of ``fold`` is the run's.
+        input_check: whether the run gets an input check.
     """
 
     folders: tuple[Path, ...]
@@ -152,6 +51,26 @@ class Selection:
     conflicting_times: int = 1
     positive: tuple[str, ...] = ()
     finding: str | None = None
+    all_folds: bool = False
+    input_check: bool = True
+
+    def check(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            ConfigurationError: one is out of range.
+        """
+        if self.folds < 2 or not 0 <= self.fold < self.folds:
+            raise ConfigurationError(
+                f"--folds must be at least 2, and --fold lie from 0 to {max(self.folds, 2) - 1}."
+            )
+        for option, value in (
+            ("--also-times", self.also_times),
+            ("--conflicting-times", self.conflicting_times),
+            ("--limit", self.limit),
+        ):
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{option} must be at least 1.")
 
 
 @dataclass(frozen=True)
@@ -177,6 +96,7 @@ class RunConfiguration:
         teachers_sha256: of the files of ``recipe.teachers``.
         negatives: how many of the labels do not count as disease.
         finding: what the others mean together.
+        selection: the whole of it, so that a run can be resumed by its folder alone.
     """
 
     recipe: Recipe
@@ -203,6 +123,7 @@ class RunConfiguration:
     finding: str = "pneumonia"
     block: int | None = None
     conflicting_times: int = 1
+    selection: Selection | None = None
 
     @property
     def label_set(self) -> LabelSet:
@@ -221,11 +142,63 @@ class RunConfiguration:
         try:
             return TypeAdapter(cls).validate_json(file.read_bytes())
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ConfigurationError(f"{file}: {place or 'file'}: {first['msg']}.") from error
+            raise first_fault(file, error) from error
 
     def write(self, folder: Path) -> None:
         """Write the configuration into a run folder."""
         text = TypeAdapter(RunConfiguration).dump_json(self, indent=2)
         (folder / CONFIGURATION_FILE).write_bytes(text + b"\n")
+
+
+def must_be_finished(folder: Path) -> None:
+    """Check that a folder holds a finished run, without loading it.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    names = (CONFIGURATION_FILE, MODEL_FILE, VALIDATION_FILE)
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing == list(names):
+        raise ConfigurationError(f"{folder} is no run folder of `pneumonia train`.")
+    if missing:
+        raise ConfigurationError(
+            f"{folder} holds no finished run ({', '.join(missing)} missing). Finish it with "
+            f"`pneumonia train --resume {folder}`."
+        )
+
+
+_LONG = 60  # characters of a value in a message
+# what decides a run, beside its recipe and the selection's numbers
+_IDENTITY = (
+    "labels",
+    "training_fingerprint",
+    "validation_fingerprint",
+    "start_sha256",
+    "teachers_sha256",
+)
+
+
+def differences(before: RunConfiguration, now: RunConfiguration) -> list[str]:
+    """What keeps a run from being resumed, as ``NAME: VALUE then, VALUE now``; none where nothing.
+
+    Files of earlier runs count by their content, wherever they lie.
+    """
+    then, asked = (_identity(one) for one in (before, now))
+    return [
+        f"{name}: {_shown(then[name])} then, {_shown(asked[name])} now"
+        for name in then
+        if then[name] != asked[name]
+    ]
+
+
+def _identity(one: RunConfiguration) -> dict[str, object]:
+    found = asdict(one.recipe) | {name: getattr(one, name) for name in _IDENTITY}
+    found |= asdict(one.selection) if one.selection else {}
+    for name in ("start", "teachers", "folders"):
+        found.pop(name, None)  # their content counts
+    return found
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
-from keras.utils import Progbar
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.model_selection import StratifiedGroupKFold
@@ -18,6 +17,7 @@ from service.imaging.preprocess import DECODE_MARGIN, to_model_input
 from service.imaging.radiograph import Limits, Pixels, Radiograph
 from training.labels import CHILDREN, LabelSet
 from training.layouts import find_samples
+from training.progress import progress_bar
 from training.samples import DataError, Sample
 
 __all__ = ["SIZE", "DataError", "Dataset", "Sample", "at_size", "find_samples", "load", "split"]
@@ -95,7 +95,7 @@ def load(samples: Sequence[Sample], quiet: bool = False, labels: LabelSet | None
     """
     labels = labels or LabelSet.of({sample.label for sample in samples})
     wanted = [labels.target(sample.label) for sample in samples]
-    bar = Progbar(len(samples), unit_name="image", verbose=0 if quiet else 1)
+    bar = progress_bar(len(samples), "image", quiet)
     kept, images, targets, skipped = [], [], [], []
     with DicomPool() as pool:
         for number, (sample, target) in enumerate(zip(samples, wanted, strict=True), start=1):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.configuration import CONFIGURATION_FILE, Architecture, RunConfiguration
+from training.configuration import CONFIGURATION_FILE, MODEL_FILE, RunConfiguration
 from training.data import DataError, Dataset
-from training.train import MODEL_FILE
+from training.recipe import Architecture
 
 
 def start_networks(

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from service.imaging.radiograph import Pixels
+from training.architectures import stages
 from training.data import Dataset, at_size
 from training.shifts import apply, apply_in_turn
 from training.synthetic_ood import SYNTHETIC_OOD
@@ -162,7 +163,8 @@ def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: 
     The JSON holds the share that is refused of each type of synthetic OOD image and of the clean
     and shifted validation images, and the distances of the latter as a histogram.
     """
-    extract = feature_extractor(model)
+    layers = LAYERS if model.name == "efficientnet_lite0" else stages(model)
+    extract = feature_extractor(model, layers)
     size = model.input_shape[1]
 
     def features(images: Pixels) -> Features:
@@ -176,6 +178,7 @@ def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: 
         chests,
         np.concatenate([features(apply(ood, few, 0)) for ood in SYNTHETIC_OOD]),
         np.concatenate([features(apply_in_turn(validation.images, seed)) for seed in (1, 2)]),
+        layers,
     )
     fitted.save(folder / INPUT_CHECK_FILE)
     held_out = validation.images[:: max(1, len(validation) // _IMAGES_PER_OOD)]

@@ -9,13 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from training.configuration import Recipe, RunConfiguration, Selection
+from training.configuration import RunConfiguration, Selection
 from training.data import SIZE, Dataset
 from training.layouts import name_and_place
+from training.recipe import Recipe
 
 
 def describe_run(
-    recipe: Recipe, selection: Selection, training: Dataset, validation: Dataset, command: str
+    recipe: Recipe,
+    selection: Selection,
+    training: Dataset,
+    validation: Dataset,
+    command: str | None,
 ) -> RunConfiguration:
     """The record of a run that is about to start.
 
@@ -55,6 +60,7 @@ def describe_run(
         finding=training.labels.finding,
         block=selection.block,
         conflicting_times=selection.conflicting_times,
+        selection=selection,
     )
 
 

@@ -9,16 +9,17 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from training import checkpoint
-from training.architectures import ARCHITECTURES, freeze_blocks, resized
+from training.architectures import ARCHITECTURES, freeze, resized
 from training.augment import batches
 from training.averaging import WeightAverage
-from training.checkpoint import Networks
-from training.configuration import Phase, Recipe, RunConfiguration
+from training.checkpoint import Networks, State
+from training.configuration import MODEL_FILE, RunConfiguration
 from training.data import Dataset, at_size
 from training.distil import with_soft_targets
+from training.progress import EpochBar
+from training.recipe import Phase, Recipe, Schedule
 
-BATCH = 32
-MODEL_FILE = "model.keras"
+TENSORBOARD_FOLDER = "tensorboard"
 
 
 def train(
@@ -32,8 +33,8 @@ def train(
 
     After every epoch a checkpoint is written, from which ``resume`` continues; since order,
     augmentation and dropout follow from seed and epoch, the run ends as if it had not been
-    interrupted. Of the last and the averaged weights of a phase, those with the lower validation
-    loss are kept.
+    interrupted. After each epoch the better of the last and the averaged weights counts, by the
+    measure of the recipe; a phase hands on those of its last epoch, or of its best one.
 
     Args:
         configuration: the recipe, and the record that the folder gets.
@@ -49,22 +50,22 @@ def train(
         DataError: the folder holds another run and ``resume`` is off, or it has none to resume.
     """
     recipe = configuration.recipe
-    done = checkpoint.open_folder(folder, configuration, resume)
+    state = checkpoint.open_folder(folder, configuration, resume)
     keras.utils.set_random_seed(recipe.seed)
     model = _mean(recipe.start) if recipe.start else None
-    last = 0
-    for phase in recipe.phases:
-        first, last = last, last + phase.epochs
-        if done < last:
-            networks = (
-                checkpoint.load(folder) if done > first else _start(recipe, phase, model, training)
-            )
-            _train_phase(
-                networks, recipe, phase, range(max(first, done), last), training, validation, folder
-            )
-        if done <= last:
-            model = checkpoint.load_kept(folder)
-    assert model is not None  # a recipe has phases
+    for number, phase in enumerate(recipe.phases):
+        if number < state.phase:
+            continue
+        if number > state.phase:
+            state = state.next_phase()
+        if state.epochs_of_phase:
+            networks = checkpoint.load(folder)
+        else:
+            if state.epochs:
+                model = checkpoint.load_kept(folder, recipe)
+            networks = _start(recipe, phase, model, training)
+        state = _train_phase(networks, recipe, phase, state, training, validation, folder)
+    model = checkpoint.load_kept(folder, recipe)
     model = resized(model, max(phase.size for phase in recipe.phases), recipe.dropout)
     model.save(folder / MODEL_FILE)
     return model
@@ -80,29 +81,49 @@ def _train_phase(
     networks: Networks,
     recipe: Recipe,
     phase: Phase,
-    epochs: range,
+    state: State,
     training: Dataset,
     validation: Dataset,
     folder: Path,
-) -> None:
+) -> State:
     teachers = [
         resized(keras.models.load_model(file, compile=False), phase.size)
         for file in recipe.teachers
     ]
-    averaging = [WeightAverage(networks.average, recipe.average)] if networks.average else []
-    for epoch in epochs:
-        print(f"epoch {epoch + 1}/{epochs.stop}, {phase.size} pixels, {phase.frozen} blocks frozen")
+    callbacks: list[keras.callbacks.Callback] = [EpochBar()]
+    if networks.average:
+        callbacks.append(WeightAverage(networks.average, recipe.average))
+    if recipe.tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(folder / TENSORBOARD_FOLDER))
+    measure = recipe.keep or "loss"
+    while state.epochs_of_phase < phase.epochs and not _has_waited(recipe, state):
+        epoch = state.epochs
+        print(
+            f"epoch {epoch + 1} of {sum(one.epochs for one in recipe.phases)}, "
+            f"{phase.size} pixels, {phase.freezing}",
+            flush=True,
+        )
         _seed_dropout(networks.last, recipe.seed, epoch)
-        rows = batches(training, phase.size, BATCH, recipe.augmentation, recipe.seed, epoch)
+        rows = batches(
+            training,
+            phase.size,
+            recipe.batch,
+            recipe.augmentation,
+            recipe.seed,
+            epoch,
+            recipe.balance,
+        )
         fitted = networks.last.fit(
             with_soft_targets(rows, teachers) if teachers else rows,
             initial_epoch=epoch,
             epochs=epoch + 1,
             shuffle=False,  # the batches are shuffled already
-            callbacks=averaging,
+            callbacks=callbacks,
+            verbose=0,  # Keras would count the epochs of this call
         )
         measured = {name: _validate(one, validation) for name, one in networks.named().items()}
-        kept = min(measured, key=lambda name: measured[name]["validation_loss"])
+        gains = {name: _gain(one, measure) for name, one in measured.items()}
+        kept = max(gains, key=lambda name: gains[name])
         row: dict[str, Any] = {
             "epoch": epoch + 1,
             "size": phase.size,
@@ -111,9 +132,18 @@ def _train_phase(
             **measured[kept],
             "kept": kept,
         }
+        state = state.after_epoch(kept, gains[kept])
         figures = [f"{name} {value:.4g}" for name, value in row.items() if name != "kept"]
-        print(f"  {', '.join(figures)}, kept: {kept} weights")
-        checkpoint.save(folder, networks, row)
+        best = ", the best so far" if recipe.keep and not state.waited else ""
+        print(f"  {', '.join(figures[2:])}, kept: {kept} weights{best}", flush=True)
+        checkpoint.save(folder, networks, row, state, recipe)
+    if state.epochs_of_phase < phase.epochs:
+        print(f"stopped early: no better {measure} for {recipe.patience} epochs")
+    return state
+
+
+def _has_waited(recipe: Recipe, state: State) -> bool:
+    return recipe.patience is not None and state.waited >= recipe.patience
 
 
 def _validate(model: keras.Model, validation: Dataset) -> dict[str, float]:
@@ -128,6 +158,11 @@ def _validate(model: keras.Model, validation: Dataset) -> dict[str, float]:
     }
 
 
+def _gain(measured: dict[str, float], measure: str) -> float:
+    value = measured[f"validation_{measure}"]
+    return -value if measure == "loss" else value
+
+
 def _mean(files: Sequence[str]) -> keras.Model:
     """A network with the mean of the networks' weights, moving statistics among them."""
     models = [keras.models.load_model(file, compile=False) for file in files]
@@ -139,7 +174,9 @@ def _mean(files: Sequence[str]) -> keras.Model:
 def _start(recipe: Recipe, phase: Phase, before: keras.Model | None, training: Dataset) -> Networks:
     """A new network, or the one of the phase before at this phase's size, ready to be trained."""
     if before is None:
-        model = ARCHITECTURES[recipe.architecture](phase.size, len(training.labels), recipe.dropout)
+        model = ARCHITECTURES[recipe.architecture](
+            phase.size, len(training.labels), recipe.dropout, recipe.start_weights
+        )
     else:
         model = resized(before, phase.size, recipe.dropout)
     _compile(model, recipe, phase, len(training))
@@ -147,22 +184,54 @@ def _start(recipe: Recipe, phase: Phase, before: keras.Model | None, training: D
 
 
 def _compile(model: keras.Model, recipe: Recipe, phase: Phase, images: int) -> None:
-    freeze_blocks(model, phase.frozen)
+    freeze(model, phase.frozen)
     if not phase.norms:
         for layer in model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False
-    steps = -(-images // BATCH) * phase.epochs
-    schedule = keras.optimizers.schedules.CosineDecay(
-        phase.rate / 20, steps, alpha=0.02, warmup_target=phase.rate, warmup_steps=steps // 10
-    )
+    steps = -(-images // recipe.batch) * phase.epochs
     optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=recipe.weight_decay, global_clipnorm=1.0
+        _schedule(recipe.schedule, phase.rate, steps),
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=1.0,
     )
     loss = keras.losses.CategoricalCrossentropy(
         from_logits=True, label_smoothing=recipe.label_smoothing
     )
     model.compile(optimizer, loss, weighted_metrics=["accuracy"])
+
+
+def _schedule(
+    name: Schedule, rate: float, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """From a twentieth of the rate up to it in the first tenth of the steps, then by name."""
+    schedules = keras.optimizers.schedules
+    warmup = steps // 10
+    if name == "cosine":
+        return schedules.CosineDecay(
+            rate / 20, steps, alpha=0.02, warmup_target=rate, warmup_steps=warmup
+        )
+    if name == "linear":
+        return _Warmed(rate, warmup, steps - warmup, rate * 0.001)
+    return _Warmed(rate, warmup, 1, rate)
+
+
+@keras.saving.register_keras_serializable("pneumonia")
+class _Warmed(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A rise to a rate, then a line to another one."""
+
+    def __init__(self, rate: float, warmup: int, steps: int, end: float) -> None:
+        self._settings = {"rate": rate, "warmup": warmup, "steps": steps, "end": end}
+
+    def __call__(self, step: keras.KerasTensor) -> keras.KerasTensor:
+        rate, warmup, steps, end = self._settings.values()
+        done = keras.ops.cast(step, "float32")
+        rising = rate * (0.05 + 0.95 * done / max(1, warmup))
+        falling = rate + (end - rate) * keras.ops.clip((done - warmup) / steps, 0.0, 1.0)
+        return keras.ops.where(done < warmup, rising, falling)
+
+    def get_config(self) -> dict[str, float]:
+        return dict(self._settings)
 
 
 def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:

@@ -1,25 +1,29 @@
 """A trained network's logits for its validation images, clean and shifted, for the export.
 
 Temperature and thresholds fitted on clean validation images would be overconfident elsewhere, so
-the run keeps the logits under every named shift as well.
+the run keeps the logits under every named shift as well. Where a network was trained for each fold,
+their validation images together are all images, each predicted by a network that never saw its
+patient.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from service.imaging.radiograph import Pixels
+from training.configuration import VALIDATION_FILE
 from training.data import DataError, Dataset
 from training.labels import CHILDREN, LabelSet
+from training.progress import progress_bar
 from training.shifts import SHIFTS, apply
 from training.train import predict_logits
 
-VALIDATION_FILE = "validation.npz"
+OUT_OF_FOLD_FILE = "out_of_fold.npz"
 NAMES_FILE = "validation.txt"
 CLEAN = "clean"
 _SHOWN = 64
@@ -39,6 +43,7 @@ class Validation:
             (``training.shortcuts``).
         images: uint8 ``[M, 224, 224, 1]``, some of the clean images, for parity checks.
         labels: of the last axis of the logits and targets.
+        folds: int64 ``[N]``, equal for images that one network predicted; None where it was one.
     """
 
     shifts: tuple[str, ...]
@@ -49,6 +54,7 @@ class Validation:
     conflicting: NDArray[np.bool_]
     images: Pixels
     labels: LabelSet = CHILDREN
+    folds: NDArray[np.int64] | None = None
 
     @property
     def truth(self) -> NDArray[np.int64]:
@@ -59,16 +65,18 @@ class Validation:
     def save(self, file: Path) -> None:
         """Write everything into one ``.npz`` file."""
         arrays = {name: value for name, value in vars(self).items() if name != "labels"}
+        new = file.with_name(f"new-{file.name}")
         np.savez_compressed(
-            file,
-            **arrays,
+            new,
+            **{name: value for name, value in arrays.items() if value is not None},
             labels=np.array(self.labels.names),
             negatives=self.labels.negatives,
             finding=self.labels.finding,
         )
+        new.replace(file)  # so that an interrupt leaves no half of it
 
     @classmethod
-    def load(cls, file: Path) -> "Validation":
+    def load(cls, file: Path) -> Self:
         """Read what :meth:`save` wrote.
 
         Raises:
@@ -85,7 +93,21 @@ class Validation:
                 kept.get("conflicting", np.zeros(len(kept["groups"]), bool)),
                 kept["images"],
                 _read_labels(kept),
+                kept.get("folds"),
             )
+
+    def of_source(self, source: str) -> Self:
+        """The images of one data set."""
+        rows = self.sources == source
+        return replace(
+            self,
+            logits=self.logits[:, rows],
+            targets=self.targets[rows],
+            groups=self.groups[rows],
+            sources=self.sources[rows],
+            conflicting=self.conflicting[rows],
+            folds=None if self.folds is None else self.folds[rows],
+        )
 
 
 def join(first: Validation, others: Sequence[Validation]) -> Validation:
@@ -107,6 +129,7 @@ def join(first: Validation, others: Sequence[Validation]) -> Validation:
         groups=np.concatenate([one.groups for one in together]),
         sources=np.concatenate([one.sources for one in together]),
         conflicting=np.concatenate([one.conflicting for one in together]),
+        folds=np.repeat(np.arange(len(together)), [len(one.groups) for one in together]),
     )
 
 
@@ -124,7 +147,7 @@ def record(
         conflicting: names of the images whose label an anatomy-free model gets wrong.
     """
     rows = [predict_logits(model, data.images)]
-    bar = keras.utils.Progbar(len(SHIFTS), unit_name="shift")
+    bar = progress_bar(len(SHIFTS), "shift")
     for number, shift in enumerate(SHIFTS, start=1):
         bar.update(number)
         rows.append(predict_logits(model, apply(shift, data.images)))

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.commands.export import print_written
+from export.commands.export import onnx_file, print_written
 from training.commands.data import LAYOUTS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def register(subparsers: "Subparsers") -> None:
     )
     parser.add_argument("model", type=Path, help="an .onnx file of `pneumonia export`")
     parser.add_argument("folder", type=Path, help=LAYOUTS)
-    parser.add_argument("--out", type=Path, required=True, metavar="NEW.onnx")
+    parser.add_argument("--out", type=onnx_file, required=True, metavar="NEW.onnx")
     parser.add_argument(
         "--part",
         choices=("train", "val", "test"),

@@ -1,14 +1,21 @@
 """`pneumonia export`."""
 
 import argparse
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from service.inference.contract import NAME, VERSION
+from training.configuration import must_be_finished
+from training.recipe import ConfigurationError
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
     from service.inference.contract import Contract
+
+_OLDEST = 150
 
 
 def register(subparsers: "Subparsers") -> None:
@@ -17,18 +24,24 @@ def register(subparsers: "Subparsers") -> None:
         "export", description="Turn a training run into the one ONNX file that is served."
     )
     parser.add_argument("folder", type=Path, metavar="RUN", help="run folder of `pneumonia train`")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx")
-    parser.add_argument("--name", help="model name in the contract (default: the file's name)")
+    parser.add_argument("--out", type=onnx_file, required=True, metavar="FILE.onnx")
     parser.add_argument(
-        "--model-version", default="1.0.0", help="model version in the contract (default: 1.0.0)"
+        "--name", type=_NAME, help="model name in the contract (default: the file's name)"
+    )
+    parser.add_argument(
+        "--model-version",
+        type=_VERSION,
+        default="1.0.0",
+        help="model version in the contract (default: 1.0.0)",
     )
     parser.add_argument(
         "--population", help="whom the training images show, in a sentence (default: not stated)"
     )
     parser.add_argument(
         "--ages",
-        type=int,
+        type=_age,
         nargs=2,
+        action=_Ages,
         metavar=("MIN", "MAX"),
         help="age range in years for which the figures hold; the service warns of other ages "
         "(default: not stated)",
@@ -56,7 +69,61 @@ def register(subparsers: "Subparsers") -> None:
         help="put the lung localiser of `pneumonia lungs` into the file: images without two lungs "
         "side by side are refused, and evidence outside the lungs is remarked on",
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write the file although too little is known of the model; its contract says why",
+    )
     parser.set_defaults(run=_run)
+
+
+def onnx_file(text: str) -> Path:
+    """A path that ends in ``.onnx``.
+
+    Raises:
+        argparse.ArgumentTypeError: it does not.
+    """
+    if Path(text).suffix != ".onnx":
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .onnx")
+    return Path(text)
+
+
+class _Pattern:
+    """Text of the form that the contract asks for."""
+
+    def __init__(self, pattern: str, wanted: str) -> None:
+        self._pattern, self._wanted = pattern, wanted
+
+    def __call__(self, text: str) -> str:
+        if not re.fullmatch(self._pattern, text):
+            raise argparse.ArgumentTypeError(f"{text!r} must be {self._wanted}")
+        return text
+
+
+_NAME = _Pattern(NAME, "up to 64 letters, digits, _, . or -, and begin with a letter or digit")
+_VERSION = _Pattern(
+    VERSION, "up to 64 letters, digits, _, ., + or -, and begin with a letter or digit"
+)
+
+
+def _age(text: str) -> int:
+    if not text.isdecimal() or int(text) > _OLDEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age in years, 0 to {_OLDEST}")
+    return int(text)
+
+
+class _Ages(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        youngest, oldest = values
+        if youngest > oldest:
+            parser.error(f"--ages {youngest} {oldest}: the youngest age comes first")
+        namespace.ages = (youngest, oldest)
 
 
 def print_written(out: Path, contract: "Contract") -> None:
@@ -79,14 +146,28 @@ def print_written(out: Path, contract: "Contract") -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    name = arguments.name or arguments.out.stem
+    if not re.fullmatch(NAME, name):
+        raise ConfigurationError(f"{name!r} cannot be the model's name; give one with --name.")
+    must_be_finished(arguments.folder)
     from export.build import build_float32, build_int8
     from export.contract import Identity, make_contract
     from export.lungs import add_lungs
+    from export.objections import objections
     from export.pack import write
-    from export.run import Run
+    from export.run import Run, RunError
     from training.lungs import load_localiser
 
     run = Run.load(arguments.folder, arguments.siblings)
+    found = objections(run)
+    for sentence in found:
+        print(sentence, file=sys.stderr)
+    if found and not arguments.force:
+        raise RunError(
+            "Nothing is written, because this model cannot be relied on. Train it on more images, "
+            "or for longer; or give --force to write it all the same, with these sentences in its "
+            "contract."
+        )
     if run.check is None:
         print(
             "This run has no input check (a network without an evidence map, or --screen): the "
@@ -107,12 +188,12 @@ def _run(arguments: argparse.Namespace) -> int:
     for name, value in made.metrics.items():
         print(f"{name} {value:.4f}")
     identity = Identity(
-        name=arguments.name or arguments.out.stem,
+        name=name,
         version=arguments.model_version,
         population=arguments.population,
-        ages=tuple(arguments.ages) if arguments.ages else None,
+        ages=arguments.ages,
     )
-    contract = make_contract(run, made, identity)
+    contract = make_contract(run, made, identity, found)
     write(made.graph, contract, arguments.out)
     print_written(arguments.out, contract)
     return 0

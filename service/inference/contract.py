@@ -18,6 +18,8 @@ from service.imaging.preprocess import Resampling
 from service.inference.operating_point import Fraction, OperatingPoint, Part, SubtypeRule
 
 METADATA_KEY = "pneumonia_contract"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$"
 
 
 class InputSpec(Part):
@@ -80,11 +82,12 @@ class Contract(Part):
         subtype_rule: when the kind of pneumonia is named.
         population_age_years: youngest and oldest age, in completed years, that the figures hold
             for; None where nobody knows.
+        objections: why the export refused to make the file until it was forced.
     """
 
     format_version: Literal[1, 2] = 2  # 1 had no lungs
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
+    name: str = Field(pattern=NAME)
+    version: str = Field(pattern=VERSION)
     created: datetime
     labels: tuple[str, ...] = Field(min_length=2)
     pneumonia_labels: tuple[str, ...] = Field(min_length=1)
@@ -107,6 +110,7 @@ class Contract(Part):
     population: str
     population_age_years: tuple[NonNegativeInt, NonNegativeInt] | None = None
     training_data: str
+    objections: tuple[str, ...] = ()
     reference_histograms: dict[Literal["probability", "distance"], Histogram] = Field(
         default_factory=dict
     )

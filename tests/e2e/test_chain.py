@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -77,10 +78,10 @@ def chain(data: Path) -> Chain:
     """Pretrained network, two short phases, exported."""
     run, model = data.parent / "run", data.parent / "models" / "chain.onnx"
     pneumonia(
-        *("train", data, "--out", run, "--folds", 3),
-        *("--phase", f"{SIZES[0]}:12:1:0.002", "--phase", f"{SIZES[1]}:12:1:0.001"),
+        *("train", data, "--out", run, "--folds", 2),
+        *("--phase", f"{SIZES[0]}:0.7:1:0.002", "--phase", f"{SIZES[1]}:0.7:1:0.001"),
     )
-    said = pneumonia("export", run, "--out", model).stderr
+    said = pneumonia("export", run, "--out", model, "--force").stderr
     assert "no input check" not in said
     assert "--population" in said
     return Chain(data, run, model)
@@ -142,7 +143,7 @@ def test_eight_bits_are_written_only_where_they_lose_nothing(
     from export import parity, quantize
 
     out = tmp_path / "int8.onnx"
-    words = ["export", chain.run, "--int8", chain.data, "--out", out]
+    words = ["export", chain.run, "--int8", chain.data, "--out", out, "--force"]
     monkeypatch.setattr(quantize, "AUROC_TOLERANCE", -1)
     in_process(*words, succeed=False)
     assert "The int8 graph is worse than float32 on held-out images" in capsys.readouterr().err
@@ -228,20 +229,31 @@ def test_keras_and_onnx_files_are_scored_alike(chain: Chain, tmp_path: Path) -> 
 def test_an_interrupted_run_goes_on_where_it_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Killed after its first epoch and resumed, a run ends as one that was left alone."""
+    """After Ctrl-C in its second epoch and ``--resume``, it ends as one that was left alone."""
     write_dataset(tmp_path / "data", patients=8, images=1)
-    words = ["train", str(tmp_path / "data"), "--arch", "cnn", "--folds", "2"]
+    words = ["train", str(tmp_path / "data"), "--arch", "cnn", "--folds", "2", "--screen"]
     words += ["--phase", "32:0:2:0.003:norms", "--phase", "48:0:1:0.001:norms"]
     in_process(*words, "--out", tmp_path / "whole")
-    command = [sys.executable, "-m", "service", *words, "--out", str(tmp_path / "cut")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        wait_until((tmp_path / "cut" / "state.json").exists, "the first epoch is over")
-        process.kill()
-    done = json.loads((tmp_path / "cut" / "state.json").read_text())["epochs"]
-    assert done < 3
-    in_process(*words, "--out", tmp_path / "cut", succeed=False)
-    assert "holds a run already. Use --resume" in capsys.readouterr().err
-    in_process(*words, "--out", tmp_path / "cut", "--resume")
+    cut = tmp_path / "cut"
+    command = [sys.executable, "-m", "service", *words, "--out", str(cut)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until((cut / "state.json").exists, "the first epoch is over")
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate()
+    assert process.returncode == 130
+    assert f"Go on with: pneumonia train --resume {cut}" in error
+    assert "Traceback" not in error
+    assert not set("\b\r\x1b") & set(out), "control codes in what is no terminal"
+    assert out.count("epoch 1 of 3") == 1
+    assert json.loads((cut / "state.json").read_text())["epochs"] < 3
+    capsys.readouterr()
+    in_process(*words, "--out", cut, succeed=False)
+    assert f"holds a run already. Go on with it by --resume {cut}" in capsys.readouterr().err
+    in_process("train", "--resume", cut, "--batch", 8, succeed=False)
+    assert "batch: 32 then, 8 now" in capsys.readouterr().err
+    in_process("train", "--resume", cut)
     losses = []
     for name in ("whole", "cut"):
         with (tmp_path / name / "history.csv").open() as stream:
@@ -251,27 +263,41 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert losses[0] == pytest.approx(losses[1], rel=0.02)
 
 
-def test_a_network_without_evidence_serves_and_says_so(
+def test_a_model_of_few_images_is_made_only_by_force_and_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """All images count, each predicted by the network of a fold that did not see its patient."""
     data, run, model = tmp_path / "data", tmp_path / "run", tmp_path / "cnn.onnx"
     write_dataset(data, patients=18, images=1)
-    words = ("--arch", "cnn", "--folds", 3, "--phase", "64:0:1:0.001:norms")
-    in_process("train", data, "--out", run, *words)
-    in_process("export", run, "--out", model, "--population", "adults here", "--ages", 18, 100)
+    in_process(
+        "train", data, "--out", run, "--arch", "cnn", "--folds", 2, "--size", 32, "--epochs", 1
+    )
+    assert "trained for each of 2 folds" in capsys.readouterr().out
+    with np.load(run / "out_of_fold.npz") as all_images, np.load(run / "validation.npz") as one:
+        assert len(all_images["targets"]) == 54 > len(one["targets"])
+        assert len(np.unique(all_images["groups"])) == 54
+    words = ["export", run, "--out", model, "--population", "adults here", "--ages", 18, 100]
+    in_process(*words, succeed=False)
     said = capsys.readouterr().err
-    assert "no input check" in said
-    assert "--population" not in said
+    reason = "Only 18 held-out images are normal; thresholds and calibration need at least 30."
+    assert reason in said
+    assert "Nothing is written" in said
+    assert not model.exists()
+    in_process(*words, "--force")
+    assert "--population" not in capsys.readouterr().err
     image = next((data / "train" / "NORMAL").iterdir()).read_bytes()
     with service_process(model, tmp_path) as service:
         contract = service.get("/model").json()["contract"]
+        assert contract["objections"][0] == reason
+        assert "54 images of 54 patients" in contract["calibration"]
+        assert contract["input_check_limit"] > 0
         assert contract["population"] == "adults here"
         assert contract["population_age_years"] == [18, 100]
         headers = {"content-type": "image/jpeg"}
         answer = service.post("/predict", content=image, headers=headers)
         assert answer.status_code == 200
-        refusal = service.post("/explain", content=image, headers=headers)
-        assert (refusal.status_code, refusal.json()["code"]) == (501, "no_evidence")
+        overlay = service.post("/explain", content=image, headers=headers)
+        assert overlay.headers["content-type"] == "image/png"
 
 
 def test_what_is_no_data_no_run_and_no_model_is_said_in_one_line(
@@ -279,7 +305,7 @@ def test_what_is_no_data_no_run_and_no_model_is_said_in_one_line(
 ) -> None:
     for words, sentence in (
         (("train", tmp_path / "nowhere"), "There is no folder"),
-        (("export", tmp_path, "--out", tmp_path / "x.onnx"), "holds no finished run"),
+        (("export", tmp_path, "--out", tmp_path / "x.onnx"), "is no run folder"),
         (("evaluate", tmp_path / "x.h5", tmp_path, "--out", tmp_path), "is no data set"),
     ):
         in_process(*words, succeed=False)

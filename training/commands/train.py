@@ -3,207 +3,211 @@
 import argparse
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from training.commands.data import LAYOUTS, add_labels, print_skipped
-from training.configuration import BLOCKS, Architecture, Augmentation, Phase, Recipe, Selection
+from training.commands.data import print_skipped
+from training.commands.train_options import add_options, read_options
+from training.configuration import (
+    CONFIGURATION_FILE,
+    MODEL_FILE,
+    STATE_FILE,
+    RunConfiguration,
+    Selection,
+    differences,
+)
+from training.layouts import name_and_place
+from training.recipe import ConfigurationError, Recipe
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
+
+_DEFAULT_OUT = Path("runs/latest")
+_FEW_FOLDS = 4  # where a network is trained for each of them
+_INTERRUPTED = 130  # as shells have it
 
 
 def register(subparsers: "Subparsers") -> None:
     """Add the command."""
     parser = subparsers.add_parser(
-        "train", description="Train a network and leave everything about it in a run folder."
+        "train",
+        description="Train a network and leave everything about it in a run folder.",
+        argument_default=argparse.SUPPRESS,
     )
-    recipe, ranges = Recipe(), Augmentation()
     parser.add_argument(
-        "folder",
+        "--out",
+        type=Path,
+        metavar="RUN",
+        default=_DEFAULT_OUT,
+        help=f"run folder (default: {_DEFAULT_OUT})",
+    )
+    parser.add_argument(
+        "--resume",
         type=Path,
         nargs="?",
-        default=Path("data"),
-        help=f"{LAYOUTS}; a part named test is never read (default: data)",
+        const=Path(),
+        default=None,
+        metavar="RUN",
+        help="go on with an interrupted run; nothing else is needed (without RUN: that of --out)",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/latest"), help="run folder (default: runs/latest)"
+        "--preview",
+        type=Path,
+        metavar="PNG",
+        default=None,
+        help="only write a sheet of augmented images",
     )
-    parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     parser.add_argument(
-        "--preview", type=Path, metavar="PNG", help="only write a sheet of augmented images"
-    )
-    images = parser.add_argument_group("images")
-    images.add_argument(
-        "--also",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FOLDER",
-        help="another data set to train on; may be given several times",
-    )
-    images.add_argument(
-        "--also-times",
-        type=int,
-        default=1,
-        metavar="N",
-        help="how often an epoch shows its training images (default: 1)",
-    )
-    images.add_argument(
-        "--folds", type=int, default=6, help="number of folds; one validates (default: 6)"
-    )
-    images.add_argument(
-        "--fold", type=int, default=0, help="the fold that validates, from 0 (default: 0)"
-    )
-    images.add_argument(
-        "--block",
-        type=int,
-        choices=range(BLOCKS),
-        help="hold out a block of patients with neighbouring numbers instead of a fold: images "
-        "made at one time on one device lie together",
-    )
-    images.add_argument(
-        "--conflicting-times",
-        type=int,
-        default=1,
-        metavar="N",
-        help="how often an epoch shows the images whose label an anatomy-free model gets wrong "
-        "(default: 1)",
-    )
-    images.add_argument(
-        "--limit", type=int, metavar="N", help="use only N images, drawn by the seed"
-    )
-    add_labels(images)
-    training = parser.add_argument_group("training")
-    training.add_argument(
-        "--arch",
-        choices=get_args(Architecture),
-        default=recipe.architecture,
-        help=f"network architecture (default: {recipe.architecture})",
-    )
-    training.add_argument(
-        "--phase",
-        type=Phase.parse,
-        action="append",
-        metavar="SIZE:FROZEN:EPOCHS:RATE[:norms]",
-        help="a training phase: image size, number of frozen blocks, epochs, peak learning rate, "
-        "and whether batch normalisations are trained too (twice the time); may be given several "
-        "times (default: 160:3:8:0.0005:norms)",
-    )
-    training.add_argument(
-        "--seed", type=int, default=recipe.seed, help=f"random seed (default: {recipe.seed})"
-    )
-    training.add_argument(
-        "--start",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="RUN",
-        help="start from the weights of an earlier run with the same images and folds, or from the "
-        "mean weights of several that were started from the same run",
-    )
-    training.add_argument(
-        "--teachers",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="RUN",
-        help="distillation: learn the mean predictions of earlier runs with the same images and "
-        "folds instead of the labels",
-    )
-    training.add_argument(
-        "--area",
-        type=float,
-        nargs=2,
-        default=ranges.area,
-        metavar=("MIN", "MAX"),
-        help="share of an image's area that a random crop keeps; above 1 adds a black frame "
-        f"(default: {ranges.area[0]:g} {ranges.area[1]:g})",
-    )
-    training.add_argument(
-        "--texture",
-        type=float,
-        default=ranges.texture,
-        metavar="SHARE",
-        help="share of the images whose sharpness and noise are changed "
-        f"(default: {ranges.texture:g})",
-    )
-    training.add_argument(
-        "--tone",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="share of the images that take on the grey-level histogram of another one of the "
-        "batch, 0 to 1 (default: %(default)s)",
-    )
-    training.add_argument(
-        "--label-smoothing",
-        type=float,
-        help=f"label smoothing (default: {recipe.label_smoothing}; 0 with --teachers)",
-    )
-    training.add_argument(
-        "--average",
-        type=float,
-        default=recipe.average,
-        help="momentum of the moving average of the weights, which is kept where it validates "
-        f"better than the last weights; 0 for no average (default: {recipe.average})",
-    )
-    training.add_argument(
-        "--screen",
+        "--list",
         action="store_true",
-        help="fit no input check, which is enough to compare recipes; a model file exported from "
-        "such a run accepts any image",
+        default=False,
+        help="only list the architectures: parameters, operations and measured time an image",
     )
+    add_options(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from PIL import Image
+    if arguments.list:
+        from training.commands.architectures import print_architectures
 
-    from training.augment import preview
-    from training.pipeline import load_selection, train_run
+        print_architectures()
+        return 0
+    out = arguments.out
+    if arguments.resume is not None:
+        # a bare --resume goes on in --out
+        out = out if arguments.resume == Path() else arguments.resume
+        recorded = _recorded(out)
+        recipe, selection, command = recorded.recipe, recorded.selection, recorded.command
+        asked = read_options(arguments, recipe, selection)
+        _refuse_differences(out, recorded, *asked)
+        recipe, selection = asked
+    else:
+        recipe, selection = read_options(arguments, Recipe(), None)
+        command = shlex.join(["pneumonia", "train", *sys.argv[2:]])
+    assert selection is not None
+    _check(recipe, selection)
+    if arguments.resume is None and not arguments.preview:
+        _refuse_begun(out)
+    try:
+        return _train(arguments, recipe, selection, out, command)
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. {_how_to_go_on(out)}", file=sys.stderr)
+        return _INTERRUPTED
 
-    smoothing = arguments.label_smoothing
-    if smoothing is None:
-        smoothing = 0.0 if arguments.teachers else Recipe.label_smoothing
-    recipe = Recipe(
-        architecture=arguments.arch,
-        phases=tuple(arguments.phase or Recipe.phases),
-        seed=arguments.seed,
-        augmentation=Augmentation(
-            area=tuple(arguments.area), texture=arguments.texture, tone=arguments.tone
-        ),
-        label_smoothing=smoothing,
-        average=arguments.average,
-    )
-    selection = Selection(
-        folders=(arguments.folder, *arguments.also),
-        also_times=arguments.also_times,
-        folds=arguments.folds,
-        fold=arguments.fold,
-        limit=arguments.limit,
-        block=arguments.block,
-        conflicting_times=arguments.conflicting_times,
-        positive=tuple(arguments.positive),
-        finding=arguments.finding,
-    )
+
+def _train(
+    arguments: argparse.Namespace,
+    recipe: Recipe,
+    selection: Selection,
+    out: Path,
+    command: str | None,
+) -> int:
+    from training.pipeline import load_selection, needs_all_folds, train_run
+
     images = load_selection(selection, recipe.seed)
     print_skipped(images)
     if arguments.preview:
+        from PIL import Image
+
+        from training.augment import preview
+
         sheet = preview(images, recipe.augmentation, recipe.seed)
         arguments.preview.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(sheet).save(arguments.preview, "PNG")
         return 0
+    derived = recipe.start or recipe.teachers or selection.block is not None
+    derived = derived or not selection.input_check
+    if arguments.resume is None and needs_all_folds(images) and not derived:
+        folds = vars(arguments).get("folds", _FEW_FOLDS)
+        selection = replace(selection, folds=folds, all_folds=True)
+        print(
+            f"{len(images)} images are too few to hold some out for thresholds and calibration: a "
+            f"network is trained for each of {folds} folds, so that all of them count."
+        )
     train_run(
         recipe,
         selection,
         images,
-        arguments.out,
-        shlex.join(["pneumonia", "train", *sys.argv[2:]]),
-        start=arguments.start,
-        teachers=arguments.teachers,
-        resume=arguments.resume,
-        input_check=not arguments.screen,
+        out,
+        command,
+        start=[Path(file).parent for file in recipe.start],
+        teachers=[Path(file).parent for file in recipe.teachers],
+        resume=arguments.resume is not None,
     )
-    print(f"The trained network is {arguments.out}/model.keras")
+    print(
+        f"The trained network is {out / MODEL_FILE}. Make the file that is served of it: pneumonia "
+        f"export {out} --out models/{out.name}.onnx"
+    )
     return 0
+
+
+def _check(recipe: Recipe, selection: Selection) -> None:
+    """What can be said before anything is loaded."""
+    try:
+        recipe.check()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.detail[0].upper()}{error.detail[1:]}.") from None
+    selection.check()
+    for folder in (name_and_place(named)[1] for named in selection.folders):
+        if not folder.exists():
+            raise ConfigurationError(
+                f"There is no folder {folder}. See `pneumonia data --help` for the layout."
+            )
+    if recipe.weights not in (None, "imagenet", "random") and not Path(recipe.weights).is_file():
+        raise ConfigurationError(
+            f"There is no file {recipe.weights} of weights; --weights takes imagenet, random or a "
+            "file."
+        )
+    for file in (*recipe.start, *recipe.teachers):
+        for name in (CONFIGURATION_FILE, MODEL_FILE):
+            place = Path(file).parent / name
+            if not place.is_file():
+                raise ConfigurationError(f"There is no {place}; give a run of `pneumonia train`.")
+    if selection.all_folds and selection.block is not None:
+        raise ConfigurationError("--all trains a network for each fold; leave --block out.")
+    if selection.all_folds and (recipe.start or recipe.teachers):
+        raise ConfigurationError(
+            "--all trains a network for each fold, and earlier runs have seen what some of them "
+            "hold out; leave --start and --teachers out."
+        )
+
+
+def _refuse_begun(out: Path) -> None:
+    if (out / CONFIGURATION_FILE).exists():
+        raise ConfigurationError(
+            f"{out} holds a run already. Go on with it by --resume {out}, or take another --out."
+        )
+
+
+def _recorded(folder: Path) -> RunConfiguration:
+    if not (folder / CONFIGURATION_FILE).is_file():
+        raise ConfigurationError(
+            f"{folder} holds no run to resume. Leave --resume out to start one."
+        )
+    return RunConfiguration.read(folder)
+
+
+def _refuse_differences(
+    folder: Path, recorded: RunConfiguration, recipe: Recipe, selection: Selection | None
+) -> None:
+    if selection is None:
+        raise ConfigurationError(
+            f"{folder} was begun by an earlier version, which did not record its folders; start it "
+            "again."
+        )
+    now = replace(recorded, recipe=recipe, selection=selection)
+    found = differences(recorded, now)
+    if found:
+        raise ConfigurationError(
+            f"{folder} was begun otherwise ({'; '.join(found)}). Leave these options out to go on "
+            "with it, or start a new run."
+        )
+
+
+def _how_to_go_on(out: Path) -> str:
+    if not (out / CONFIGURATION_FILE).exists():
+        return "Nothing is written yet."
+    saved = "" if (out / STATE_FILE).exists() else " (no epoch is done yet)"
+    return f"Go on with: pneumonia train --resume {shlex.quote(str(out))}{saved}"

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from scipy.stats import rankdata
 
-from training.configuration import CONFIGURATION_FILE, RunConfiguration
+from training.configuration import CONFIGURATION_FILE, VALIDATION_FILE, RunConfiguration
 from training.metrics import interval
 from training.reports.files import REPORTS, write
-from training.validation import VALIDATION_FILE, Validation
+from training.validation import Validation
 
 FIGURES = ("pneumonia", "subtype", "adults")
 RESAMPLES = 200

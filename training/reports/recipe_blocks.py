@@ -13,7 +13,7 @@ def provenance() -> str:
     run, promised = RunConfiguration.read(REPORTS / "run"), contract()
     phases = "; ".join(
         f"{phase.epochs} epoch{'s' * (phase.epochs > 1)} at {phase.size} pixels, "
-        f"{phase.frozen} blocks frozen, rate {phase.rate:g}, "
+        f"{phase.freezing}, rate {phase.rate:g}, "
         f"normalisations {'learning' if phase.norms else 'kept'}"
         for part in _with_starts(run)
         for phase in part.recipe.phases

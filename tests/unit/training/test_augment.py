@@ -9,8 +9,8 @@ import tensorflow as tf
 from service.imaging.radiograph import Pixels
 from tests.dataset import write_dataset
 from training.augment import augment, batches, preview
-from training.configuration import Augmentation
 from training.data import Dataset, find_samples, load
+from training.recipe import Augmentation
 
 STILL = Augmentation(
     area=(1, 1),
@@ -119,3 +119,22 @@ def test_the_preview_shows_an_image_and_its_variants_in_a_row(data: Dataset) -> 
     sheet = preview(data, Augmentation(), seed=0, rows=2, columns=3)
     assert sheet.shape == (2 * 112, 3 * 112)
     assert sheet.dtype == np.uint8
+
+
+def test_classes_are_balanced_by_weights_by_sampling_or_not_at_all(data: Dataset) -> None:
+    rows = np.flatnonzero(np.arange(len(data)) % 3 > 0)  # of other sizes than the other classes
+    skewed = data.take(np.concatenate([rows, rows, np.flatnonzero(data.targets[:, 0] == 1)]))
+    shares = {}
+    for balance in ("loss", "sampling", "none"):
+        drawn = [
+            (targets.numpy(), weights.numpy())
+            for epoch in range(40)
+            for _, targets, weights in batches(skewed, 32, 8, STILL, 0, epoch, balance)
+        ]
+        targets, weights = (np.concatenate(part) for part in zip(*drawn, strict=True))
+        shares[balance] = (targets * weights[:, np.newaxis]).sum(axis=0) / weights.sum()
+        assert len(targets) == 40 * len(skewed)
+    assert np.allclose(shares["loss"], 1 / 3, atol=1e-6)
+    assert np.allclose(shares["sampling"], 1 / 3, atol=0.05)
+    assert np.allclose(shares["none"], skewed.targets.mean(axis=0), atol=1e-6)
+    assert not np.allclose(shares["none"], 1 / 3, atol=0.05)

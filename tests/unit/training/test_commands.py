@@ -24,7 +24,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["train", "--fold", "6"], "--fold lie from 0 to 5"),
         (["train", "--folds", "1"], "--folds must be at least 2"),
         (["train", "--folds", "3", "--start", "none"], "There is no none/configuration.json"),
-        (["train", "--folds", "3", "--teachers", "none"], "There is no none/model.keras"),
+        (["train", "--folds", "3", "--teachers", "none"], "There is no none/configuration.json"),
         (["train"], "Fewer than 6 patients in one class"),
         (["evaluate", "none.keras", "--part", "train"], "There is no model file none.keras"),
         (["evaluate", "none.onnx", "--part", "train"], "There is no model file none.onnx"),

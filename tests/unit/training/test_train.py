@@ -2,15 +2,18 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from tests.dataset import write_dataset
-from training.configuration import Phase, Recipe, Selection
+from training.configuration import Selection
 from training.data import Dataset, find_samples, load, split
 from training.provenance import describe_run
+from training.recipe import Phase, Recipe
 from training.train import predict_logits, train
 
 # Keras makes arrays of tensors in a way that numpy 2 warns of
@@ -25,9 +28,14 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset]:
 
 
 def _train(
-    parts: tuple[Dataset, Dataset], folder: Path, rate: float, average: float, epochs: int = 3
+    parts: tuple[Dataset, Dataset],
+    folder: Path,
+    rate: float,
+    average: float,
+    epochs: int = 3,
+    **others: Any,
 ) -> keras.Model:
-    recipe = Recipe("cnn", (Phase(32, 0, epochs, rate),), average=average)
+    recipe = Recipe("cnn", (Phase(32, 0, epochs, rate),), average=average, **others)
     selection = Selection((Path("data"),), folds=3)
     return train(describe_run(recipe, selection, *parts, "test"), *parts, folder)
 
@@ -71,3 +79,46 @@ def test_the_weights_that_validate_better_are_kept(
         row = list(csv.DictReader(stream))[-1]
     assert row["kept"] == better
     assert float(row["validation_loss"]) == pytest.approx(losses[better], rel=1e-4)
+
+
+def _history(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_the_best_epoch_is_kept_and_training_stops_early(
+    parts: tuple[Dataset, Dataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At a rate that is far too high, every epoch after the first is worse."""
+    kept = _train(parts, tmp_path, 0.3, 0, epochs=9, keep="loss", patience=2, schedule="constant")
+    losses = [float(row["validation_loss"]) for row in _history(tmp_path)]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 3 < 9
+    assert _loss(kept, parts[1]) == pytest.approx(losses[best], rel=1e-4)
+    said = capsys.readouterr().out
+    assert "stopped early: no better loss for 2 epochs" in said
+    assert "epoch 1 of 9" in said
+
+
+def test_the_learning_rate_follows_the_named_schedule(
+    parts: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    ends = {}
+    for name in ("constant", "linear", "cosine"):
+        _train(parts, tmp_path / name, 0.001, 0, epochs=2, batch=16, schedule=name)
+        trained = keras.models.load_model(tmp_path / name / "checkpoint.keras")
+        assert int(trained.optimizer.iterations) == 2 * -(-len(parts[0]) // 16)
+        ends[name] = float(trained.optimizer.learning_rate)
+    assert ends["constant"] == pytest.approx(0.001)
+    assert ends["linear"] == pytest.approx(1e-6, rel=0.01)
+    assert ends["cosine"] == pytest.approx(2e-5, rel=0.01)
+
+
+def test_few_images_and_few_steps_are_enough_to_learn(
+    parts: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    """The averaged weights of a short run lag behind; then the others are kept."""
+    kept = _train(parts, tmp_path, rate=0.003, average=0.998, epochs=6)
+    logits = predict_logits(kept, parts[1].images)
+    odds = np.logaddexp(logits[:, 1], logits[:, 2]) - logits[:, 0]
+    assert roc_auc_score(parts[1].is_pneumonia, odds) > 0.9
