@@ -44,7 +44,7 @@ class Command:
 
 COMMANDS = (
     Command("serve", "serve the model over HTTP", "service.process.start"),
-    Command("predict", "predict image files without a server", "service.commands"),
+    Command("predict", "predict image files without a server", "service.predict.command"),
     Command("compare", "say what would change with another model file", "service.compare"),
     Command(
         "data",

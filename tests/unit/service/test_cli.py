@@ -1,6 +1,5 @@
 """The command line."""
 
-import json
 import subprocess
 import sys
 import tomllib
@@ -10,7 +9,6 @@ import pytest
 
 from service import __version__, cli
 from service.cli import COMMANDS, Command, main
-from tests.images import image_bytes
 
 ROOT = Path(__file__).parent.parent.parent.parent
 
@@ -33,50 +31,6 @@ def test_help_names_every_command_and_imports_none(capsys: pytest.CaptureFixture
     text = capsys.readouterr().out
     assert all(command.name in text for command in COMMANDS)
     assert not modules & sys.modules.keys()
-
-
-def test_predict_answers_as_http_does(
-    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "bright.jpg").write_bytes(image_bytes(grey=170))
-    (tmp_path / "dark.png").write_bytes(image_bytes(grey=70, kind="PNG"))
-    files = [str(tmp_path / "bright.jpg"), str(tmp_path / "dark.png")]
-    assert main(["predict", "--model", str(tiny_model), *files]) == 0
-    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert (first["file"], first["decision"]) == (files[0], "pneumonia")
-    assert (second["file"], second["decision"]) == (files[1], "normal")
-    from service.http.schemas import PredictionAnswer
-
-    asked_for = {"adjusted", "uids"}
-    assert first.keys() == {"file", *PredictionAnswer.model_fields} - asked_for
-
-
-def test_predict_goes_on_after_a_bad_file(
-    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "note.txt").write_text("no image")
-    (tmp_path / "good.jpg").write_bytes(image_bytes(grey=110))
-    files = [str(tmp_path / name) for name in ("note.txt", "missing.jpg", ".", "good.jpg")]
-    point = ["--operating-point", "screening"]
-    assert main(["predict", "--model", str(tiny_model), *point, *files]) == 1
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["file"] for line in lines] == files
-    codes = [line.get("code") for line in lines]
-    assert codes == ["unsupported_type", "invalid_request", "invalid_request", None]
-    assert "No such file" in lines[1]["detail"]
-    assert lines[3]["decision"] == "pneumonia"
-
-
-def test_predict_reads_no_more_than_is_allowed(
-    tiny_model: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PNEUMONIA_MAX_BYTES", "1024")
-    (tmp_path / "large.jpg").write_bytes(image_bytes())
-    assert main(["predict", "--model", str(tiny_model), str(tmp_path / "large.jpg")]) == 1
-    assert json.loads(capsys.readouterr().out)["code"] == "too_large"
 
 
 def one_line(capsys: pytest.CaptureFixture[str], words: str) -> None:

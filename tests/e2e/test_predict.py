@@ -1,0 +1,65 @@
+"""`pneumonia predict` as a process among others: pipes and signals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.images import image_bytes
+from tests.process import ROOT
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Enough images that no pipe holds all their lines."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    data = image_bytes(grey=170, size=(80, 64))
+    for number in range(400):
+        (folder / f"{number:03}.jpg").write_bytes(data)
+    return folder
+
+
+def command(model: Path, *words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "service", "predict", "--model", str(model), *map(str, words)]
+
+
+def test_a_reader_that_has_enough_ends_it_in_silence(tiny_model: Path, folder: Path) -> None:
+    with subprocess.Popen(
+        command(tiny_model, folder),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["decision"] == "pneumonia"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 141
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+def test_an_interrupt_leaves_whole_lines_to_go_on_from(
+    tiny_model: Path, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "answers.jsonl"
+    words = command(tiny_model, "--out", out, folder)
+    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: out.exists() and out.stat().st_size > 0, "the first line")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+        assert process.wait(60) == 130
+    lines = out.read_text().splitlines()
+    assert 0 < len(lines) < 400
+    assert all(json.loads(line)["decision"] for line in lines)
+    subprocess.run([*words, "--resume"], cwd=ROOT, check=True, capture_output=True)
+    found = [Path(json.loads(line)["file"]).name for line in out.read_text().splitlines()]
+    assert found == sorted(path.name for path in folder.iterdir())
