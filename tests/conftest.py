@@ -15,8 +15,10 @@ from tests.tiny_model import write_tiny_model
 
 ServiceFactory: TypeAlias = Callable[..., AppClient]
 
-# --hypothesis-profile many
+# no test depends on how long it takes; --hypothesis-profile many tries more
+hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.register_profile("many", max_examples=2500, deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 _FOLDERS = ("unit", "integration", "e2e")
 

@@ -142,41 +142,44 @@ def test_too_many_pixels_are_too_large(start_service: ServiceFactory, dicom: byt
     assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
-@pytest.mark.parametrize(
-    ("patient", "ages", "warnings"),
-    [
-        ({"PatientAge": "045Y"}, (1, 5), [OUTSIDE]),
-        ({"PatientAge": "011M"}, (1, 5), [OUTSIDE]),
-        ({"PatientAge": "012M"}, (1, 5), []),
-        ({"PatientAge": "005Y"}, (1, 5), []),
-        ({"PatientAge": "006Y"}, (1, 5), [OUTSIDE]),
-        ({"PatientAge": RawText("42")}, (1, 5), [OUTSIDE]),
-        ({"PatientAge": "045Y"}, None, []),
-        ({"PatientAge": ""}, (1, 5), ["age_unknown"]),
-        ({"PatientAge": RawText("adult")}, (1, 5), ["age_unknown"]),
-        ({}, (1, 5), ["age_unknown"]),
-        ({}, None, []),
-        ({"PatientBirthDate": "19500101", "StudyDate": "20200101"}, (1, 5), [OUTSIDE]),
-        ({"PatientBirthDate": "20160101", "StudyDate": "20200101"}, (1, 5), []),
-    ],
-)
+AGES: list[tuple[dict[str, Any], list[str]]] = [
+    ({"PatientAge": "045Y"}, [OUTSIDE]),
+    ({"PatientAge": "011M"}, [OUTSIDE]),
+    ({"PatientAge": "012M"}, []),
+    ({"PatientAge": "005Y"}, []),
+    ({"PatientAge": "006Y"}, [OUTSIDE]),
+    ({"PatientAge": RawText("42")}, [OUTSIDE]),
+    ({"PatientAge": ""}, ["age_unknown"]),
+    ({"PatientAge": RawText("adult")}, ["age_unknown"]),
+    ({}, ["age_unknown"]),
+    ({"PatientBirthDate": "19500101", "StudyDate": "20200101"}, [OUTSIDE]),
+    ({"PatientBirthDate": "20160101", "StudyDate": "20200101"}, []),
+]
+
+
 def test_patients_of_another_or_an_unknown_age_are_warned_of(
-    start_service: ServiceFactory,
-    tmp_path: Path,
-    patient: dict[str, Any],
-    ages: tuple[int, int] | None,
-    warnings: list[str],
+    start_service: ServiceFactory, tmp_path: Path
 ) -> None:
     model = tmp_path / "aged.onnx"
-    write_tiny_model(model, population_age_years=ages)
+    write_tiny_model(model, population_age_years=(1, 5))
     client = start_service(model=model)
-    data = file_bytes(radiograph(shadows(160, 128), **WINDOW, **patient))
-    response = client.post("/predict", files={"file": data})
-    assert [warning["code"] for warning in response.json()["warnings"]] == warnings
-    details = " ".join(warning["detail"] for warning in response.json()["warnings"])
-    assert not [stated for stated in patient.values() if stated and stated in details]
+    for patient, expected in AGES:
+        data = file_bytes(radiograph(shadows(160, 128), **WINDOW, **patient))
+        warnings = client.post("/predict", files={"file": data}).json()["warnings"]
+        assert [warning["code"] for warning in warnings] == expected, patient
+        details = " ".join(warning["detail"] for warning in warnings)
+        assert not [stated for stated in patient.values() if stated and stated in details]
     # an image file states no age, and gets no warning for want of one
     assert client.post("/predict", files={"file": as_png(data)}).json()["warnings"] == []
+
+
+def test_a_model_for_all_ages_warns_of_none(start_service: ServiceFactory, tmp_path: Path) -> None:
+    model = tmp_path / "ageless.onnx"
+    write_tiny_model(model, population_age_years=None)
+    client = start_service(model=model)
+    for age in ("045Y", ""):
+        data = file_bytes(radiograph(shadows(160, 128), **WINDOW, PatientAge=age))
+        assert client.post("/predict", files={"file": data}).json()["warnings"] == []
 
 
 def test_no_figure_is_said_to_hold_outside_the_population(

@@ -177,17 +177,17 @@ def test_evidence_against_pneumonia_is_not_coloured(predictor: Callable[..., Pre
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_fifty_megapixels_are_like_their_small_copy(tiny_model: Path, kind: str) -> None:
+def test_large_images_are_like_their_small_copy(tiny_model: Path, kind: str) -> None:
     """Made without noise, so that any decoder's way of reducing it gives the same greys."""
     y, x = np.indices((700, 1000), np.float32)
     small = Image.fromarray((128 + 60 * np.sin(x / 90) * np.cos(y / 70)).astype(np.uint8))
-    large = small.resize((8500, 5900), Image.Resampling.BICUBIC)
+    large = small.resize((4200, 2940), Image.Resampling.BICUBIC)
     predictor = Predictor(OnnxModel(tiny_model))
     answers = []
     for image in (large, small):
         stream = BytesIO()
         image.save(stream, kind)
         answers.append(predictor.predict(stream.getvalue()))
-    assert (answers[0].radiograph.width, answers[0].radiograph.height) == (8500, 5900)
+    assert (answers[0].radiograph.width, answers[0].radiograph.height) == (4200, 2940)
     assert answers[0].probability == pytest.approx(answers[1].probability, abs=0.005)
     assert answers[0].decision == answers[1].decision
