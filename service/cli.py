@@ -47,6 +47,11 @@ COMMANDS = (
     Command("predict", "predict image files without a server", "service.predict.command"),
     Command("compare", "say what would change with another model file", "service.compare"),
     Command(
+        "baseline",
+        "freeze what a site's images are like, to notice drift",
+        "service.freeze_baseline",
+    ),
+    Command(
         "data",
         "check labelled images, look for shortcuts in them, or download some",
         "training.commands.data",

@@ -95,6 +95,13 @@ class Settings(BaseSettings):
     api_keys_file: Path | None = None
     """A file of such keys, one a line, that is read again within a second after it changed."""
 
+    baseline: Path | None = None
+    """The site's own baseline for drift, which ``pneumonia baseline`` wrote."""
+
+    devices: Annotated[tuple[str, ...], NoDecode, Field(max_length=32)] = ()
+    """Devices (comma separated) that are counted by name, ``MANUFACTURER/MODEL`` or
+    ``MANUFACTURER`` as DICOM files state them; all others are counted as ``other``."""
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins (comma separated) whose pages may call the service; empty: none but its own."""
 
@@ -108,7 +115,7 @@ class Settings(BaseSettings):
             raise PydanticUseDefault
         return value
 
-    @field_validator("api_key_sha256", "api_keys", "cors_origins", mode="before")
+    @field_validator("api_key_sha256", "api_keys", "devices", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         """A list, as an environment variable holds it: comma separated, empty for none."""

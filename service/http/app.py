@@ -43,7 +43,7 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
         predictor: what will answer, where it is being loaded already.
 
     Raises:
-        StartError: the file of API keys cannot be read.
+        StartError: the file of API keys or the baseline cannot be read.
     """
     runtime = Runtime(settings, predictor)
 

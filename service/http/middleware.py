@@ -84,7 +84,7 @@ class Observe:
         self._metrics.requests.labels(route, method, str(status)).inc()
         # a probe is told, not refused
         if context.code and "/health" not in route and not route.endswith("/ready"):
-            self._metrics.count_refusal(context.code, context.distance)
+            self._metrics.count_refusal(context.code, context.distance, context.source)
         fields = {
             **context.identity(),
             "method": method,

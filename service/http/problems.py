@@ -189,6 +189,8 @@ async def answer_error(request: Request, error: Exception) -> Response:
     context = request_context_of(request.scope)
     problem, headers = _translate(error, context)
     context.code, context.distance = problem.code, problem.distance
+    if isinstance(error, errors.PneumoniaError):
+        context.source = error.source
     return problem_response(problem, request.scope["path"], headers)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.types import Scope
 
 from service.http.trace_context import TraceContext
+from service.imaging.radiograph import Source
 
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = "context"
@@ -27,6 +28,7 @@ class RequestContext:
         decision: that was answered.
         trace: where the caller's trace says that the request belongs.
         key_id: of the API key it came with, see :class:`service.http.api_keys.ApiKeys`.
+        source: of a DICOM file that was refused.
         with_uids: whether the query asks which DICOM object the image is.
     """
 
@@ -36,6 +38,7 @@ class RequestContext:
     decision: str | None = None
     trace: TraceContext | None = None
     key_id: str | None = None
+    source: Source | None = None
     with_uids: bool = False
 
     def identity(self) -> dict[str, object]:

@@ -13,9 +13,11 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from service.imaging.radiograph import Source
 from service.inference.contract import Contract
 from service.inference.contract import Histogram as ReferenceHistogram
 from service.inference.predictor import Prediction
+from service.runtime.drift_metrics import DriftMetrics
 
 STAGES = ("decode", "queue", "inference", "total")
 DECISIONS = ("pneumonia", "normal", "uncertain")
@@ -32,9 +34,15 @@ class Metrics:
     is zero and not missing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, devices: tuple[str, ...] = ()) -> None:
+        """Count nothing yet.
+
+        Args:
+            devices: see :class:`service.runtime.drift_metrics.DriftMetrics`.
+        """
         registry = CollectorRegistry()
         self.registry = registry
+        self.drift = DriftMetrics(registry, devices)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         GCCollector(registry=registry)
@@ -113,9 +121,18 @@ class Metrics:
             registry=self.registry,
         )
 
-    def count_refusal(self, code: str, distance: float | None = None) -> None:
-        """Count a problem that was answered."""
+    def count_refusal(
+        self, code: str, distance: float | None = None, source: Source | None = None
+    ) -> None:
+        """Count a problem that was answered.
+
+        Args:
+            code: of the problem.
+            distance: of the input check, where the image reached it.
+            source: of a DICOM file, where its header could be read.
+        """
         self.refused.labels(code).inc()
+        self.drift.count_refusal(source)
         self._observe_distance(distance)
 
     def count_prediction(
@@ -123,6 +140,7 @@ class Metrics:
     ) -> None:
         """Count an answer and how long its stages took."""
         self.predictions.labels(prediction.decision).inc()
+        self.drift.count_prediction(prediction)
         if self._probability is not None:
             self._probability.observe(prediction.probability)
         self._observe_distance(prediction.input_check.distance)

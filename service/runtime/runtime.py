@@ -13,6 +13,7 @@ from service.inference.loading import load_predictor
 from service.inference.model import Model
 from service.inference.predictor import Predictor
 from service.runtime.admission import Admission
+from service.runtime.baseline import Baseline
 from service.runtime.cgroups import memory_limit
 from service.runtime.memory import most_workers
 from service.runtime.metrics import Metrics
@@ -38,12 +39,16 @@ class Runtime:
         Args:
             settings: of the service.
             predictor: what will answer, where it is being loaded already.
+
+        Raises:
+            StartError: the baseline cannot be read.
         """
         self.settings = settings
         self.memory_limit = memory_limit()
         self.workers = most_workers(settings, self.memory_limit)
         self._early = predictor
-        self.metrics = Metrics()
+        self.metrics = Metrics(settings.devices)
+        self._baseline = Baseline.read(settings.baseline) if settings.baseline else None
         self.finished = True
         self._admission: Admission | None = None
         self._predictor: Predictor | None = None
@@ -152,6 +157,15 @@ class Runtime:
         self._predictor = loading.result()
         model = self._predictor.model
         self.metrics.describe_model(model.contract, model.sha256)
+        baseline = self._baseline
+        if baseline and baseline.model_sha256 == model.sha256:
+            self.metrics.drift.show_baseline(baseline)
+        elif baseline:
+            _logger.warning(
+                "the baseline was made with another model, so drift is not watched: make a new one "
+                "with `pneumonia baseline`",
+                extra={"fields": {"baseline_model_sha256": baseline.model_sha256}},
+            )
         _logger.info("ready", extra={"fields": self._start_fields(model)})
 
     def _start_fields(self, model: Model) -> dict[str, object]:

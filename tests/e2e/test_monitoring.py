@@ -1,10 +1,14 @@
 """A real Prometheus on the real service, asked everything the dashboard and the alerts ask."""
 
+import hashlib
 import json
 import re
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import httpx
 import pytest
 import yaml
 
+from service.runtime.baseline import Baseline
 from tests import needs
 from tests.images import image_bytes
 from tests.process import ServiceProcess, free_port, service_process
@@ -19,21 +24,42 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "pneumonia.json").read_text())
-ALERTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())
+RULE_FILES = ("alerts.yml", "drift.yml")
+GROUPS = [
+    group
+    for name in RULE_FILES
+    for group in yaml.safe_load((DEPLOY / "prometheus" / name).read_text())["groups"]
+]
 # what Grafana puts in before it asks; here data is scraped every second
 VARIABLES = {"$__rate_interval": "2m", "$instance": ".*", "$stage": "total"}
 METRIC = re.compile(r"\b(?:pneumonia|process)_[a-z_]+\b")
+RECORDED = re.compile(r"\bpneumonia:[a-z_:]+")
 
 PANELS = [
     (panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]
 ]
-RULES = [(rule["alert"], rule["expr"]) for group in ALERTS["groups"] for rule in group["rules"]]
+RULES = [
+    (rule.get("alert") or rule["record"], rule["expr"])
+    for group in GROUPS
+    for rule in group["rules"]
+]
 
 
 @pytest.fixture(scope="module")
 def service(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
-    """A service that has answered an image and refused one."""
-    with service_process(tiny_model, tmp_path_factory.mktemp("service")) as running:
+    """A service with a baseline that has answered an image and refused one."""
+    folder = tmp_path_factory.mktemp("service")
+    counts = {"0.5": 900.0, "+Inf": 1000.0}
+    baseline = Baseline(
+        created=datetime.now(UTC),
+        model="tiny",
+        version="1.0",
+        model_sha256=hashlib.sha256(tiny_model.read_bytes()).hexdigest(),
+        source="a test",
+        counts={"probability": counts, "refused": {"0": 990.0, "+Inf": 1000.0}},
+    )
+    (folder / "baseline.json").write_text(baseline.model_dump_json())
+    with service_process(tiny_model, folder, baseline=folder / "baseline.json") as running:
         send_some(running)
         yield running
 
@@ -48,22 +74,33 @@ def prometheus(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory
     [job] = config["scrape_configs"]
     job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-    shutil.copy(DEPLOY / "prometheus" / "alerts.yml", folder)
+    for name in RULE_FILES:
+        rules = yaml.safe_load((DEPLOY / "prometheus" / name).read_text())
+        for group in rules["groups"]:
+            group.pop("interval", None)
+        (folder / name).write_text(yaml.safe_dump(rules))
+    with prometheus_process(program, folder, "prometheus.yml") as url:
+        wait_for_scrapes(url, 2)
+        send_some(service)  # after a scrape, so that there is a rate
+        wait_for_scrapes(url, 4)
+        wait_until(lambda: bool(ask(url, "pneumonia:drift")), "the rules record drift")
+        yield url
+
+
+@contextmanager
+def prometheus_process(program: str, folder: Path, config: str) -> Iterator[str]:
+    """A running Prometheus; yields its address."""
     address = f"127.0.0.1:{free_port()}"
     command = [
         program,
-        f"--config.file={folder / 'prometheus.yml'}",
+        f"--config.file={folder / config}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={address}",
         "--log.level=error",
     ]
     with subprocess.Popen(command) as process:
         try:
-            url = f"http://{address}"
-            wait_for_scrapes(url, 2)
-            send_some(service)  # after a scrape, so that there is a rate
-            wait_for_scrapes(url, 4)
-            yield url
+            yield f"http://{address}"
         finally:
             process.terminate()
 
@@ -73,7 +110,9 @@ def test_every_query_names_metrics_the_service_has(
     name: str, query: str, service: ServiceProcess
 ) -> None:
     named = set(METRIC.findall(query))
-    assert named or name == "PneumoniaDown"  # which asks Prometheus about its own `up`
+    recorded = set(RECORDED.findall(query))
+    assert recorded <= {rule for rule, _ in RULES}
+    assert named or recorded or name == "PneumoniaDown"  # which asks about Prometheus' own `up`
     lines = service.get("/metrics").text.splitlines()
     exposed = {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}
     assert named <= exposed
@@ -93,8 +132,57 @@ def test_the_alerts_are_loaded_and_none_is_raised(prometheus: str) -> None:
     rules = {rule["name"]: rule for group in groups for rule in group["rules"]}
     assert set(rules) == {name for name, _ in RULES}
     assert {rule["health"] for rule in rules.values()} == {"ok"}
-    raised = [alert for rule in rules.values() for alert in rule["alerts"]]
+    raised = [alert for rule in rules.values() for alert in rule.get("alerts", [])]
     assert not any(alert["state"] == "firing" for alert in raised)
+
+
+def test_what_is_recorded_outlives_the_images(prometheus: str, tmp_path: Path) -> None:
+    config = yaml.safe_load((DEPLOY / "prometheus" / "history.yml").read_text())
+    config["global"] = {"scrape_interval": "1s"}
+    [job] = config["scrape_configs"]
+    job["static_configs"] = [{"targets": [prometheus.removeprefix("http://")]}]
+    (tmp_path / "history.yml").write_text(yaml.safe_dump(config))
+    program = needs.program("prometheus")
+    with prometheus_process(program, tmp_path, "history.yml") as history:
+
+        def kept(query: str) -> bool:
+            with suppress(httpx.ConnectError, AssertionError, ValueError):
+                return bool(ask(history, query))
+            return False
+
+        for query in ("pneumonia:drift", "pneumonia:images:increase", "pneumonia_baseline_share"):
+            wait_until(partial(kept, query), query)
+        assert not ask(history, "pneumonia_requests_total")
+
+
+def test_a_baseline_is_frozen_from_prometheus(
+    prometheus: str, service: ServiceProcess, tiny_model: Path, tmp_path: Path
+) -> None:
+    content = image_bytes(grey=110)
+    asked = ask(prometheus, "sum(pneumonia_predictions_total)")[0]["value"][1]
+    with httpx.Client(base_url=service.url, timeout=PATIENCE_SECONDS) as client:
+        for _ in range(220):
+            assert client.post("/predict", content=content).status_code == 200
+
+    def counted() -> bool:
+        [found] = ask(prometheus, "sum(increase(pneumonia_predictions_total[1d]))")
+        return float(found["value"][1]) >= 210
+
+    wait_until(counted, f"more than {asked} answers are counted")
+    out = tmp_path / "baseline.json"
+    words = ["baseline", "--prometheus", prometheus, "--days", "1", "--model", str(tiny_model)]
+    done = subprocess.run(
+        [sys.executable, "-m", "service", *words, "--out", str(out)],
+        cwd=DEPLOY.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    baseline = Baseline.read(out)
+    assert baseline.images("refused") >= 210
+    probability = baseline.counts["probability"]
+    assert probability["0.4"] / probability["+Inf"] < 0.1 < probability["0.5"] / probability["+Inf"]
+    assert "PNEUMONIA_BASELINE" in done.stdout
 
 
 def send_some(service: ServiceProcess) -> None:

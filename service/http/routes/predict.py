@@ -134,6 +134,7 @@ async def _predict_all(
 
     async def take_turns(waiting: Iterator[tuple[int, bytes | PneumoniaError]]) -> None:
         for index, file in waiting:
+            source = None
             try:
                 prediction = await run_prediction(
                     runtime, predictor, file, question, context, index
@@ -141,10 +142,11 @@ async def _predict_all(
                 results.append(BatchPrediction(index=index, prediction=prediction))
                 continue
             except PneumoniaError as error:
+                source = error.source
                 problem = problem_of(error, context.request_id, context.with_uids)
             except Exception:  # noqa: BLE001 - a file spoils no other, whatever it does
                 problem = unexpected(context.request_id)
-            runtime.metrics.count_refusal(problem.code, problem.distance)
+            runtime.metrics.count_refusal(problem.code, problem.distance, source)
             results.append(BatchProblem(index=index, problem=problem))
 
     async with asyncio.TaskGroup() as group:
