@@ -49,7 +49,7 @@ def build_int8(run: Run, folder: Path) -> CalibratedGraph:
     """
     held_out = find_held_out(run, folder)
     plain = convert(run.model, run.check)
-    graph = quantize(plain, calibration_images(held_out.others, run.size))
+    graph = quantize(plain, calibration_images(held_out.others, run.size, held_out.data.labels))
     for unscaled in (plain, graph):
         add_probabilities(unscaled, Scaling(negatives=run.configuration.negatives))
     session = open_graph(graph)

@@ -26,6 +26,7 @@ from export.scaling import Scaling
 from service.errors import PneumoniaError
 from service.imaging.radiograph import Pixels
 from training.data import Dataset, Sample, at_size, load
+from training.labels import LabelSet
 from training.metrics import Scores, measure
 from training.progress import progress_bar
 from training.shifts import SHIFTS, apply, apply_in_turn
@@ -92,14 +93,19 @@ def quantize(graph: onnx.ModelProto, images: Pixels) -> onnx.ModelProto:
         return onnx.load(quantized)
 
 
-def calibration_images(samples: Sequence[Sample], size: int) -> Pixels:
+def calibration_images(samples: Sequence[Sample], size: int, labels: LabelSet) -> Pixels:
     """Images spread over a data set, each under one of the named shifts in turn.
+
+    Args:
+        samples: the files.
+        size: rows and columns of the result.
+        labels: that the samples have some of.
 
     Returns:
         uint8 ``[N, size, size, 1]``.
     """
     step = max(1, len(samples) // _CALIBRATION_IMAGES)
-    return at_size(apply_in_turn(load(samples[::step], quiet=True).images), size)
+    return at_size(apply_in_turn(load(samples[::step], quiet=True, labels=labels).images), size)
 
 
 def validate(session: ort.InferenceSession, data: Dataset, known: Validation) -> Validation:

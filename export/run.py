@@ -130,7 +130,7 @@ def find_held_out(run: Run, folder: Path) -> HeldOut:
     kept = [sample for sample in samples if sample.name in names]
     if not kept:
         raise DataError(f"{folder} has none of the images that the run held out.")
-    data = load(kept)
+    data = load(kept, labels=run.configuration.label_set)
     others = sorted(set(samples) - set(kept), key=lambda sample: sample.path)
     return HeldOut(data, held_out(data, run.validation, run.source), others)
 

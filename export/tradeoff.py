@@ -55,7 +55,9 @@ def main() -> None:
     plain = convert(run.model, run.check)
     graphs = {
         ours: plain,
-        f"int8, {run.size}": quantize(plain, calibration_images(held_out.others, run.size)),
+        f"int8, {run.size}": quantize(
+            plain, calibration_images(held_out.others, run.size, held_out.data.labels)
+        ),
     }
     if ours != reference:
         graphs[reference] = convert(resized(run.model, REFERENCE_SIZE), run.check)

@@ -38,6 +38,7 @@ class Dataset:
         groups: int ``[N]``; images of one patient, and exact copies, share a number.
         skipped: files that could not be read, each with the reason.
         labels: of the columns of the targets.
+        notes: what the data sets had that was left out before any file was read.
     """
 
     samples: tuple[Sample, ...]
@@ -46,6 +47,7 @@ class Dataset:
     groups: NDArray[np.int64]
     skipped: tuple[str, ...]
     labels: LabelSet = CHILDREN
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)

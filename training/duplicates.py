@@ -8,8 +8,8 @@ from PIL import Image
 
 from service.imaging.radiograph import Pixels
 
-# Correlation of two pictures reduced to this side. Among the published children's images two
-# different X-rays reach 0.972 at most, a picture saved anew or resized 0.999.
+# Correlation of two pictures reduced to this side. Among the published X-rays of children those of
+# two different images stay below 0.98; that of one resized and saved anew stays above 0.999.
 SIDE = 32
 NEAR = 0.99
 _BLOCK = 1024

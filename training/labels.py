@@ -59,7 +59,7 @@ class LabelSet:
             LabelError: one label only, a label of ``positive`` that no image has, or nothing that
                 says which labels mean disease.
         """
-        names, wanted = set(found), {normalised(name) for name in positive}
+        names, wanted = _one_healthy(found), {normalised(name) for name in positive}
         kinds = (wanted - {PNEUMONIA} or names) - {*NEGATIVE_NAMES, PNEUMONIA}
         if finding is None and _are_kinds(kinds):
             finding = PNEUMONIA
@@ -85,7 +85,7 @@ class LabelSet:
                 f"--positive names all labels ({', '.join(sorted(names))}); leave out at least one "
                 "that means no disease."
             )
-        if not wanted and len(healthy) != 1:
+        if not healthy:
             raise LabelError(
                 f"Which of the labels {', '.join(sorted(names))} mean disease? Name them with "
                 f"--positive; it may be left out where exactly one is called "
@@ -126,6 +126,9 @@ class LabelSet:
             return -1
         if name in PNEUMONIA_KINDS and PNEUMONIA in self.names:
             return self.names.index(PNEUMONIA)
+        healthy = [one for one in self.names[: self.negatives] if one in NEGATIVE_NAMES]
+        if name in NEGATIVE_NAMES and healthy:
+            return self.names.index(healthy[0])
         raise LabelError(f"{label} is none of the labels {', '.join(self.names)}.")
 
     def target(self, label: str) -> tuple[float, ...]:
@@ -157,6 +160,12 @@ CHILDREN = LabelSet(("normal", "bacterial", "viral"))
 def normalised(label: str) -> str:
     """A label as sets of labels have it: lower case, words parted by one space."""
     return " ".join(label.replace("_", " ").lower().split())
+
+
+def _one_healthy(names: Collection[str]) -> set[str]:
+    """The names with one for the healthy, whom two data sets may call by two names."""
+    healthy = [name for name in NEGATIVE_NAMES if name in names]
+    return set(names) - set(healthy[1:])
 
 
 def _are_kinds(names: Collection[str]) -> bool:

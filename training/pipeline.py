@@ -46,7 +46,8 @@ def load_selection(selection: Selection, seed: int) -> Dataset:
         for sample in taken(listing, folder, PARTS_TRAINED_ON)
     ]
     labels = labels_of(listings, samples, selection.positive, selection.finding)
-    images = load(samples, labels=labels)
+    notes = tuple(note for listing in listings for note in listing.notes)
+    images = replace(load(samples, labels=labels), notes=notes)
     if selection.limit is None:
         return images
     chosen = np.random.default_rng(seed).permutation(len(images))[: selection.limit]

@@ -69,7 +69,9 @@ def add_labels(parser: "argparse._ActionsContainer") -> None:
 
 
 def print_skipped(images: "Dataset") -> None:
-    """One line for each file that could not be read."""
+    """One line for each thing that was left out, and each file that could not be read."""
+    for note in images.notes:
+        print(note)
     for line in images.skipped:
         print(f"skipped {line}")
 

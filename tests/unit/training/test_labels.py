@@ -24,6 +24,7 @@ from training.labels import CHILDREN, LabelError, LabelSet
         (["tb", "normal", "covid"], [], None, ("normal", "covid", "tb"), 1, "covid or tb"),
         (["tb", "normal", "covid"], ["TB"], None, ("covid", "normal", "tb"), 2, "tb"),
         (["tb", "no finding"], [], "Tuberculosis", ("no finding", "tb"), 1, "Tuberculosis"),
+        (["tb", "healthy", "no finding", "normal"], [], None, ("normal", "tb"), 1, "tb"),
         (
             ["a", "b", "c", "d", "negative"],
             [],
@@ -58,7 +59,6 @@ def test_labels_come_from_the_data_and_healthy_ones_come_first(
     [
         (["tb"], [], "All images have one label (tb)"),
         (["a", "b"], [], "Which of the labels a, b mean disease? Name them with --positive"),
-        (["normal", "healthy", "tb"], [], "Which of the labels healthy, normal, tb"),
         (["normal", "tb"], ["covid"], "No image is labelled covid, which --positive names"),
         (["normal", "tb"], ["TB", "Normal"], "--positive names all labels (normal, tb)"),
     ],
@@ -79,6 +79,7 @@ def test_an_image_of_the_finding_alone_has_one_of_its_labels() -> None:
     assert four.target("pneumonia") == pytest.approx((0, 1 / 3, 1 / 3, 1 / 3))
     two = LabelSet(("normal", "pneumonia"))
     assert two.target("bacterial") == two.target("pneumonia") == (0, 1)
+    assert two.target("No_Finding") == two.target("normal") == (1, 0)
     with pytest.raises(LabelError, match="tb is none of the labels normal, bacterial, viral"):
         CHILDREN.column("tb")
 
