@@ -46,6 +46,25 @@ def test_one_page_a_case(printing: Reader) -> None:
     assert pages(printing) == 3
 
 
+def test_a_sheet_says_for_whom_the_figures_hold_and_has_room_for_the_reader(
+    printing: Reader,
+) -> None:
+    printing.page.keyboard.press("u")
+    printing.page.get_by_label("Comment").fill("lower left")
+    printing.page.get_by_role("button", name="Print").click()
+    wait_until_asked(printing)
+    printing.page.emulate_media(media="print")
+    written = printing.page.locator(".sheet").filter(has_text="bright.jpg")
+    for words in ("Population: grey squares", "In other age groups", "Reader, date, signature"):
+        expect(written).to_contain_text(words)
+    expect(written.locator(".sheet-opinion")).to_contain_text("Comment: lower left")
+    checked = written.locator(".box", has=printing.page.locator("[data-checked=true]"))
+    expect(checked).to_have_text("×Uncertain")
+    empty = printing.page.locator(".sheet").filter(has_text="tall.png")
+    expect(empty.locator("[data-checked=true]")).to_have_count(0)
+    assert pages(printing) == 3
+
+
 def test_the_button_counts_the_pages_that_are_ready(printing: Reader) -> None:
     printing.wait_for_image()
     gate = Gate(printing, "**/explain*")

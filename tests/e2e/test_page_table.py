@@ -79,7 +79,7 @@ def test_the_filter_says_how_many_cases_have_each_answer(filled: Reader) -> None
         ["All (4)", "Pneumonia (1)", "Uncertain (0)", "Normal (2)", "Not read (1)", "Waiting (0)"]
     )
     filled.page.get_by_label("Screening").check()
-    expect(options.nth(1)).to_have_text("Pneumonia (2)")
+    expect(options.nth(1)).to_have_text("Above threshold (2)")
 
 
 def test_a_single_case_needs_no_filter_unless_it_is_hidden_by_one(filled: Reader) -> None:

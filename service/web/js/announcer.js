@@ -4,6 +4,7 @@ import { isOpen } from "./cases.js";
 import { decide } from "./decide.js";
 import { find } from "./dom.js";
 import { progressWords } from "./panes.js";
+import { isHidden } from "./verdict.js";
 
 export class Announcer {
   #page;
@@ -28,13 +29,14 @@ export class Announcer {
   }
 
   #wordsOf(item) {
-    const { texts, contract, point } = this.#page();
+    const page = this.#page();
+    const { texts, contract, point } = page;
     const { name, answer, problem, state } = item;
-    if (answer) {
-      const { decision } = decide(answer, contract, point);
+    if (answer && !isHidden(item, page)) {
+      const { look } = decide(answer, contract, point);
       return texts.say("say.answer", {
         name,
-        decision: texts.say(`decision.${decision}`),
+        decision: texts.say(`decision.${look}`),
         probability: texts.percent(answer.probability),
       });
     }

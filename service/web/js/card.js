@@ -5,16 +5,19 @@ import { decide } from "./decide.js";
 import { icon, make } from "./dom.js";
 import { classBars, gauge } from "./gauge.js";
 import { distances, english, facts, verdict } from "./components.js";
+import { headerPanel } from "./header-panel.js";
+import { meaning, prevalencePart } from "./meaning.js";
 import { problemParts } from "./problem.js";
+import { isHidden, verdictForm } from "./verdict.js";
 
 /**
  * @param {import("./cases.js").Case} item
- * @param {{texts: import("./texts.js").Texts, contract: object, point: string}} page
- * @param {Record<"cancel"|"retry"|"remove", (item: object) => void>} act
+ * @param {{texts: import("./texts.js").Texts, contract: object, point: string, blind: boolean, prevalence: number|null}} page
+ * @param {Record<"cancel"|"retry"|"remove", (item: object) => void>} act and what verdictForm and prevalencePart need
  * @returns {Node[]}
  */
 export function cardParts(item, page, act) {
-  const { texts, contract, point } = page;
+  const { texts } = page;
   const title = make("h2", { class: "card-title", id: "card-title" }, item.name);
   const button = (name, key, click) =>
     make("button", { type: "button", class: "compact", on: { click: () => click(item) } }, icon(name), texts.say(key));
@@ -25,21 +28,31 @@ export function cardParts(item, page, act) {
     canRetry(item) && button("retry", "case.retry", act.retry),
     !isOpen(item) && button("remove", "case.remove", act.remove),
   );
-  if (item.answer) return [title, ...answerParts(item, page), details(item, decide(item.answer, contract, point).point, texts), buttons];
+  const form = () => verdictForm(item, page, act);
+  if (isHidden(item, page)) {
+    return [title, verdict("open", "film", texts.say("verdict.first"), texts.say("verdict.first.more")), form(), headerPanel(item, texts), buttons];
+  }
+  if (item.answer) {
+    return [title, ...answerParts(item, page, act.setPrevalence), form(), headerPanel(item, texts), details(item, page), buttons];
+  }
   if (item.problem) {
     const [words, said] = problemParts(item.problem, texts);
-    return [title, words, buttons, said];
+    return [title, words, buttons, said, form(), headerPanel(item, texts)];
   }
   return [title, openPart(item, texts), buttons];
 }
 
-/** The answer itself, for the card and for the printed sheet. */
-export function answerParts(item, { texts, contract, point: pointName }) {
+/**
+ * The answer itself, for the card and for the printed sheet.
+ * @param {((prevalence: number|null) => void)|null} choosePrevalence null: on paper
+ */
+export function answerParts(item, page, choosePrevalence) {
+  const { texts, contract, point: pointName } = page;
   const { answer } = item;
   const reading = decide(answer, contract, pointName);
-  const { decision, point } = reading;
+  const { look, point } = reading;
   return [
-    verdict(decision, decision, texts.say(`decision.${decision}`), verdictMore(reading, contract, texts)),
+    verdict(look, look, texts.say(`decision.${look}`), verdictMore(reading, contract, texts)),
     ...warnings(answer.warnings, texts),
     make(
       "section",
@@ -50,7 +63,7 @@ export function answerParts(item, { texts, contract, point: pointName }) {
         make("span", {}, texts.say("card.probability")),
         make("span", { class: "figure" }, texts.percent(answer.probability)),
       ),
-      gauge(answer.probability, decision, point, texts),
+      gauge(answer.probability, look, point, texts),
     ),
     make(
       "section",
@@ -58,38 +71,20 @@ export function answerParts(item, { texts, contract, point: pointName }) {
       make("h3", {}, texts.say("card.classes")),
       classBars(answer.probabilities, contract.labels, texts),
     ),
-    meaning(point, contract, texts),
+    meaning(answer, point, contract, texts),
+    prevalencePart(answer, reading, page, choosePrevalence),
     inputCheck(answer.input_check, texts),
+    evidenceOutside(answer, look, texts),
   ];
 }
 
-function verdictMore({ decision, subtype, likeliest }, contract, texts) {
-  if (!likeliest) return texts.say(`decision.${decision}.more`);
+function verdictMore({ look, subtype, likeliest }, contract, texts) {
+  if (!likeliest || look === "screening") return texts.say(`decision.${look}.more`);
   const rest = contract.pneumonia_labels.filter((label) => label !== likeliest);
   return texts.say(subtype ? "subtype.likelier" : "subtype.either", {
     subtype: texts.name("label_mid", likeliest),
     others: rest.map((label) => texts.name("label_mid", label)).join(", "),
   });
-}
-
-function meaning(point, contract, texts) {
-  const ages = contract.population_age_years;
-  const rates = {
-    who: texts.say(ages && ages[1] < 18 ? "who.children" : "who.patients"),
-    found: texts.ofHundred(point.sensitivity.value),
-    found_low: texts.ofHundred(point.sensitivity.low),
-    found_high: texts.ofHundred(point.sensitivity.high),
-    cleared: texts.ofHundred(point.specificity.value),
-    cleared_low: texts.ofHundred(point.specificity.low),
-    cleared_high: texts.ofHundred(point.specificity.high),
-  };
-  return make(
-    "section",
-    { class: "meaning" },
-    make("h3", {}, texts.say("card.meaning", { point: texts.name("point", point.name) })),
-    make("p", {}, texts.say("meaning.found", rates), " ", texts.say("meaning.cleared", rates)),
-    make("p", { class: "small" }, texts.say("meaning.intervals", rates)),
-  );
 }
 
 function inputCheck({ accepted, distance, limit }, texts) {
@@ -100,6 +95,12 @@ function inputCheck({ accepted, distance, limit }, texts) {
     icon(accepted === null ? "note" : accepted ? "check" : "failed"),
     make("span", {}, texts.say(key, distances(distance, limit, texts))),
   );
+}
+
+/** How much of the evidence lies outside the lungs, where the model looks for them. */
+function evidenceOutside({ lungs }, look, texts) {
+  if (look === "normal" || lungs?.evidence_outside == null) return false;
+  return make("p", { class: "check" }, icon("note"), make("span", {}, texts.say("lungs.outside", { share: texts.share(lungs.evidence_outside) })));
 }
 
 function warnings(list, texts) {
@@ -115,7 +116,8 @@ function openPart(item, texts) {
   return verdict("open", glyph, texts.say(`state.${item.state}`), texts.say(`state.${item.state}.more`));
 }
 
-function details(item, point, texts) {
+function details(item, { texts, contract, point: pointName }) {
+  const { point } = decide(item.answer, contract, pointName);
   const { image, model, timings_ms: timings, request_id: id } = item.answer;
   const rows = [
     ["detail.image", `${image.format}, ${image.width} × ${image.height}, ${image.bit_depth} bit`],
@@ -125,5 +127,5 @@ function details(item, point, texts) {
     ["detail.time", `${texts.number(timings.total)} ms`],
     ["detail.request_id", make("code", {}, id)],
   ];
-  return make("details", {}, make("summary", {}, texts.say("card.details")), facts(rows, texts));
+  return make("details", { class: "answer-details" }, make("summary", {}, texts.say("card.details")), facts(rows, texts));
 }

@@ -1,5 +1,7 @@
 /** The cases of this session, one for each file, kept in memory until the page is closed. */
 
+import { noOpinion } from "./verdict.js";
+
 /**
  * @typedef {object} Case
  * @property {number} id
@@ -9,6 +11,8 @@
  *   service is busy and the request is repeated later
  * @property {object|null} answer of /predict
  * @property {import("./api.js").Problem|null} problem
+ * @property {import("./verdict.js").Opinion} opinion of the reader
+ * @property {boolean} exposed whether the reader may have seen the answer
  * @property {boolean} saved whether it was exported as it is now
  */
 
@@ -32,6 +36,8 @@ export class Cases extends EventTarget {
       state: "waiting",
       answer: null,
       problem: null,
+      opinion: noOpinion(),
+      exposed: false,
       saved: false,
     }));
     this.#items = [...this.#items, ...added];
@@ -43,7 +49,7 @@ export class Cases extends EventTarget {
 
   update(item, changes) {
     Object.assign(item, { saved: false }, changes);
-    this.#changed(item);
+    this.#changed("state" in changes ? item : null);
   }
 
   /** Take cases out; `restore` puts them back. @param {Case[]} items */
@@ -87,6 +93,7 @@ export class Cases extends EventTarget {
     this.dispatchEvent(new Event("select"));
   }
 
+  /** @param {Case|null} item the one whose state changed, if that is what changed */
   #changed(item = null) {
     this.dispatchEvent(new CustomEvent("change", { detail: item }));
   }
@@ -94,7 +101,7 @@ export class Cases extends EventTarget {
 
 export const isOpen = (item) => ["waiting", "reading", "retrying"].includes(item.state);
 /** Whether closing the page loses something that was not exported. */
-export const isUnsaved = (item) => item.answer !== null && !item.saved;
+export const isUnsaved = ({ answer, opinion, saved }) => !saved && Boolean(answer || opinion.verdict || opinion.comment);
 export const isUnread = (item) => ["failed", "cancelled"].includes(item.state);
 
 // the file itself is at fault, so a retry gets the same answer

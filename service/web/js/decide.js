@@ -4,7 +4,9 @@
  * @param {{probability: number, probabilities: Record<string, number>}} answer of /predict
  * @param {object} contract of /model
  * @param {string} name of the operating point
- * @returns {{decision: "pneumonia"|"normal"|"uncertain", subtype: string|null, likeliest: string|null, point: object}}
+ * @returns {{decision: "pneumonia"|"normal"|"uncertain", look: string, subtype: string|null, likeliest: string|null, point: object}}
+ *   look: the words, colour and shape of the decision, which are others where `pneumonia` only means
+ *   above a screening threshold
  *   likeliest: the label of pneumonia that is ahead, also in a close call, which has no subtype
  */
 export function decide(answer, contract, name) {
@@ -14,8 +16,9 @@ export function decide(answer, contract, name) {
   let decision = probability >= threshold ? "pneumonia" : "normal";
   if (low !== null && high !== null && low <= probability && probability < high) decision = "uncertain";
   const labels = contract.pneumonia_labels;
-  if (decision !== "pneumonia" || labels.length === 1) return { decision, subtype: null, likeliest: null, point };
+  const look = decision === "pneumonia" && point.purpose === "screening" ? "screening" : decision;
+  if (decision !== "pneumonia" || labels.length === 1) return { decision, look, subtype: null, likeliest: null, point };
   const likeliest = labels.reduce((best, label) => (probabilities[label] > probabilities[best] ? label : best));
   const isClose = probabilities[likeliest] < contract.subtype_rule.least_share * probability;
-  return { decision, subtype: isClose ? null : likeliest, likeliest, point };
+  return { decision, look, subtype: isClose ? null : likeliest, likeliest, point };
 }

@@ -16,6 +16,7 @@ function fill(dialog, title, texts, ...parts) {
 export function openModelCard(description, texts) {
   const dialog = find("model-dialog");
   const { contract, sha256 } = description;
+  const subtype = contract.subtype_rule;
   const date = new Intl.DateTimeFormat(texts.language, { dateStyle: "long" }).format(new Date(contract.created));
   const limits = ["device", "population", "labels", "evidence", "calibration", "alone"];
   fill(
@@ -33,6 +34,8 @@ export function openModelCard(description, texts) {
         contract.training_data.trim() && ["model.training", english(contract.training_data)],
         ["model.labels", contract.labels.map((label) => texts.name("label", label)).join(", ")],
         ["model.input", `${contract.input.width} × ${contract.input.height}`],
+        contract.calibration_prevalence && ["model.prevalence", texts.share(contract.calibration_prevalence)],
+        subtype.correct && ["model.subtype", texts.say("model.subtype.rule", { named: texts.percent(subtype.named.value), correct: texts.percent(subtype.correct.value) })],
         ["model.limit", contract.input_check_limit === null ? texts.say("check.none") : texts.fixed(contract.input_check_limit, 2)],
         ["detail.sha256", make("code", {}, sha256)],
       ].filter(Boolean),

@@ -11,8 +11,8 @@ import { openFileInput } from "./file-input.js";
 import { drawPoints, drawTheme, followSystemTheme, isLight, openLanguages } from "./header.js";
 import { ImageCache } from "./images.js";
 import { ServedModel } from "./model.js";
-import { drawCard, drawFilter, drawProgress, showView } from "./panes.js";
-import { readPreferences, writePreference } from "./preferences.js";
+import { drawAgreement, drawCard, drawFilter, drawProgress, showView } from "./panes.js";
+import { prevalenceOf, readPreferences, writePreference } from "./preferences.js";
 import { printCases } from "./print.js";
 import { Queue } from "./queue.js";
 import { Shortcuts } from "./shortcuts.js";
@@ -20,6 +20,7 @@ import { fetchModel } from "./startup.js";
 import { Table } from "./table.js";
 import { LANGUAGES, preferredLanguage, Texts } from "./texts.js";
 import { drawUndo, openUndo } from "./undo.js";
+import { countAgreement, isHidden, VERDICTS, withVerdict } from "./verdict.js";
 import { Viewer } from "./viewer.js";
 
 const preferences = readPreferences();
@@ -30,7 +31,14 @@ const images = new ImageCache(api);
 const served = new ServedModel(api, cases, changeModel);
 const queue = new Queue(cases, (...request) => served.predict(...request));
 
-const page = () => ({ texts, contract: served.contract, point: preferences.point, cases });
+const page = () => ({
+  texts,
+  contract: served.contract,
+  point: preferences.point,
+  prevalence: prevalenceOf(preferences),
+  blind: preferences.blind === "on",
+  cases,
+});
 const act = {
   select: (item) => cases.select(item),
   open: (item) => {
@@ -40,6 +48,16 @@ const act = {
   cancel: (item) => queue.cancel(item),
   retry: (item) => queue.retry([item]),
   remove: (item) => remove([item]),
+  setVerdict: (item, verdict) => cases.update(item, { opinion: withVerdict(item, verdict, page()) }),
+  setComment: (item, comment) => cases.update(item, { opinion: { ...item.opinion, comment } }),
+  setBlind: (on) => {
+    choose("blind", on ? "on" : null);
+    draw();
+  },
+  setPrevalence: (share) => {
+    choose("prevalence", share === null ? null : String(share));
+    draw();
+  },
 };
 const table = new Table(find("rows"), page, act);
 const viewer = new Viewer(find("viewer"), images, texts);
@@ -49,7 +67,7 @@ const announcer = new Announcer(page);
 let example = null;
 
 function decisionOf(item) {
-  if (!item?.answer || item.file === example) return null;
+  if (!item?.answer || item.file === example || isHidden(item, page())) return null;
   return decide(item.answer, served.contract, preferences.point).decision;
 }
 
@@ -106,10 +124,13 @@ function drawNow() {
   else if (document.body.dataset.view === "empty") showView("read");
   table.draw();
   drawProgress(all, table.place(selected), texts);
-  drawFilter(table.counts, texts);
+  const point = served.contract.operating_points.find(({ name }) => name === preferences.point);
+  drawFilter(table.counts, point.purpose === "screening", texts);
+  drawAgreement(countAgreement(all, served.contract, preferences.point), texts);
+  if (!page().blind) for (const item of all) item.exposed ||= item.answer !== null;
   drawCard(selected, page(), act);
   drawUndo(cases.restorable, texts);
-  viewer.show(selected, decisionOf(selected));
+  viewer.show(selected, decisionOf(selected), isHidden(selected, page()));
 }
 
 function drawWords() {
@@ -127,9 +148,13 @@ function showPoints() {
   if (served.description) drawPoints(served.contract.operating_points, preferences.point, texts, choosePoint);
 }
 
+function choose(name, value) {
+  preferences[name] = value;
+  writePreference(name, value);
+}
+
 function choosePoint(name) {
-  preferences.point = name;
-  writePreference("point", name);
+  choose("point", name);
   showPoints();
   draw();
   announcer.say(texts.say("say.point", { point: texts.name("point", name) }));
@@ -146,8 +171,7 @@ async function chooseLanguage(language) {
 function chooseTheme() {
   const chosen = isLight(preferences.theme) ? "dark" : "light";
   // choosing what the system has means following it again
-  preferences.theme = isLight(null) === (chosen === "light") ? null : chosen;
-  writePreference("theme", preferences.theme);
+  choose("theme", isLight(null) === (chosen === "light") ? null : chosen);
   drawTheme(preferences.theme, texts);
 }
 
@@ -178,6 +202,15 @@ async function takeExample() {
   take([example]);
 }
 
+/** By a key: the same one again takes it back. */
+function giveVerdict(verdict) {
+  const item = cases.selected;
+  if (!item || isOpen(item)) return;
+  const given = item.opinion.verdict === verdict ? null : verdict;
+  act.setVerdict(item, given);
+  announcer.say(texts.say("say.verdict", { name: item.name, verdict: texts.say(`verdict.${given ?? "none"}`) }));
+}
+
 function step(direction) {
   const next = cases.selected && table.neighbour(cases.selected, direction);
   if (next) cases.select(next);
@@ -206,7 +239,7 @@ function restored() {
 }
 
 function save(write) {
-  write(table.shown, { description: served.description, point: preferences.point });
+  write(table.shown, { ...page(), description: served.description });
   for (const item of table.shown) item.saved = true;
 }
 
@@ -268,6 +301,7 @@ function listen(fileInput) {
     mirror: () => view.change({ mirrored: !view.mirrored }),
     full_screen: () => viewer.toggleFullScreen(),
     reset: () => view.reset(),
+    ...Object.fromEntries(VERDICTS.map((verdict) => [verdict, () => giveVerdict(verdict)])),
     point: () => served.description && nextPoint(),
     model: openModel,
     help: openShortcutsDialog,

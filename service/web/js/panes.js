@@ -34,14 +34,22 @@ export function drawProgress(all, place, texts) {
 /**
  * The answers to choose from, with how many cases have each.
  * @param {Record<string, number>} counts by the names of the filters
+ * @param {boolean} screening whether `pneumonia` only means above a screening threshold
  */
-export function drawFilter(counts, texts) {
+export function drawFilter(counts, screening, texts) {
   const select = find("filter-answer");
   for (const [name, count] of Object.entries(counts)) {
     const option = select.querySelector(`[value=${name}]`) ?? select.appendChild(make("option", { value: name }));
-    const words = `${texts.say(`filter.${name}`)} (${texts.number(count)})`;
+    const key = screening && name === "pneumonia" ? "screening" : name;
+    const words = `${texts.say(`filter.${key}`)} (${texts.number(count)})`;
     if (option.textContent !== words) option.textContent = words;
   }
+}
+
+/** How often reader and model say the same; nothing while the reader has said nothing. */
+export function drawAgreement({ cases, agreed }, texts) {
+  find("agreement").hidden = cases === 0;
+  find("agreement").textContent = texts.say("list.agreement", { agreed, count: cases });
 }
 
 /**
@@ -50,18 +58,17 @@ export function drawFilter(counts, texts) {
  */
 export function drawCard(item, page, act) {
   const card = find("card");
-  const { texts, point, contract } = page;
-  const signature = JSON.stringify(
-    item && [item.id, item.state, item.answer?.request_id, item.problem?.code, texts.language, point, contract.version],
-  );
+  const { texts, point, contract, blind, prevalence } = page;
+  const said = item && [item.id, item.state, item.answer?.request_id, item.problem?.code, item.opinion.verdict];
+  const signature = JSON.stringify(said && [...said, texts.language, point, contract.version, blind, prevalence]);
   if (card.dataset.signature === signature) return;
   const sameCase = item && card.dataset.id === String(item.id);
-  const held = card.contains(document.activeElement);
-  const unfolded = sameCase && (card.querySelector("details")?.open ?? false);
+  const held = card.contains(document.activeElement) ? document.activeElement : null;
+  const unfolded = sameCase ? [...card.querySelectorAll("details[open]")].map((part) => part.className) : [];
   card.dataset.signature = signature;
   card.dataset.id = item?.id ?? "";
-  card.replaceChildren(...(item ? cardParts(item, page, act) : []));
+  card.replaceChildren(...(item ? cardParts(item, page, act) : []).filter(Boolean));
   if (!sameCase) card.scrollTop = 0;
-  if (unfolded && card.querySelector("details")) card.querySelector("details").open = true;
-  if (held) card.focus();
+  for (const part of card.querySelectorAll("details")) part.open = unfolded.includes(part.className);
+  if (held) ((sameCase && held.id && find(held.id)) || card).focus();
 }

@@ -1,14 +1,16 @@
 /** Printing: one page per case. */
 
 import { answerParts } from "./card.js";
+import { english } from "./components.js";
 import { find, make } from "./dom.js";
 import { problemParts } from "./problem.js";
+import { isHidden, verdictOnPaper } from "./verdict.js";
 
 /**
  * Lay out the sheets, wait until their images are decoded, and open the browser's print dialog.
  * The button shows the progress.
  * @param {import("./cases.js").Case[]} items
- * @param {{texts: object, contract: object, point: string, opacity: number}} page
+ * @param {{texts: object, contract: object, point: string, prevalence: number|null, blind: boolean, opacity: number}} page
  * @param {import("./images.js").ImageCache} images
  */
 export async function printCases(items, page, images) {
@@ -53,7 +55,7 @@ async function laySheets(items, page, images, onSheet) {
 async function sheet(item, page, images, urls) {
   const { texts, contract } = page;
   const now = new Intl.DateTimeFormat(texts.language, { dateStyle: "long", timeStyle: "short" }).format(new Date());
-  const body = item.answer ? answerParts(item, page) : item.problem ? problemParts(item.problem, texts) : [make("p", {}, texts.say(`state.${item.state}`))];
+  const hidden = isHidden(item, page);
   const films = [];
   if (item.answer) {
     const { plain, evidence } = await images.of(item);
@@ -63,7 +65,7 @@ async function sheet(item, page, images, urls) {
       return make("img", { class: kind, src: url, alt: "" });
     };
     if (plain) films.push(figure(texts.say("viewer.original"), image(plain, "xray")));
-    if (plain && evidence) {
+    if (plain && evidence && !hidden) {
       const layer = image(evidence, "evidence");
       layer.style.opacity = String(page.opacity);
       films.push(figure(texts.say("viewer.with_evidence"), image(plain, "xray"), layer));
@@ -75,10 +77,28 @@ async function sheet(item, page, images, urls) {
     make("header", {}, make("strong", {}, "Pneumonia Detection"), make("span", {}, `${contract.name} ${contract.version}`), make("span", {}, now)),
     make("h2", {}, item.name),
     films.length > 0 && make("div", { class: "sheet-films" }, ...films),
-    make("div", { class: "sheet-answer" }, ...body),
+    make("div", { class: "sheet-answer" }, ...bodyParts(item, page, hidden)),
+    verdictOnPaper(item, texts),
+    make("div", { class: "sheet-limits" }, ...limits(contract, texts)),
     item.answer && make("p", { class: "sheet-provenance" }, provenance(item.answer, texts)),
     make("footer", {}, make("strong", {}, texts.say("device.short")), " ", texts.say("device.long")),
   );
+}
+
+function bodyParts(item, page, hidden) {
+  const { texts } = page;
+  if (hidden) return [make("p", {}, texts.say("verdict.first"))];
+  if (item.answer) return answerParts(item, page, null).filter(Boolean);
+  return item.problem ? problemParts(item.problem, texts) : [make("p", {}, texts.say(`state.${item.state}`))];
+}
+
+/** Whom the figures hold for, and what the answer cannot say. */
+function limits({ population }, texts) {
+  const known = population.trim();
+  return [
+    known && make("p", {}, make("strong", {}, `${texts.say("model.population")}: `), english(known)),
+    make("p", {}, make("strong", {}, `${texts.say("model.limits")}: `), ["population", "evidence", "alone"].map((name) => texts.say(`limit.${name}`)).join(" ")),
+  ].filter(Boolean);
 }
 
 /** Request id and model digest, with which the answer can be found in the service's log. */

@@ -39,7 +39,7 @@ export class Queue {
     const open = this.#cases.all.filter(isOpen);
     for (const item of open) if (item.state === "waiting") item.state = "cancelled";
     for (const item of open) if (isOpen(item)) this.cancel(item);
-    for (const item of open) this.#cases.update(item, {});
+    for (const item of open) this.#cases.update(item, { state: "cancelled" });
   }
 
   /** Stop reading cases that are removed; they wait again, should they be put back. */

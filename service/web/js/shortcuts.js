@@ -12,6 +12,9 @@ export const SHORTCUTS = {
     view: ["L"],
   },
   answer: {
+    pneumonia: ["Y"],
+    uncertain: ["U"],
+    normal: ["N"],
     point: ["P"],
     model: ["M"],
     help: ["?"],

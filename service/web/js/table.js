@@ -4,6 +4,7 @@ import { canRetry, isOpen, isUnread } from "./cases.js";
 import { decide } from "./decide.js";
 import { icon, iconButton, make } from "./dom.js";
 import { bar } from "./gauge.js";
+import { isHidden } from "./verdict.js";
 
 const STATE_ORDER = ["done", "reading", "retrying", "waiting", "failed", "cancelled"];
 const DECISION_ORDER = ["pneumonia", "uncertain", "normal"];
@@ -22,10 +23,10 @@ const FILTERS = {
 const COLUMNS = {
   file: { key: (row) => row.item.name, compare: (one, other) => one.localeCompare(other, undefined, { numeric: true }) },
   decision: { key: (row) => (row.reading ? DECISION_ORDER.indexOf(row.reading.decision) : 3 + STATE_ORDER.indexOf(row.item.state)) },
-  probability: { key: (row) => row.item.answer?.probability ?? null },
+  probability: { key: (row) => row.answer?.probability ?? null },
   subtype: { key: (row) => row.reading?.subtype ?? null },
-  warnings: { key: (row) => row.item.answer?.warnings.length ?? null },
-  size: { key: (row) => (row.item.answer ? row.item.answer.image.width * row.item.answer.image.height : null) },
+  warnings: { key: (row) => row.answer?.warnings.length ?? null },
+  size: { key: ({ item }) => (item.answer ? item.answer.image.width * item.answer.image.height : null) },
 };
 
 export class Table {
@@ -86,8 +87,13 @@ export class Table {
 
   draw() {
     this.#drawHead();
-    const { cases, texts, contract, point } = this.#page();
-    this.#read = cases.all.map((item) => ({ item, reading: item.answer && decide(item.answer, contract, point) }));
+    const page = this.#page();
+    const { cases, texts, contract, point } = page;
+    this.#read = cases.all.map((item) => {
+      // null also while the answer is hidden from the reader
+      const answer = isHidden(item, page) ? null : item.answer;
+      return { item, answer, reading: answer && decide(answer, contract, point) };
+    });
     this.#shown = this.#sorted(this.#read.filter((row) => this.#passes(row)));
     const wanted = this.#shown.map((row) => this.#row(row));
     const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
@@ -158,27 +164,27 @@ export class Table {
     this.draw();
   }
 
-  #row({ item, reading }) {
+  #row({ item, answer, reading }) {
     const { texts, cases } = this.#page();
-    const { answer, problem, state } = item;
+    const { problem, state } = item;
     const row = this.#rows.get(item.id) ?? make("tr", { role: "row", "data-id": item.id });
     this.#rows.set(item.id, row);
     const selected = item === cases.selected;
-    const signature = [texts.language, state, reading?.decision, reading?.subtype, problem?.code, selected, answer?.request_id].join();
+    const signature = [texts.language, state, reading?.look, reading?.subtype, problem?.code, selected, answer?.request_id].join();
     if (row.dataset.signature === signature) return row;
     const focusedAction = row.contains(document.activeElement) ? (document.activeElement.dataset.action ?? "open") : null;
     row.dataset.signature = signature;
-    row.dataset.decision = reading?.decision ?? state;
+    row.dataset.decision = reading?.look ?? state;
     row.classList.toggle("selected", selected);
     const words = reading
-      ? texts.say(`decision.${reading.decision}`)
-      : texts.say(problem ? `problem.${texts.known("problem", problem.code)}` : `state.${state}`);
+      ? texts.say(`decision.${reading.look}`)
+      : texts.say(item.answer ? "verdict.first" : problem ? `problem.${texts.known("problem", problem.code)}` : `state.${state}`);
     const pick = make(
       "button",
       { type: "button", class: "pick", "data-action": "open", "aria-current": selected ? "true" : null },
       item.name,
     );
-    const glyph = reading?.decision ?? (isUnread(item) ? "failed" : state === "reading" ? "film" : "waiting");
+    const glyph = reading?.look ?? (isUnread(item) ? "failed" : isOpen(item) && state !== "reading" ? "waiting" : "film");
     const cell = (column, ...children) => make("td", { role: "cell", class: `col-${column}` }, ...children);
     row.replaceChildren(
       cell("file", pick),
@@ -186,7 +192,7 @@ export class Table {
       cell("probability", ...(answer ? [bar(answer.probability), make("span", {}, texts.percent(answer.probability))] : [])),
       cell("subtype", reading?.subtype ? texts.name("label", reading.subtype) : ""),
       cell("warnings", answer?.warnings.length ? texts.number(answer.warnings.length) : ""),
-      cell("size", answer ? `${answer.image.width} × ${answer.image.height}` : ""),
+      cell("size", item.answer ? `${item.answer.image.width} × ${item.answer.image.height}` : ""),
       cell("actions", ...actions(item, texts)),
     );
     if (focusedAction) (row.querySelector(`[data-action=${focusedAction}]`) ?? pick).focus();

@@ -24,6 +24,7 @@ export class Viewer {
   #shown = null;
   #decision = null;
   #hasEvidence = false;
+  #hidden = false;
 
   #root;
 
@@ -50,9 +51,14 @@ export class Viewer {
    * Show a case, or none.
    * @param {import("./cases.js").Case|null} item
    * @param {string|null} decision which sets whether evidence is shown until the user chooses
+   * @param {boolean} hidden whether the evidence is hidden from the reader, as the answer is
    */
-  async show(item, decision) {
+  async show(item, decision, hidden) {
     this.#decision = decision;
+    this.#hidden = hidden;
+    const lungs = hidden ? null : (item?.answer?.lungs ?? null);
+    this.#first.lungs = lungs;
+    this.#second.lungs = lungs;
     this.#draw();
     const wanted = item && `${item.id} ${item.answer ? "answered" : item.state === "failed" ? "failed" : "open"}`;
     if (wanted === this.#shown) return;
@@ -143,7 +149,8 @@ export class Viewer {
 
   #draw() {
     const { view } = this;
-    const shown = this.#hasEvidence && this.#evidenceOn;
+    const available = this.#hasEvidence && !this.#hidden;
+    const shown = available && this.#evidenceOn;
     const { slope, intercept } = view.transfer;
     for (const part of document.querySelectorAll("#window-level feComponentTransfer > *")) {
       part.setAttribute("slope", slope);
@@ -165,7 +172,8 @@ export class Viewer {
       make("span", { class: "ramp", "aria-hidden": "true" }),
       make("span", {}, this.#texts.say("viewer.strong")),
       make("span", { class: "legend-note" }, this.#texts.say("viewer.legend_note")),
+      ...(this.#first.framed ? [make("span", { class: "legend-note" }, this.#texts.say("viewer.lungs"))] : []),
     );
-    this.#toolbar.draw(shown, this.#hasEvidence, this.#texts);
+    this.#toolbar.draw(shown, available, this.#texts);
   }
 }

@@ -9,7 +9,8 @@ export class Viewport {
   #view;
   #plain = make("img", { class: "xray", alt: "", draggable: "false" });
   #evidence = make("img", { class: "evidence", alt: "", draggable: "false" });
-  #film = make("div", { class: "film" }, this.#plain, this.#evidence);
+  #lungs = make("div", { class: "lungs", hidden: true });
+  #film = make("div", { class: "film" }, this.#plain, this.#evidence, this.#lungs);
   #pointers = new Map();
   #longSide = null;
   #fitted = 0;
@@ -62,6 +63,21 @@ export class Viewport {
 
   set opacity(value) {
     this.#evidence.style.opacity = String(value);
+    this.#lungs.style.visibility = value > 0 ? "visible" : "hidden";
+  }
+
+  /** Whether there is a box around the lungs. */
+  get framed() {
+    return !this.#lungs.hidden;
+  }
+
+  /** The box around the lungs in shares of the image; null where the model does not look for them. */
+  set lungs(box) {
+    this.#lungs.hidden = box === null;
+    if (!box) return;
+    const percent = (share) => `${100 * share}%`;
+    const { left, top, right, bottom } = box;
+    Object.assign(this.#lungs.style, { left: percent(left), top: percent(top), right: percent(1 - right), bottom: percent(1 - bottom) });
   }
 
   set words(words) {
@@ -109,6 +125,7 @@ export class Viewport {
     this.#film.style.transform =
       `translate(-50%, -50%) translate(${x}px, ${y}px) ` +
       `scale(${mirrored ? -zoom : zoom}, ${zoom}) rotate(${turns * 90}deg)`;
+    this.#film.style.setProperty("--zoom", String(zoom));
     this.element.dataset.tool = this.#view.tool;
   }
 
