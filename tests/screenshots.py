@@ -50,7 +50,11 @@ def take(browser: Browser, url: str, name: str, chest: bytes) -> None:
     """Write one screenshot."""
     (width, height), query, keys = SCREENSHOTS[name]
     size = {"width": width, "height": height}
-    page = browser.new_page(viewport=size, reduced_motion="reduce")  # type: ignore[arg-type]
+    page = browser.new_page(
+        viewport=size,  # type: ignore[arg-type]
+        reduced_motion="reduce",
+        color_scheme="dark",
+    )
     reader = Reader(page, url)
     reader.open(query)
     reader.add(
