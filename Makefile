@@ -17,16 +17,21 @@ CHILDREN ?= data/chest_xray
 ADULTS ?= data/nih_adult
 # images that are not chest X-rays, where there are any
 OUT_OF_DISTRIBUTION ?= data/not_chest_xray
-BASE := runs/base
-SEEDS := $(addprefix runs/seed,0 1 2)
+# adults of a third source, never trained on: NORMAL and another disease
+SCREENING ?= data/montgomery
+# lung masks of the children, in the frame of their images
+LUNG_MASKS ?= data/lung_masks/chest_xray
 RUN := runs/model
-TRAIN := $(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3
-SECOND := --area 0.1 1.3 --texture 0.3
+# the same recipe with a block of patient numbers held out, for calibration and the predictions
+BLOCK := runs/block
+LUNGS := runs/lungs
+TRAIN := $(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3 --area 0.1 1 --tone 0.7 \
+	--average 0 --phase 160:0.18:4:0.0007:norms
 MODEL := models/pneumonia.onnx
 POPULATION := "Frontal chest X-rays of children aged 1 to 5 at one centre in Guangzhou, China; the \
 	training data may hold other people too, for whom the figures do not speak"
 
-.PHONY: help serve test test-fast check format train model model-report requirements bench-startup bench-memory \
+.PHONY: help serve test test-fast check format train model model-report yardstick requirements bench-startup bench-memory \
 	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-dicom experiments overload soak fuzz audit docs screenshots \
 	clean
 
@@ -55,20 +60,18 @@ format: $(VENV)/.development ## format the code and mend what the linter can
 train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 	$(BIN)/pneumonia train $(ARGS)
 
-# about two and a half hours on two cores; interrupted, it goes on where it was
-model: $(VENV)/.training $(addsuffix /model.keras,$(SEEDS)) ## train, export and score what ships, from CHILDREN=... and ADULTS=... folders
-	$(TRAIN) $(SECOND) --start $(SEEDS) --phase 160:0.18:1:0.00005:norms \
-		--out $(RUN) $(if $(wildcard $(RUN)/state.json),--resume)
-	$(BIN)/pneumonia export $(RUN) --out $(MODEL) --ages 1 5 --population $(POPULATION)
+# about an hour on two cores; interrupted, it goes on where it was
+model: $(VENV)/.training $(BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships, from CHILDREN=, ADULTS= and LUNG_MASKS= folders
+	$(TRAIN) --out $(RUN) $(if $(wildcard $(RUN)/state.json),--resume)
+	$(BIN)/pneumonia export $(RUN) --siblings $(BLOCK) --lungs $(LUNGS) --out $(MODEL) \
+		--model-version 2.0.0 --ages 1 5 --population $(POPULATION)
 	$(MAKE) model-report
 
-$(BASE)/model.keras: | $(VENV)/.training
-	$(TRAIN) --area 0.1 1 --phase 160:0.24:9:0.0007:norms --screen \
-		--out $(BASE) $(if $(wildcard $(BASE)/state.json),--resume)
+$(BLOCK)/validation.npz: | $(VENV)/.training
+	$(TRAIN) --block 2 --screen --out $(@D) $(if $(wildcard $(BLOCK)/state.json),--resume)
 
-runs/seed%/model.keras: $(BASE)/model.keras | $(VENV)/.training
-	$(TRAIN) $(SECOND) --start $(BASE) --seed $* --phase 160:0.18:10:0.0005:norms --screen \
-		--out $(@D) $(if $(wildcard $(@D)/state.json),--resume)
+$(LUNGS)/lungs.json: | $(VENV)/.training
+	$(BIN)/pneumonia lungs $(CHILDREN) --masks $(LUNG_MASKS) --out $(@D)
 
 model-report: $(VENV)/.development ## score the shipped model anew and fill README and model card
 	rm -f models/reports/children/out_of_distribution.json
@@ -76,14 +79,18 @@ model-report: $(VENV)/.development ## score the shipped model anew and fill READ
 		$(if $(wildcard $(OUT_OF_DISTRIBUTION)),--out-of-distribution $(OUT_OF_DISTRIBUTION)) --out models/reports/children
 	$(BIN)/pneumonia evaluate $(MODEL) $(ADULTS) --only $(RUN)/validation.txt \
 		--out models/reports/adults
-	mkdir -p models/reports/run
-	for run in $(BASE) $(SEEDS); do \
-		mkdir -p models/reports/$${run##*/} && \
-		cp $$run/configuration.json $$run/history.csv models/reports/$${run##*/} || exit 1; \
-	done
+	mkdir -p models/reports/run models/reports/block
 	cp $(addprefix $(RUN)/,configuration.json history.csv curves.png input_check.json) \
-		models/reports/run
+		$(LUNGS)/lungs.json models/reports/run
+	cp $(addprefix $(BLOCK)/,configuration.json history.csv) models/reports/block
+	$(BIN)/python -m export.expected $(MODEL) $(RUN) $(BLOCK)
 	$(BIN)/python -m training.reports.shipped $(RUN) $(CHILDREN) $(ADULTS)
+	$(BIN)/python -m benchmarks.publish
+
+yardstick: $(VENV)/.development ## measure networks by docs/yardstick.md: CANDIDATES="--candidate NAME RUN..." OUT=levers.json
+	$(BIN)/python -m training.yardstick --children $(CHILDREN) --adults $(ADULTS) \
+		--adults-table $(ADULTS).csv --screening $(SCREENING) $(CANDIDATES) \
+		--out models/reports/yardstick/$(or $(OUT),levers.json)
 	$(BIN)/python -m benchmarks.publish
 
 experiments: $(VENV)/.development ## rank the runs in runs/ by the rule of docs/experiments.md

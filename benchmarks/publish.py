@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import blocks
 from tests import dicom_matrix
-from training.reports import model_blocks, recipe_blocks
+from training.reports import model_blocks, recipe_blocks, yardstick_blocks
 from training.reports.files import REPORTS, RESULTS, ROOT, read
 
 _BLOCK = re.compile(
@@ -57,6 +57,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),
     "results": model_blocks.results,
     "expected": model_blocks.expected,
+    "assumptions": model_blocks.assumptions,
     "sealed": model_blocks.sealed,
     "sealed_line": model_blocks.sealed_line,
     "shifts": model_blocks.shifts,
@@ -73,6 +74,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "provenance": recipe_blocks.provenance,
     "partitions": recipe_blocks.partitions,
     "experiments": recipe_blocks.experiments,
+    "levers": yardstick_blocks.levers,
+    "yardstick": yardstick_blocks.shipped,
     "dicom_syntaxes": told(dicom_matrix.syntaxes_block, dicom_matrix.REPORT, "bench-dicom"),
     "dicom_matrix": told(dicom_matrix.files_block, dicom_matrix.REPORT, "bench-dicom"),
     "dicom_reader": told(blocks.dicom_reader, RESULTS / "dicom_reader.json", "bench-dicom"),

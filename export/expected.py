@@ -1,0 +1,89 @@
+"""What a model file may be expected to do elsewhere: its figures under several assumptions.
+
+    python -m export.expected MODEL.onnx RUN [SIBLING ...]
+
+For the images that each run held out, as they are, and with the conflicting ones (on which a model
+without anatomy is wrong) repeated to a fifth of each side. Held-out patients of the training
+hospital share its devices with the training images, so the figures as they are promise too much;
+those with more conflicting images say what is left where the device tells less of the label.
+Writes ``expected.json``.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+
+from export.pool import CONFLICTING, Pool
+from export.scaling import Scaling
+from service.inference.contract import Contract
+from training.configuration import RunConfiguration
+from training.metrics import Scores, measure_with_intervals
+from training.reports.files import REPORTS, write
+from training.validation import VALIDATION_FILE, Validation
+from training.yardstick.statistics import calibration
+
+
+def main() -> None:
+    """Measure and write ``expected.json``."""
+    parser = argparse.ArgumentParser(description="Say what a model file may do elsewhere.")
+    parser.add_argument("model", type=Path, help="what `pneumonia export` made of the first run")
+    parser.add_argument("runs", type=Path, nargs="+", help="the run, and its siblings")
+    parser.add_argument("--out", type=Path, default=REPORTS, help="the report's folder")
+    arguments = parser.parse_args()
+    session = ort.InferenceSession(arguments.model, providers=["CPUExecutionProvider"])
+    contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
+    assumptions = []
+    for folder in arguments.runs:
+        run = RunConfiguration.read(folder)
+        fold = f"fold {run.fold} of {run.folds}" if run.block is None else f"block {run.block}"
+        images = Validation.load(folder / VALIDATION_FILE)
+        told = assume(images, run.sources[0], contract)
+        assumptions += [{"held_out": fold, **assumption} for assumption in told]
+    write(arguments.out / "expected.json", {"assumptions": assumptions}, place=False)
+
+
+def assume(validation: Validation, source: str, contract: Contract) -> list[dict[str, Any]]:
+    """The figures of one source's clean images, as they are and with more conflicting ones."""
+    clean = replace(validation, shifts=validation.shifts[:1], logits=validation.logits[:1])
+    scaling = Scaling(
+        contract.temperature,
+        contract.offset,
+        contract.subtype_temperature,
+        validation.labels.negatives,
+    )
+    shares = {
+        "as they are": replace(clean, conflicting=np.zeros(len(clean.groups), bool)),
+        f"{CONFLICTING:.0%} of them conflicting": clean,
+    }
+    return [
+        {
+            "images": len(clean.groups[clean.sources == source]),
+            "mixed": mixed,
+            **_figures(Pool.of(images, source), scaling, contract),
+        }
+        for mixed, images in shares.items()
+    ]
+
+
+def _figures(pool: Pool, scaling: Scaling, contract: Contract) -> dict[str, Any]:
+    probabilities = scaling.probabilities(pool.logits)
+
+    def figures(point: str) -> dict[str, dict[str, float]]:
+        threshold = contract.operating_point(point).threshold
+        scores = Scores(probabilities, pool.truth, pool.patients, threshold, pool.labels)
+        return {name: rate.model_dump() for name, rate in measure_with_intervals(scores).items()}
+
+    screening = figures("screening")
+    return {
+        "figures": figures("balanced"),
+        "screening": {name: screening[name] for name in ("sensitivity", "specificity")},
+        "calibration": calibration(scaling.pneumonia(pool.logits), pool.y_true),
+    }
+
+
+if __name__ == "__main__":
+    main()

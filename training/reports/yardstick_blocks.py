@@ -1,0 +1,71 @@
+"""Blocks about how candidates do on the yardstick, from the reports that it writes."""
+
+from typing import Any
+
+from training.reports.files import REPORTS, read, table
+
+_FIGURES = {
+    "conflicting": "conflicting",
+    "conflicting_report": "conflicting, reporting half",
+    "same_look": "same look",
+    "blocked": "blocked",
+    "clean": "clean",
+    "worst_cluster": "worst cluster",
+    "tuberculosis": "tuberculosis",
+    "healthy_adults": "healthy adults",
+    "healthy_adults_at_half": "the same at 0.5",
+    "adults_ap": "adults, AP",
+    "adults_pa": "adults, PA",
+    "kind": "bacterial or viral",
+}
+_NOT_MEASURED = "*Not measured yet with this model: `make yardstick` does.*"
+
+
+def levers() -> str:
+    """Every candidate on the yardstick, and how far it is from the first, two tables."""
+    candidates = _candidates("levers.json")
+    if not candidates:
+        return _NOT_MEASURED
+    rows = [
+        [row["candidate"], str(len(row["runs"])), _interval(row["score"])]
+        + [f"{row['figures'][name]['value']:.3f}" for name in _FIGURES if name in row["figures"]]
+        for row in candidates
+    ]
+    shown = [title for name, title in _FIGURES.items() if name in candidates[0]["figures"]]
+    measured = table(["candidate", "runs", "score", *shown], rows)
+    names = ["score", *(name for name in _FIGURES if name in candidates[0]["figures"])][:9]
+    rows = [
+        [row["candidate"], *(_interval(row["against_first"][name]) for name in names)]
+        for row in candidates[1:]
+    ]
+    head = [f"minus {candidates[0]['candidate']}", "score"]
+    return f"{measured}\n\n{table([*head, *(_FIGURES[name] for name in names[1:])], rows)}"
+
+
+def shipped() -> str:
+    """The model that ships on the yardstick, beside the one before it, a table."""
+    candidates = _candidates("shipped.json")
+    if not candidates:
+        return _NOT_MEASURED
+    titles = {
+        **_FIGURES,
+        "healthy_adults_pneumonia": "healthy adults answered pneumonia",
+        "healthy_adults_uncertain": "healthy adults answered uncertain",
+        "healthy_adults_refused": "healthy adults refused",
+    }
+    rows = [
+        [title, *(_interval(row["figures"][name]) for row in candidates)]
+        for name, title in titles.items()
+        if all(name in row["figures"] for row in candidates)
+    ]
+    return table(["figure", *(row["candidate"] for row in candidates)], rows)
+
+
+def _candidates(name: str) -> list[dict[str, Any]]:
+    file = REPORTS / "yardstick" / name
+    found: list[dict[str, Any]] = read(file)["candidates"] if file.is_file() else []
+    return found
+
+
+def _interval(rate: dict[str, float]) -> str:
+    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
