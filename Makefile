@@ -75,7 +75,7 @@ $(LUNGS)/lungs.json: | $(VENV)/.training
 
 model-report: $(VENV)/.development ## score the shipped model anew and fill README and model card
 	rm -f models/reports/children/out_of_distribution.json
-	$(BIN)/pneumonia evaluate $(MODEL) $(CHILDREN) --only $(RUN)/validation.txt --shifts --audit \
+	$(BIN)/pneumonia evaluate $(MODEL) $(CHILDREN) --only $(RUN)/validation.txt --shifts --audit --conflicting \
 		$(if $(wildcard $(OUT_OF_DISTRIBUTION)),--out-of-distribution $(OUT_OF_DISTRIBUTION)) --out models/reports/children
 	$(BIN)/pneumonia evaluate $(MODEL) $(ADULTS) --only $(RUN)/validation.txt \
 		--out models/reports/adults

@@ -11,7 +11,7 @@ import onnxruntime as ort
 
 from export.calibration import operating_points, prevalence, probability_histogram
 from export.pack import open_graph
-from export.pool import CONFLICTING, Pool
+from export.pool import Pool
 from export.reliability import measure_subtypes
 from export.run import Run
 from export.scaling import Scaling
@@ -24,6 +24,7 @@ from service.inference.contract import (
     pattern_hash,
 )
 from service.inference.operating_point import SubtypeRule
+from training.conflicting import SHARE
 from training.validation import Validation
 
 _POPULATION = "not stated"
@@ -80,7 +81,7 @@ def make_contract(
     data = (
         f"{_held_out(run)}, clean and under {len(validation.shifts) - 1} named shifts, "
         f"{np.count_nonzero(validation.conflicting[ours])} of them conflicting and repeated to "
-        f"{CONFLICTING:.0%}"
+        f"{SHARE:.0%} of each side"
     )
     fields = _calibration(made.graph, pool, made.scaling, data, run.size, SubtypeRule())
     if run.distances is not None:
@@ -124,11 +125,11 @@ def _held_out(run: Run) -> str:
 
 
 def recalibrated(
-    before: Contract, graph: onnx.ModelProto, pool: Pool, scaling: Scaling
+    before: Contract, graph: onnx.ModelProto, pool: Pool, scaling: Scaling, images: int
 ) -> Contract:
-    """The contract of a graph that got another scaling, fitted on the pool."""
+    """The contract of a graph that got another scaling, fitted on a pool of so many images."""
     data = (
-        f"{len(pool.truth)} labelled images of {len(np.unique(pool.patients))} patients given to "
+        f"{images} labelled images of {len(np.unique(pool.patients))} patients given to "
         "`pneumonia calibrate`"
     )
     fields = _calibration(graph, pool, scaling, data, before.input.height, before.subtype_rule)

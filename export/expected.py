@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from export.pool import CONFLICTING, Pool
+from export.pool import Pool
 from export.scaling import Scaling
 from service.inference.contract import Contract
 from training.configuration import RunConfiguration
+from training.conflicting import SHARE
 from training.metrics import Scores, measure_with_intervals
 from training.reports.files import REPORTS, write
 from training.validation import VALIDATION_FILE, Validation
@@ -57,7 +58,7 @@ def assume(validation: Validation, source: str, contract: Contract) -> list[dict
     )
     shares = {
         "as they are": replace(clean, conflicting=np.zeros(len(clean.groups), bool)),
-        f"{CONFLICTING:.0%} of them conflicting": clean,
+        f"{SHARE:.0%} of them conflicting": clean,
     }
     return [
         {

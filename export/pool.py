@@ -5,12 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.conflicting import repeats
 from training.labels import CHILDREN, LabelSet
 from training.validation import Validation
-
-# the share of images that the anatomy-free model gets wrong where its AUROC is .85, as on other
-# devices of the training hospital (docs/yardstick.md)
-CONFLICTING = 0.2
 
 
 @dataclass(frozen=True)
@@ -33,12 +30,13 @@ class Pool:
     def of(cls, validation: Validation, source: str) -> "Pool":
         """Validation images of one source over all shifts, the clean ones included.
 
-        Conflicting images are repeated until they are ``CONFLICTING`` of each side: elsewhere the
+        Conflicting images are repeated until they are ``SHARE`` of each side: elsewhere the
         device tells less of the label, and a scaling that was fitted where it tells nearly all is
         too sure of itself.
         """
         rows = np.flatnonzero((validation.sources == source) & (validation.truth >= 0))
-        rows = np.repeat(rows, _times(validation, rows))
+        positive = validation.labels.is_positive(validation.truth[rows])
+        rows = np.repeat(rows, repeats(validation.conflicting[rows], positive))
         logits = validation.logits[:, rows].astype(np.float64)
         copies = logits.shape[0]
         return cls(
@@ -63,16 +61,3 @@ class Pool:
             for row, columns in zip(rows, ours, strict=True)
             if len(np.unique(self.truth[row])) > 1
         ]
-
-
-def _times(validation: Validation, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How often each of the rows counts."""
-    conflicting = validation.conflicting[rows]
-    positive = validation.labels.is_positive(validation.truth[rows])
-    times = np.ones(len(rows), np.int64)
-    for side in (positive, ~positive):
-        few, others = np.count_nonzero(side & conflicting), np.count_nonzero(side & ~conflicting)
-        if few:
-            wanted = CONFLICTING / (1 - CONFLICTING) * others / few
-            times[side & conflicting] = max(1, round(wanted))
-    return times

@@ -1,9 +1,12 @@
 """Refit the scaling and the operating points of a model file to a user's own images."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from export.calibration import fit_scaling
 from export.contract import recalibrated
@@ -11,9 +14,11 @@ from export.pool import Pool
 from export.scaling import Scaling, has_scaling, set_scaling
 from service.errors import ModelFileError
 from service.inference.contract import Contract
-from training.data import DataError, find_samples
-from training.evaluate import evaluate
+from training.conflicting import repeats
+from training.data import DataError, Sample, find_samples, load
+from training.evaluate import Evaluation, evaluate
 from training.labels import LabelSet
+from training.shortcuts import find_conflicting
 
 FEWEST = 30  # images of each class
 
@@ -38,7 +43,9 @@ def recalibrate(model: Path, folder: Path, part: str = "val") -> tuple[onnx.Mode
     graph = onnx.load(model)
     if not has_scaling(graph):
         raise ModelFileError("the model file's probabilities have no scaling; export it again")
-    scores = evaluate(model, find_samples(folder, (part,))).scores
+    samples = find_samples(folder, (part,))
+    evaluation = evaluate(model, samples)
+    scores = evaluation.scores
     fewest = min(int(scores.y_true.sum()), int((~scores.y_true).sum()))
     if fewest < FEWEST:
         raise DataError(
@@ -55,9 +62,20 @@ def recalibrate(model: Path, folder: Path, part: str = "val") -> tuple[onnx.Mode
     scaling = Scaling(
         before.temperature, before.offset, before.subtype_temperature, labels.negatives
     )
+    images = len(scores.truth)
+    rows = np.repeat(np.arange(images), _repeats(evaluation, samples))
+    scores = scores.take(rows)
     pool = Pool(scaling.logits(scores.probabilities), scores.truth, scores.patients, labels)
     fitted = fit_scaling(pool)
     if not pool.sides:
         fitted = replace(fitted, subtype_temperature=scaling.subtype_temperature)
     set_scaling(graph, fitted)
-    return graph, recalibrated(before, graph, pool, fitted)
+    return graph, recalibrated(before, graph, pool, fitted, images)
+
+
+def _repeats(evaluation: Evaluation, samples: Sequence[Sample]) -> NDArray[np.int64]:
+    """How often each answered image counts, so that what its device says of it counts less."""
+    data = load(samples, labels=evaluation.scores.labels)
+    misleading = {data.samples[row].path.name for row in find_conflicting(data)}
+    answered = [one.file for one in evaluation.answers if one.probabilities is not None]
+    return repeats(np.isin(answered, list(misleading)), evaluation.scores.y_true)

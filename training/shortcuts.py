@@ -82,17 +82,18 @@ def conflicting(probability: Floats, positive: Booleans) -> Booleans:
     return np.not_equal(probability >= 0.5, positive)
 
 
-def find_conflicting(data: Dataset, root: str) -> Integers:
+def find_conflicting(data: Dataset, root: str | None = None) -> Integers:
     """The rows of the images of one data set that the model, fitted on others, gets wrong.
 
     Args:
         data: labelled images, each once.
-        root: name of the data set that is looked at; devices differ between data sets anyway.
+        root: name of the data set that is looked at, since devices differ between data sets
+            anyway; None for all images.
 
     Returns:
         int ``[M]``; none where a class has fewer than ``FOLDS`` patients.
     """
-    rows = np.flatnonzero([sample.root == root for sample in data.samples])
+    rows = np.flatnonzero([root in (None, sample.root) for sample in data.samples])
     ours = data.take(rows)
     sides = (ours.groups[ours.is_pneumonia], ours.groups[~ours.is_pneumonia])
     if min(len(np.unique(side)) for side in sides) < FOLDS:

@@ -49,6 +49,12 @@ def register(subparsers: "Subparsers") -> None:
         "(audit.json)",
     )
     parser.add_argument(
+        "--conflicting",
+        action="store_true",
+        help="also report the figures on images whose label an anatomy-free model gets wrong, "
+        "where the device does not help (conflicting.json)",
+    )
+    parser.add_argument(
         "--out-of-distribution",
         type=Path,
         metavar="FOLDER",
@@ -82,6 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from training.advice import advise
     from training.audit import audit
     from training.comparison import compare, write_comparison
+    from training.conflicting import write_conflicting
     from training.data import DataError, load
     from training.evaluate import evaluate, promised_point
     from training.out_of_distribution import score_out_of_distribution
@@ -113,6 +120,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.shifts:
         shifted = {shift.name: evaluate(model, samples, point, shift) for shift in SHIFTS}
         write_shifts({"clean": evaluation, **shifted}, out)
+    if arguments.conflicting:
+        write_conflicting(evaluation, load(samples, labels=evaluation.scores.labels), out)
     if arguments.audit:
         _print(audit(model, load(samples, labels=evaluation.scores.labels), out))
     if others:

@@ -33,7 +33,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training_data="none",
     )
     file = tmp_path_factory.mktemp("recalibration") / "model.onnx"
-    write(graph, recalibrated(draft, graph, make_pool(images=300), Scaling()), file)
+    write(graph, recalibrated(draft, graph, make_pool(images=300), Scaling(), 300), file)
     return file
 
 
