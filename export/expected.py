@@ -20,11 +20,11 @@ import onnxruntime as ort
 from export.pool import Pool
 from export.scaling import Scaling
 from service.inference.contract import Contract
-from training.configuration import RunConfiguration
+from training.configuration import VALIDATION_FILE, RunConfiguration
 from training.conflicting import SHARE
 from training.metrics import Scores, measure_with_intervals
 from training.reports.files import REPORTS, write
-from training.validation import VALIDATION_FILE, Validation
+from training.validation import Validation
 from training.yardstick.statistics import calibration
 
 
