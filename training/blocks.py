@@ -20,7 +20,7 @@ def blocks(data: Dataset, count: int = BLOCKS) -> NDArray[np.int64]:
 
     In each series (source, label and what stands before the number) the patients are put in order
     of their number and cut where the running count of images passes a further part of the whole.
-    Patients who share an exact copy of a picture go together.
+    Patients who share an exact copy of an image go together.
     """
     first = {int(group): row for row, group in reversed(list(enumerate(data.groups)))}
     leaders = [_place(data.samples[first[int(group)]]) for group in data.groups]

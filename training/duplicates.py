@@ -1,4 +1,4 @@
-"""Copies among images: the same pixels, or nearly the same picture."""
+"""Copies among images: the same pixels, or nearly the same image."""
 
 import hashlib
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from service.imaging.radiograph import Pixels
 
-# Correlation of two pictures reduced to this side. Among the published X-rays of children those of
+# Correlation of two images reduced to this side. Among the published X-rays of children those of
 # two different images stay below 0.98; that of one resized and saved anew stays above 0.999.
 SIDE = 32
 NEAR = 0.99
@@ -22,7 +22,7 @@ def exact_copies(images: Pixels) -> NDArray[np.int64]:
 
 
 def near_copies(images: Pixels, least: float = NEAR) -> NDArray[np.int64]:
-    """Pairs of images that show nearly the same picture, exact copies not among them.
+    """Pairs of images that show nearly the same image, exact copies not among them.
 
     Args:
         images: uint8 ``[N, h, w, 1]``.

@@ -49,7 +49,7 @@ def _leaks(data: Dataset, exact: Integers, near: Integers) -> Iterator[str]:
         counts = {
             "patients": _shared(patients, here, there),
             "images": _shared(exact, here, there),
-            "pairs of nearly the same picture": int(pairs.sum()),
+            "pairs of nearly the same image": int(pairs.sum()),
         }
         yield from (f"{n} {what} in both {one} and {other}" for what, n in counts.items() if n)
 
@@ -121,6 +121,6 @@ def _copies(data: Dataset) -> Iterator[str]:
     near = near_copies(data.images)
     if len(near):
         shown = " and ".join(data.samples[row].name for row in near[0])
-        yield f"near copies: {len(near)} pairs show nearly the same picture, such as {shown}"
+        yield f"near copies: {len(near)} pairs show nearly the same image, such as {shown}"
     for line in _leaks(data, exact, near):
         yield f"leak: {line}"

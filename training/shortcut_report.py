@@ -66,7 +66,7 @@ def look_for_shortcuts(data: Dataset, out: Path | None = None) -> list[str]:
 
 
 def file_features(data: Dataset) -> Floats:
-    """What a file says without its picture, float64 ``[N, 12]``.
+    """What a file says without its pixels, float64 ``[N, 12]``.
 
     Logarithms of rows, columns, bytes and bytes a pixel, and which suffix the name has.
     """

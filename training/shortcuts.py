@@ -146,8 +146,8 @@ def _describe(grey: NDArray[np.uint8]) -> Floats:
     frame = np.ones(grey.shape, bool)
     top, left = round(_FRAME * height), round(_FRAME * width)
     frame[top : height - top, left : width - left] = False
-    picture = Image.fromarray(grey)
-    cells = np.asarray(picture.resize((_CELLS, _CELLS), Image.Resampling.BOX)) / 255
+    image = Image.fromarray(grey)
+    cells = np.asarray(image.resize((_CELLS, _CELLS), Image.Resampling.BOX)) / 255
     border = round(_FRAME * _CELLS)
     outer = np.ones(cells.shape, bool)
     outer[border:-border, border:-border] = False
@@ -156,13 +156,13 @@ def _describe(grey: NDArray[np.uint8]) -> Floats:
             np.bincount(grey.ravel() >> 3, minlength=32) / grey.size,
             np.bincount(grey[frame] >> 4, minlength=16) / frame.sum(),
             cells[outer],
-            [_detail(picture, scale) for scale in _SCALES],
+            [_detail(image, scale) for scale in _SCALES],
         ]
     )
 
 
-def _detail(picture: Image.Image, scale: int) -> float:
-    grey = np.asarray(picture.reduce(scale)) / 255
+def _detail(image: Image.Image, scale: int) -> float:
+    grey = np.asarray(image.reduce(scale)) / 255
     middle = grey[1:-1, 1:-1]
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return float(np.log(np.std(4 * middle - around) + _LEAST_DETAIL))

@@ -14,9 +14,9 @@ from training.data import find_samples
 from training.duplicates import near_copies
 
 
-def save(file: Path, picture: Image.Image) -> None:
+def save(file: Path, image: Image.Image) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file, quality=60)
+    image.save(file, quality=60)
 
 
 def test_a_folder_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,9 +59,9 @@ def test_copies_and_what_several_parts_share_is_told(
     assert main(["data", "check", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "copies: 1 images are there again\n" in said
-    assert "near copies: 2 pairs show nearly the same picture" in said
+    assert "near copies: 2 pairs show nearly the same image" in said
     assert "leak: 1 images in both train and test" in said
-    assert "leak: 1 pairs of nearly the same picture in both train and test" in said
+    assert "leak: 1 pairs of nearly the same image in both train and test" in said
     assert "patients unknown: 14 images" in said
     save(tmp_path / "train/Normal/torn.png", first)
     assert main(["data", "check", str(tmp_path)]) == 0
@@ -103,8 +103,8 @@ def test_shortcuts_are_found_where_a_device_goes_with_the_label(
     generator = np.random.default_rng(0)
     for number in range(24):
         for label, shade in (("TB", 40), ("Normal", 0)):
-            picture = np.asarray(chest(generator, 0)).astype(int) + shade
-            save(tmp_path / "told" / label / f"{label}{number}.png", _grey(picture))
+            image = np.asarray(chest(generator, 0)).astype(int) + shade
+            save(tmp_path / "told" / label / f"{label}{number}.png", _grey(image))
             save(tmp_path / "untold" / label / f"{label}{number}.png", chest(generator, 0))
     out = tmp_path / "out"
     assert main(["data", "shortcuts", str(tmp_path / "told"), "--out", str(out)]) == 0
@@ -155,9 +155,9 @@ def test_what_is_downloaded_is_unpacked(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def shadows(generator: np.random.Generator) -> Image.Image:
-    """A picture like no other."""
+    """An image like no other."""
     return _grey(generator.uniform(0, 255, (8, 8))).resize((160, 160), Image.Resampling.BICUBIC)
 
 
-def _grey(picture: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+def _grey(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))

@@ -95,10 +95,10 @@ def test_a_part_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) ->
 
 @pytest.mark.parametrize("kind", ["csv", "semicolons", "parquet"])
 def test_a_list_says_everything_of_its_images(tmp_path: Path, kind: str) -> None:
-    touch(tmp_path, "pictures/1.png", "pictures/2.dcm", "pictures/3.png")
+    touch(tmp_path, "images/1.png", "images/2.dcm", "images/3.png")
     rows = [
         {
-            "Path": f"pictures/{name}",
+            "Path": f"images/{name}",
             "label": label,
             "patient": patient,
             "source": "Ward 3",
