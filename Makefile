@@ -85,6 +85,7 @@ model-report: $(VENV)/.development ## score the shipped model anew and fill READ
 	cp $(addprefix $(BLOCK)/,configuration.json history.csv) models/reports/block
 	$(BIN)/python -m export.expected $(MODEL) $(RUN) $(BLOCK)
 	$(BIN)/python -m training.reports.shipped $(RUN) $(CHILDREN) $(ADULTS)
+	$(BIN)/python -m training.reports.example
 	$(BIN)/python -m benchmarks.publish
 
 yardstick: $(VENV)/.development ## measure networks by docs/yardstick.md: CANDIDATES="--candidate NAME RUN..." OUT=levers.json

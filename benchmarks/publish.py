@@ -55,6 +55,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "drift": told(model_blocks.drift, RESULTS / "drift.json", "bench-drift"),
     "settings": blocks.settings,
     "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),
+    "reference": told(model_blocks.reference, REPORTS / "answer.json", "model-report"),
+    "refusal": told(model_blocks.refusal, REPORTS / "answer.json", "model-report"),
     "results": model_blocks.results,
     "expected": model_blocks.expected,
     "assumptions": model_blocks.assumptions,

@@ -1,6 +1,6 @@
 """Take the screenshots of the page for the documents: ``make screenshots``.
 
-They show the shipped model and the chest X-ray of the package pydicom-data.
+They show the shipped model and the example of the page.
 """
 
 import sys
@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser
-from pydicom.data import get_testdata_file
 
 from service.settings import DEFAULT_MODEL
 from tests.browser import DESK, PHONE, Reader, chromium, upload
@@ -19,6 +18,7 @@ from tests.images import encode
 from tests.process import ROOT, service_process
 
 FOLDER = ROOT / "docs" / "images"
+EXAMPLE = ROOT / "service" / "web" / "example.jpg"
 
 # name -> size of the window, query of the address, keys that are pressed at the end
 SCREENSHOTS = {
@@ -31,9 +31,8 @@ SCREENSHOTS = {
 
 def main() -> int:
     """Write all screenshots; returns the exit code."""
-    chest = get_testdata_file("RG1_UNCR.dcm", download=False)
-    if not isinstance(chest, str) or not DEFAULT_MODEL.exists():
-        sys.stderr.write("needs pydicom-data and the shipped model\n")
+    if not DEFAULT_MODEL.exists():
+        sys.stderr.write("needs the shipped model\n")
         return 1
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
@@ -42,7 +41,7 @@ def main() -> int:
         chromium() as browser,
     ):
         for name in SCREENSHOTS:
-            take(browser, service.url, name, Path(chest).read_bytes())
+            take(browser, service.url, name, EXAMPLE.read_bytes())
     return 0
 
 
@@ -58,7 +57,7 @@ def take(browser: Browser, url: str, name: str, chest: bytes) -> None:
     reader = Reader(page, url)
     reader.open(query)
     reader.add(
-        upload("chest-pa.dcm", chest, "application/dicom"),
+        upload("chest.jpg", chest),
         *[upload(f"{name}.jpg", content) for name, content in variants()],
         upload("letter.pdf", b"%PDF-1.7", "application/pdf"),
     )
@@ -79,7 +78,7 @@ def take(browser: Browser, url: str, name: str, chest: bytes) -> None:
 
 def variants() -> Iterator[tuple[str, bytes]]:
     """The example that the page offers, changed, so that the list shows more than one answer."""
-    with Image.open(ROOT / "service" / "web" / "example.jpg") as image:
+    with Image.open(EXAMPLE) as image:
         width, height = image.size
         changed = {
             "dark": image.point([round(255 * (level / 255) ** 2) for level in range(256)]),
@@ -88,7 +87,7 @@ def variants() -> Iterator[tuple[str, bytes]]:
             "narrow": image.crop((width // 4, 0, width * 3 // 4, height)),
             "upside-down": ImageOps.flip(image),
             "inverted": ImageOps.invert(image),
-            "thumbnail": image.resize((120, 128)),
+            "thumbnail": image.resize((width // 10, height // 10)),
         }
     for name, variant in changed.items():
         yield name, encode(variant, "JPEG", quality=90)

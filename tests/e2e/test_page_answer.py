@@ -18,7 +18,7 @@ DIM = upload("dim.jpg", image_bytes(100))
 
 def test_a_newcomer_sees_an_answer_with_evidence_after_one_click(reader: Reader) -> None:
     reader.page.get_by_role("button", name="Try an example").click()
-    expect(reader.verdict).to_contain_text("Pneumonia")
+    expect(reader.verdict).to_contain_text("Normal")  # says the small model of the tests
     expect(reader.card).to_contain_text("Probability of pneumonia")
     evidence = reader.page.locator(".viewport .evidence").first
     expect(evidence).to_have_css("opacity", "0.4")

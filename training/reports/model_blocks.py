@@ -47,11 +47,25 @@ _AUDIT = {
 
 
 def answer(report: dict[str, Any]) -> str:
-    """What the shipped model says of a published chest X-ray, shortened, as a code block."""
+    """What the shipped model says of the example, shortened, as a code block."""
     shown = ["decision", "probability", "probabilities", "subtype", "operating_point"]
     shown += ["input_check", "warnings"]
     short = {name: _rounded(report["answer"][name]) for name in shown}
     return f"```json\n{json.dumps(short, indent=2)}\n```"
+
+
+def reference(report: dict[str, Any]) -> str:
+    """What the example is known to show, one sentence."""
+    return (
+        f"The reference label of this image is {report['reference']} pneumonia; the model was not "
+        "trained on any image of this child."
+    )
+
+
+def refusal(report: dict[str, Any]) -> str:
+    """How the refused example is refused, as a code block."""
+    shown = {name: value for name, value in report["refusal"].items() if name != "file"}
+    return f"```json\n{json.dumps(_rounded(shown), indent=2)}\n```"
 
 
 def tradeoff(report: dict[str, Any]) -> str:

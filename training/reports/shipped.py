@@ -1,38 +1,37 @@
-"""What is reported of a run that ships: its images, counted, and its answer to the page's example.
+"""What is reported of a run that ships: its images, counted.
 
     python -m training.reports.shipped RUN FOLDER...
 
 RUN is a folder of `pneumonia train`, the others are the data sets it was given. Writes
-``partitions.json`` and ``answer.json``. An image is counted once, however often an epoch shows it.
+``partitions.json``. An image is counted once, however often an epoch shows it.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 from training.data import Sample, find_samples
-from training.reports.files import REPORTS, ROOT, write
-
-EXAMPLE = "service/web/example.jpg"
+from training.reports.example import trained_on
+from training.reports.files import REPORTS, write
 
 
 def main() -> None:
-    """Count, ask, and write both reports."""
-    parser = argparse.ArgumentParser(description="Count the images of a run, and ask its model.")
+    """Count, and write the report."""
+    parser = argparse.ArgumentParser(description="Count the images of a run.")
     parser.add_argument("run", type=Path, help="folder of `pneumonia train`")
     parser.add_argument("folders", type=Path, nargs="+", help="the data sets it was given")
     arguments = parser.parse_args()
     held_out = set((arguments.run / "validation.txt").read_text().split("\n"))
-    counts = {
-        folder.name: partitions(find_samples(folder), held_out) for folder in arguments.folders
-    }
+    found = {folder.name: find_samples(folder) for folder in arguments.folders}
+    seen = trained_on(chain.from_iterable(found.values()), held_out)
+    if seen:
+        raise SystemExit(
+            f"The run was trained on the patient of the example that ships ({', '.join(seen)}): "
+            "hold that patient out, or choose another example (training/reports/example.py)."
+        )
+    counts = {name: partitions(samples, held_out) for name, samples in found.items()}
     write(REPORTS / "partitions.json", counts, place=False)
-    command = [sys.executable, "-m", "service", "predict", EXAMPLE]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    write(REPORTS / "answer.json", {"answer": json.loads(said.stdout)})
 
 
 def partitions(samples: list[Sample], held_out: set[str]) -> dict[str, dict[str, int]]:

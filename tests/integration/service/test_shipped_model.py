@@ -14,9 +14,12 @@ from service.inference.model import OnnxModel
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.needs import shared, shipped_model
+from tests.process import ROOT
+from training.reports import example
 
 # 50 megapixels in the shape of the original
 LARGE = 50_000_000
+EXAMPLE, REFUSED = ROOT / example.EXAMPLE, ROOT / example.REFUSED
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,14 @@ def shipped() -> Iterator[AppClient]:
 
 def x_rays(kind: str) -> list[Path]:
     return sorted(shared("data", "chest_xray_native", kind).glob("*.jp*g"))[:2]
+
+
+def test_one_example_is_answered_and_the_other_refused(shipped: AppClient) -> None:
+    answer = shipped.post("/predict", content=EXAMPLE.read_bytes()).json()
+    assert answer["decision"] == "pneumonia"  # as the reference
+    refusal = shipped.post("/predict", content=REFUSED.read_bytes())
+    assert (refusal.status_code, refusal.json()["code"]) == (422, "not_a_chest_xray")
+    assert refusal.json()["suspected_cause"] == "inverted"
 
 
 @pytest.mark.parametrize(
