@@ -97,7 +97,7 @@ def page(refusals: Iterable[Refusal]) -> str:
 
 def cases() -> list[Case]:
     """All of them."""
-    return [*_pictures(), *_dicom_headers(), *_dicom_pixels(), *_requests(), *_open_inference()]
+    return [*_images(), *_dicom_headers(), *_dicom_pixels(), *_requests(), *_open_inference()]
 
 
 def _settings(folder: Path) -> dict[str, Settings]:
@@ -141,7 +141,7 @@ def _announced_png(width: int, height: int, kind: bytes = b"\x08\0") -> bytes:
     return PNG_SIGNATURE + head + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
 
 
-def _pictures() -> list[Case]:
+def _images() -> list[Case]:
     jpeg, grey = image_bytes(), chest_like()
     bitmap = image_bytes(kind="BMP")
     apple = PNG_SIGNATURE + png_chunk(b"CgBI", b"\x50\0\x20\x06")

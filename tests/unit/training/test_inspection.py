@@ -68,7 +68,7 @@ def test_copies_and_what_several_parts_share_is_told(
     assert "2 images are there again; 1 of them with different labels" in capsys.readouterr().out
 
 
-def test_different_pictures_are_no_near_copies() -> None:
+def test_different_images_are_no_near_copies() -> None:
     generator = np.random.default_rng(0)
     images = np.stack([np.asarray(shadows(generator)) for _ in range(12)])[..., np.newaxis]
     assert len(near_copies(images)) == 0
