@@ -11,10 +11,17 @@ import numpy as np
 
 from service.errors import PneumoniaError
 from service.inference.contract import Histogram
-from training.configuration import MODEL_FILE, VALIDATION_FILE, RunConfiguration, must_be_finished
+from training.configuration import (
+    INPUT_CHECK_FILE,
+    MODEL_FILE,
+    OUT_OF_FOLD_FILE,
+    VALIDATION_FILE,
+    RunConfiguration,
+    must_be_finished,
+)
 from training.data import DataError, Dataset, Sample, find_samples, load
-from training.input_check import INPUT_CHECK_FILE, REPORT_FILE, InputCheck
-from training.validation import NAMES_FILE, OUT_OF_FOLD_FILE, Validation, join
+from training.input_check import REPORT_FILE, InputCheck
+from training.validation import NAMES_FILE, Validation, join
 
 
 class RunError(PneumoniaError):

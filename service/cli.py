@@ -81,6 +81,9 @@ COMMANDS = (
 )
 
 
+INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -88,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; by default the process's own.
 
     Returns:
-        The exit code: 0 when all went well.
+        The exit code: 0 when all went well, ``INTERRUPTED`` after Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     asked = next((command for command in COMMANDS if words[:1] == [command.name]), None)
@@ -108,6 +111,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PneumoniaError as error:
         print(f"pneumonia {words[0]}: {error.detail}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"\npneumonia {words[0]}: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except ModuleNotFoundError as error:
         if asked is None or asked.extra is None:
             raise

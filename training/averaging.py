@@ -1,7 +1,6 @@
 """A moving average of the weights, beside the network in training."""
 
 import keras
-import tensorflow as tf
 
 
 class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
@@ -23,15 +22,20 @@ class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self._average = average
         self._momentum = momentum
-        # one graph, since an eager operation a variable would cost as much as a step on a GPU
-        self._update = tf.function(self._move)
+        self._update = self._move
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # one graph, since an eager operation a variable would cost as much as a step on a GPU
+            self._update = tf.function(self._move)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         """Move the average towards the weights after one more step."""
         self._update()
 
     def _move(self) -> None:
-        steps = tf.cast(self.model.optimizer.iterations.value, tf.float32)
-        kept = tf.minimum(self._momentum, (1 + steps) / (10 + steps))
-        for average, weight in zip(self._average.weights, self.model.weights, strict=True):
-            average.assign_add((1 - kept) * (weight.value - average.value))
+        model = self.model  # with JAX, asking for it brings the weights up to date
+        steps = keras.ops.cast(model.optimizer.iterations, "float32")
+        kept = keras.ops.minimum(self._momentum, (1 + steps) / (10 + steps))
+        for average, weight in zip(self._average.weights, model.weights, strict=True):
+            average.assign_add((1 - kept) * (weight - average))

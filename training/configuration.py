@@ -19,6 +19,8 @@ HISTORY_FILE = "history.csv"
 STATE_FILE = "state.json"
 MODEL_FILE = "model.keras"
 VALIDATION_FILE = "validation.npz"
+OUT_OF_FOLD_FILE = "out_of_fold.npz"
+INPUT_CHECK_FILE = "input_check.npz"
 
 
 @dataclass(frozen=True)
@@ -154,12 +156,17 @@ def must_be_finished(folder: Path) -> None:
     """Check that a folder holds a finished run, without loading it.
 
     Raises:
-        ConfigurationError: it does not.
+        ConfigurationError: it does not, or its configuration cannot be read.
     """
-    names = (CONFIGURATION_FILE, MODEL_FILE, VALIDATION_FILE)
-    missing = [name for name in names if not (folder / name).is_file()]
-    if missing == list(names):
+    if not (folder / CONFIGURATION_FILE).is_file():
         raise ConfigurationError(f"{folder} is no run folder of `pneumonia train`.")
+    names = [MODEL_FILE, VALIDATION_FILE]
+    selection = RunConfiguration.read(folder).selection
+    if selection is not None:  # as runs of earlier versions have none
+        names += [INPUT_CHECK_FILE] * selection.input_check + [
+            OUT_OF_FOLD_FILE
+        ] * selection.all_folds
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ConfigurationError(
             f"{folder} holds no finished run ({', '.join(missing)} missing). Finish it with "

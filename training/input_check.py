@@ -22,6 +22,7 @@ from scipy.optimize import minimize
 
 from service.imaging.radiograph import Pixels
 from training.architectures import stages
+from training.configuration import INPUT_CHECK_FILE
 from training.data import Dataset, at_size
 from training.shifts import apply, apply_in_turn
 from training.synthetic_ood import SYNTHETIC_OOD
@@ -39,7 +40,6 @@ LAYERS = (
 DIMENSIONS = 128
 # share of shifted chest X-rays that the limit accepts
 ACCEPTED = 0.998
-INPUT_CHECK_FILE = "input_check.npz"
 REPORT_FILE = "input_check.json"
 _CHESTS = 1500
 _IMAGES_PER_OOD = 150

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from training.blocks import split_by_block
-from training.configuration import CONFIGURATION_FILE, VALIDATION_FILE, Selection
+from training.configuration import CONFIGURATION_FILE, OUT_OF_FOLD_FILE, VALIDATION_FILE, Selection
 from training.cross_validation import PAGE_FILE, write_cross_validation
 from training.data import DataError, Dataset, load, split
 from training.earlier_runs import start_networks, teacher_networks
@@ -19,7 +19,7 @@ from training.recipe import Recipe
 from training.samples import PARTS_TRAINED_ON
 from training.shortcuts import find_conflicting
 from training.train import train
-from training.validation import OUT_OF_FOLD_FILE, Validation, join, record
+from training.validation import Validation, join, record
 
 # fewer images than these set thresholds only all together
 FEW = 1000
@@ -98,7 +98,7 @@ def train_run(
     first, _ = name_and_place(selection.folders[0])
     conflicting = {images.samples[row].name for row in find_conflicting(images, first)}
     run = _Folds(recipe, selection, images, conflicting, command)
-    model = run.train(selection.fold, training, validation, folder, resume)
+    model = run.train(selection, training, validation, folder, resume)
     if selection.input_check:
         print("fitting the input check", flush=True)
         prepare(model, training, validation, folder)
@@ -122,10 +122,14 @@ class _Folds:
     command: str | None
 
     def train(
-        self, fold: int, training: Dataset, validation: Dataset, folder: Path, resume: bool
+        self,
+        selection: Selection,
+        training: Dataset,
+        validation: Dataset,
+        folder: Path,
+        resume: bool,
     ) -> keras.Model:
         """Train the network of a fold and record its predictions."""
-        selection = replace(self.selection, fold=fold)
         first, _ = name_and_place(selection.folders[0])
         ours = np.array([one.root == first for one in training.samples])
         times = np.where(ours, 1, selection.also_times)
@@ -149,7 +153,8 @@ class _Folds:
             print(f"fold {fold + 1} of {count}", flush=True)
             training, validation = split(self.images, count, fold, seed=0)
             begun = (place / CONFIGURATION_FILE).exists()
-            self.train(fold, training, validation, place, begun)
+            one = replace(self.selection, fold=fold, all_folds=False, input_check=False)
+            self.train(one, training, validation, place, begun)
         first, *others = [Validation.load(place / VALIDATION_FILE) for place in places]
         joined = join(first, others)
         joined.save(folder / OUT_OF_FOLD_FILE)

@@ -14,7 +14,7 @@ from training.augment import batches
 from training.averaging import WeightAverage
 from training.checkpoint import Networks, State
 from training.configuration import MODEL_FILE, RunConfiguration
-from training.data import Dataset, at_size
+from training.data import DataError, Dataset, at_size
 from training.distil import with_soft_targets
 from training.progress import EpochBar
 from training.recipe import Phase, Recipe, Schedule
@@ -47,9 +47,12 @@ def train(
         The trained network, at the largest size it was trained at.
 
     Raises:
-        DataError: the folder holds another run and ``resume`` is off, or it has none to resume.
+        DataError: the folder holds another run and ``resume`` is off, or it has none to resume; or
+            there are teachers, and Keras's backend is not TensorFlow.
     """
     recipe = configuration.recipe
+    if recipe.teachers and keras.backend.backend() != "tensorflow":
+        raise DataError("--teachers needs Keras's TensorFlow backend; leave KERAS_BACKEND unset.")
     state = checkpoint.open_folder(folder, configuration, resume)
     keras.utils.set_random_seed(recipe.seed)
     model = _mean(recipe.start) if recipe.start else None

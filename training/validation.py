@@ -23,7 +23,6 @@ from training.progress import progress_bar
 from training.shifts import SHIFTS, apply
 from training.train import predict_logits
 
-OUT_OF_FOLD_FILE = "out_of_fold.npz"
 NAMES_FILE = "validation.txt"
 CLEAN = "clean"
 _SHOWN = 64

@@ -1,6 +1,7 @@
 """`pneumonia export`."""
 
 import argparse
+import os
 import re
 import sys
 from dataclasses import replace
@@ -149,6 +150,11 @@ def _run(arguments: argparse.Namespace) -> int:
     name = arguments.name or arguments.out.stem
     if not re.fullmatch(NAME, name):
         raise ConfigurationError(f"{name!r} cannot be the model's name; give one with --name.")
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        raise ConfigurationError(
+            "The export needs Keras's TensorFlow backend; leave KERAS_BACKEND unset. It makes no "
+            "difference which backend a run was trained with."
+        )
     must_be_finished(arguments.folder)
     from export.build import build_float32, build_int8
     from export.contract import Identity, make_contract

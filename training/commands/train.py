@@ -4,9 +4,11 @@ import argparse
 import shlex
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service.cli import INTERRUPTED
 from training.commands.data import print_skipped
 from training.commands.train_options import add_options, read_options
 from training.configuration import (
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_OUT = Path("runs/latest")
 _FEW_FOLDS = 4  # where a network is trained for each of them
-_INTERRUPTED = 130  # as shells have it
 
 
 def register(subparsers: "Subparsers") -> None:
@@ -94,7 +95,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _train(arguments, recipe, selection, out, command)
     except KeyboardInterrupt:
         print(f"\nInterrupted. {_how_to_go_on(out)}", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
 
 
 def _train(
@@ -160,6 +161,8 @@ def _check(recipe: Recipe, selection: Selection) -> None:
             f"There is no file {recipe.weights} of weights; --weights takes imagenet, random or a "
             "file."
         )
+    if recipe.tensorboard and find_spec("tensorboard") is None:
+        raise ConfigurationError("--tensorboard needs TensorBoard: pip install tensorboard")
     for file in (*recipe.start, *recipe.teachers):
         for name in (CONFIGURATION_FILE, MODEL_FILE):
             place = Path(file).parent / name

@@ -87,6 +87,21 @@ def test_a_command_that_a_container_lacks_comes_with_a_checkout(
     assert "checkout" in capsys.readouterr().err
 
 
+def test_ctrl_c_ends_any_command_in_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sleeps.py").write_text(
+        "def register(subparsers):\n"
+        "    subparsers.add_parser('dream').set_defaults(run=run)\n"
+        "def run(arguments):\n"
+        "    raise KeyboardInterrupt\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    _command(monkeypatch, "sleeps", None)
+    assert main(["dream"]) == 130
+    assert capsys.readouterr().err == "\npneumonia dream: interrupted\n"
+
+
 def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["dream"])

@@ -1,11 +1,17 @@
 """Records of runs, those of earlier versions among them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from training.configuration import CONFIGURATION_FILE, RunConfiguration
+from training.configuration import (
+    CONFIGURATION_FILE,
+    RunConfiguration,
+    Selection,
+    must_be_finished,
+)
 from training.recipe import ConfigurationError, Phase, Recipe, read_recipe
 
 REPORTS = Path(__file__).parent.parent.parent.parent / "models" / "reports"
@@ -88,3 +94,19 @@ def test_a_recipe_file_says_what_differs_from_the_defaults(tmp_path: Path) -> No
             read_recipe(file)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_recipe(tmp_path / "none.toml")
+
+
+def test_a_run_is_finished_when_all_that_was_asked_for_is_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="is no run folder"):
+        must_be_finished(tmp_path)
+    for name in ("model.keras", "validation.npz"):
+        (tmp_path / name).touch()
+    earlier = RunConfiguration.read(REPORTS / "run")
+    earlier.write(tmp_path)
+    must_be_finished(tmp_path)
+    selection = Selection((Path("data"),), all_folds=True)
+    replace(earlier, selection=selection).write(tmp_path)
+    says = r"\(input_check.npz, out_of_fold.npz missing\)"
+    with pytest.raises(ConfigurationError, match=says):
+        must_be_finished(tmp_path)
+    assert RunConfiguration.read(tmp_path).selection == selection

@@ -61,7 +61,7 @@ def test_the_average_of_a_short_run_is_not_dominated_by_its_start(
     assert np.linalg.norm(average - last) < 0.7 * np.linalg.norm(average - start)
 
 
-@pytest.mark.parametrize(("epochs", "rate"), [(1, 0.003), (3, 0.1)])
+@pytest.mark.parametrize(("epochs", "rate"), [(1, 0.03), (3, 0.1)])
 def test_the_weights_that_validate_better_are_kept(
     parts: tuple[Dataset, Dataset], tmp_path: Path, epochs: int, rate: float
 ) -> None:
