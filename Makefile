@@ -10,6 +10,8 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --requir
 PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-strip-extras --custom-compile-command "make requirements"
 COMPILE := $(PIN) pyproject.toml
+# the node's packages alone, without those of the service
+PACS := $(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['pacs'], sep='\n')"
 # what looks at the product from outside and shares no package with it
 TOOLS := .tools
 
@@ -140,7 +142,7 @@ audit: $(TOOLS)/.installed ## build/sbom.json, and known vulnerabilities of all 
 	mkdir -p build && $(TOOLS)/bin/cyclonedx-py requirements requirements/serving.txt \
 		--pyproject pyproject.toml --output-reproducible --output-file build/sbom.json
 	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes \
-		$(patsubst %,--requirement requirements/%.txt,serving training development tools)
+		$(patsubst %,--requirement requirements/%.txt,serving pacs training development tools)
 
 bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the reader
 	$(BIN)/python -m tests.dicom_matrix
@@ -159,6 +161,7 @@ requirements: $(VENV)/.development ## pin anew after pyproject.toml changed; UPG
 	$(COMPILE) --extra training --constraints requirements/development.txt \
 		--output-file requirements/training.txt
 	$(COMPILE) --constraints requirements/development.txt --output-file requirements/serving.txt
+	$(PACS) | $(PIN) - --constraints requirements/development.txt --output-file requirements/pacs.txt
 	$(PIN) $(UPGRADE) --group tools --output-file requirements/tools.txt
 
 clean: ## remove the virtual environment and all caches, but no data and no training run

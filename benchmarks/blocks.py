@@ -6,7 +6,11 @@ import statistics
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from service.settings import Settings
+from pydantic_settings import BaseSettings
+
+from service.pacs.settings import PREFIX as PACS_PREFIX
+from service.pacs.settings import PacsSettings
+from service.settings import PREFIX, Settings
 from training.reports.files import ROOT, place, table
 
 Report: TypeAlias = dict[str, Any]
@@ -171,7 +175,16 @@ def dicom_reader(report: Report) -> str:
 
 def settings() -> str:
     """The settings of the service, a table."""
-    (made,) = ast.parse(inspect.getsource(Settings)).body
+    return _settings(Settings, PREFIX)
+
+
+def pacs_settings() -> str:
+    """The settings of the DICOM node, a table."""
+    return _settings(PacsSettings, PACS_PREFIX)
+
+
+def _settings(settings: type[BaseSettings], prefix: str) -> str:
+    (made,) = ast.parse(inspect.getsource(settings)).body
     assert isinstance(made, ast.ClassDef)
     # the docstring under each, read here so that the service's start need not
     meanings = {
@@ -180,8 +193,8 @@ def settings() -> str:
         if isinstance(setting, ast.AnnAssign) and isinstance(text, ast.Expr)
     }
     rows = [
-        [f"`PNEUMONIA_{name.upper()}`", _default(entry), _values(entry), meanings[name]]
-        for name, entry in Settings.model_json_schema()["properties"].items()
+        [f"`{prefix}{name.upper()}`", _default(entry), _values(entry), meanings[name]]
+        for name, entry in settings.model_json_schema()["properties"].items()
     ]
     return table(["variable", "default", "values", "meaning"], rows).replace("``", "`")
 

@@ -54,6 +54,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "tradeoff": told(model_blocks.tradeoff, REPORTS / "tradeoff.json", "bench-tradeoff"),
     "drift": told(model_blocks.drift, RESULTS / "drift.json", "bench-drift"),
     "settings": blocks.settings,
+    "pacs_settings": blocks.pacs_settings,
     "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),
     "reference": told(model_blocks.reference, REPORTS / "answer.json", "model-report"),
     "refusal": told(model_blocks.refusal, REPORTS / "answer.json", "model-report"),

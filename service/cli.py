@@ -58,6 +58,9 @@ COMMANDS = (
         extra="training",
         actions=("check", "shortcuts", "download"),
     ),
+    Command(
+        "pacs", "a DICOM node that files answers in a PACS", "service.pacs.commands", extra="pacs"
+    ),
     Command("train", "train a network", "training.commands.train", extra="training"),
     Command("lungs", "train the lung localiser", "training.commands.lungs", extra="training"),
     Command(

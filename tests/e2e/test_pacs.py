@@ -1,203 +1,253 @@
-"""The DICOM node of deploy/pacs, sent to by dcmtk as a PACS or a device sends."""
+"""The DICOM node between Debian's Orthanc and DCMTK's senders."""
 
-import hashlib
-import json
-import os
-import shutil
+import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import httpx
+import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
-from service.settings import DEFAULT_MODEL
-from tests.dicom import file_bytes, radiograph, read
-from tests.dicom_files import real_file
+from tests.dicom import file_bytes, radiograph, shadows
 from tests.needs import program
-from tests.process import ROOT, ServiceProcess, free_port, service_process
-from tests.waiting import wait_until
+from tests.pacs import SC, SR, Node, Orthanc, orthanc, write_xrays, xray
+from tests.process import ServiceProcess
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
-KEY = "open sesame"
-RECEIVE = ROOT / "deploy" / "pacs" / "receive.sh"
+NodeFactory = Callable[..., Node]
 
 
-@dataclass(frozen=True)
-class Node:
-    """A receiving node, running or not.
-
-    Attributes:
-        environment: it runs with.
-        sending: files to send by name.
-    """
-
-    environment: dict[str, str]
-    sending: dict[str, Path]
-
-    @property
-    def service_port(self) -> int:
-        """Where it looks for its service."""
-        return int(self.environment["SERVICE_URL"].rpartition(":")[2])
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Let it receive; at the end it must stop soon."""
-        with subprocess.Popen([RECEIVE], env=self.environment) as process:
-            try:
-                wait_until(self.echoes, "receiving")
-                yield
-            finally:
-                process.terminate()
-                process.wait(20)
-        wait_until(lambda: not self.echoes(), "stopped")
-
-    def echoes(self) -> bool:
-        """Whether it listens."""
-        command = [program("echoscu", "dcmtk"), "127.0.0.1", self.environment["PACS_PORT"]]
-        return subprocess.run(command, capture_output=True).returncode == 0
-
-    def send(self, *names: str) -> None:
-        """Send files in one association, as they are compressed."""
-        command = [program("storescu", "dcmtk"), "--propose-lossless", "127.0.0.1"]
-        command += [self.environment["PACS_PORT"], *(str(self.sending[name]) for name in names)]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
-
-    def ask(self, file: Path, **changes: object) -> "subprocess.CompletedProcess[str]":
-        """Run it for one file, with other variables."""
-        environment = {**self.environment, **{name: str(to) for name, to in changes.items()}}
-        return subprocess.run(
-            [RECEIVE, file], env=environment, capture_output=True, text=True, timeout=60
-        )
-
-    def kept(self) -> list[Path]:
-        """Files that it still has."""
-        folder = Path(self.environment["PACS_FOLDER"])
-        return [path for path in folder.rglob("*") if path.is_file()]
-
-    def answers(self) -> dict[str, Any]:
-        """What was written so far: instance -> answer."""
-        file = Path(self.environment["PACS_ANSWERS"])
-        lines = file.read_text().splitlines() if file.exists() else []
-        return {line["instance"]: line["answer"] for line in map(json.loads, lines)}
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """An archive for all tests, which tell their studies apart by their numbers."""
+    with orthanc(tmp_path_factory.mktemp("archive") / "orthanc") as running:
+        yield running
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
-    """A node with nothing received yet; its service is to be started on the port it asks."""
-    for name in ("curl", "dcmdump", "storescp"):
-        program(name, "curl" if name == "curl" else "dcmtk")
-    samples = read(real_file("RG1_UNCR.dcm")).pixel_array.astype(np.uint16)
-    made = {
-        "chest": file_bytes(
-            radiograph(
-                samples, 15, SOPInstanceUID="1.2.3.1", PhotometricInterpretation="MONOCHROME1"
-            )
-        ),
-        "compressed": file_bytes(
-            radiograph(samples[::4, ::4], 15, SOPInstanceUID="1.2.3.2"), "JPEG lossless"
-        ),
-        "lateral": file_bytes(radiograph(samples, 15, SOPInstanceUID="1.2.3.3", ViewPosition="LL")),
-    }
-    for name, content in made.items():
-        (tmp_path / f"{name}.dcm").write_bytes(content)
-    environment = {
-        **os.environ,
-        "SERVICE_URL": f"http://127.0.0.1:{free_port()}",
-        "SERVICE_KEY": KEY,
-        "PACS_PORT": str(free_port()),
-        "PACS_FOLDER": str(tmp_path / "wait here"),
-        "PACS_ANSWERS": str(tmp_path / "answers.jsonl"),
-        "PACS_AGAIN": "0.02",
-    }
-    return Node(environment, {name: tmp_path / f"{name}.dcm" for name in made})
+def make_node(tmp_path: Path, archive: Orthanc, tiny_service: ServiceProcess) -> NodeFactory:
+    """Makes a node with nothing in it; keyword arguments are settings."""
+
+    def make(**settings: object) -> Node:
+        return Node(
+            tmp_path / "node",
+            {
+                "service_url": tiny_service.url,
+                "pacs_port": archive.dicom_port,
+                "pacs_aet": "ARCHIVE",
+                **settings,
+            },
+        )
+
+    return make
 
 
-def test_every_image_that_is_sent_is_answered_and_none_is_left(node: Node, tmp_path: Path) -> None:
-    with asked(node, tmp_path, KEY), node.running():
-        node.send("chest", "compressed", "lateral")
-        wait_until(lambda: len(node.answers()) == 3, "answered")
-        wait_until(lambda: not node.kept(), "nothing left")
-    answers = node.answers()
-    assert answers["1.2.3.1"]["decision"] in {"normal", "pneumonia", "uncertain"}
-    assert answers["1.2.3.1"]["uids"]["sop_instance_uid"] == "1.2.3.1"
-    assert answers["1.2.3.2"]["image"]["format"] == "DICOM"
-    assert answers["1.2.3.3"]["code"] == "not_a_chest_xray"
-    assert "Secret" not in json.dumps(answers)
+def results_of(path: Path, archive: Orthanc) -> dict[str, Dataset]:
+    """What the archive has of the study of an image, by SOP class."""
+    study = pydicom.dcmread(path, stop_before_pixels=True).StudyInstanceUID
+    found = [dataset for dataset in archive.datasets() if dataset.StudyInstanceUID == study]
+    by_class = {str(dataset.SOPClassUID): dataset for dataset in found}
+    assert len(by_class) == len(found)
+    return by_class
 
 
-def test_a_service_that_is_being_replaced_is_waited_for(node: Node, tmp_path: Path) -> None:
-    with node.running():
-        node.send("chest")
-        wait_until(lambda: [path for path in node.kept() if path.parent.name == "again"], "asked")
-        with asked(node, tmp_path, KEY):
-            wait_until(node.answers, "answered")
-
-
-def test_what_was_received_before_a_stop_is_asked_about_after_it(
-    node: Node, tmp_path: Path
+def test_an_image_gets_a_report_and_a_picture_and_is_deleted(
+    make_node: NodeFactory, archive: Orthanc, tmp_path: Path
 ) -> None:
-    arriving = Path(node.environment["PACS_FOLDER"]) / "arriving"
-    arriving.mkdir(parents=True)
-    shutil.copy(node.sending["chest"], arriving)
-    with asked(node, tmp_path, KEY), node.running():
-        wait_until(node.answers, "answered")
+    [path] = write_xrays(tmp_path / "sent", [1001])
+    with make_node().running() as node:
+        assert node.send(path).returncode == 0
+        wait_until(lambda: node.states() == {"done": 1}, "done")
+        wait_until(lambda: not node.kept_files(), "deleted")
+        log = node.log()
+    results = results_of(path, archive)
+    assert set(results) == {SR, SC}
+    image = pydicom.dcmread(path)
+    for kind, result in results.items():
+        assert result.PatientName == image.PatientName
+        assert result.AccessionNumber == image.AccessionNumber
+        file = tmp_path / f"{kind}.dcm"
+        result.save_as(file)
+        judged = subprocess.run(
+            [program("dciodvfy", "dicom3tools"), file], capture_output=True, text=True
+        )
+        assert "Error" not in judged.stderr, judged.stderr
+    dump = subprocess.run(
+        [program("dsrdump", "dcmtk"), "+Pl", tmp_path / f"{SR}.dcm"],
+        capture_output=True,
+        check=True,
+        encoding="latin-1",
+    ).stdout
+    assert "UNVERIFIED" in dump
+    assert "Not a medical device" in dump
+    assert image.SOPInstanceUID in results[SR].to_json()
+    for tag in (image.PatientName, image.PatientID, image.SOPInstanceUID, image.StudyInstanceUID):
+        assert str(tag) not in log
 
 
-def test_an_image_without_an_answer_of_the_service_stays(node: Node, tmp_path: Path) -> None:
-    file = node.sending["chest"]
-    with asked(node, tmp_path, KEY):
-        assert "401" in node.ask(file, SERVICE_KEY="another key").stderr
-        assert node.ask(file, PACS_ANSWERS=tmp_path / "no folder" / "answers").returncode == 1
-        with foreign() as url:
-            assert "text/html" in node.ask(file, SERVICE_URL=url).stderr
-        assert file.exists()
-        assert not node.answers()
-        assert node.ask(file).returncode == 0
-    assert not file.exists()
-    assert list(node.answers()) == ["1.2.3.1"]
-
-
-def test_answers_that_cannot_be_written_are_found_out_at_the_start(
-    node: Node, tmp_path: Path
+def test_what_the_service_refuses_is_over_and_in_no_archive(
+    make_node: NodeFactory, archive: Orthanc, tmp_path: Path
 ) -> None:
-    environment = {**node.environment, "PACS_ANSWERS": str(tmp_path / "no folder" / "answers")}
-    assert subprocess.run([RECEIVE], env=environment, timeout=60).returncode != 0
+    [path] = write_xrays(tmp_path / "sent", [1002], BodyPartExamined="HAND")
+    with make_node().running() as node:
+        assert node.send(path).returncode == 0
+        wait_until(lambda: node.states() == {"refused": 1}, "refused")
+        wait_until(lambda: not node.kept_files(), "deleted")
+    [row] = node.images()
+    assert row["reason"] == "not_a_chest_xray"
+    assert results_of(path, archive) == {}
 
 
-class _Stranger(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        """Answer as a proxy may that stands on the service's address."""
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<h1>It works!</h1>")
+def test_a_report_of_a_refusal_is_sent_where_it_is_asked_for(
+    make_node: NodeFactory, archive: Orthanc, tmp_path: Path
+) -> None:
+    [path] = write_xrays(tmp_path / "sent", [1003], BodyPartExamined="HAND")
+    with make_node(send_refused=True).running() as node:
+        assert node.send(path).returncode == 0
+        wait_until(lambda: node.states() == {"refused": 1}, "refused")
+    results = results_of(path, archive)
+    assert set(results) == {SR}
+    assert "NOT_ASSESSED" in results[SR].to_json()
+
+
+def test_only_those_who_may_associate_do(make_node: NodeFactory, tmp_path: Path) -> None:
+    [path] = write_xrays(tmp_path / "sent", [1004])
+    with make_node().running() as node:
+        for titles in ({"called": "ANOTHER"}, {"calling": "STRANGER"}):
+            assert "Rejected" in node.send(path, **titles).stderr
+        assert 'associations_total{result="rejected"} 2.0' in node.metrics()
+    assert node.images() == []
+
+
+def test_neither_reports_nor_ct_nor_captures_are_taken(
+    make_node: NodeFactory, tmp_path: Path
+) -> None:
+    with make_node().running() as node:
+        for number, sop_class in enumerate((SR, SC, "1.2.840.10008.5.1.4.1.1.2"), 1005):
+            [path] = write_xrays(tmp_path / "sent", [number], SOPClassUID=sop_class)
+            assert node.send(path).returncode != 0
+        [path] = write_xrays(tmp_path / "sent", [1008], ImageType=["DERIVED", "SECONDARY"])
+        assert node.send(path).returncode == 0
+        wait_until(lambda: node.states() == {"refused": 1}, "the secondary one is refused")
+    assert node.kept_files() == []
+
+
+def test_silent_connections_are_bounded_and_leave_room_again(
+    make_node: NodeFactory, tmp_path: Path
+) -> None:
+    [path] = write_xrays(tmp_path / "sent", [1009])
+    with make_node(max_associations=4, network_seconds=2).running() as node:
+        silent = [socket.create_connection(("127.0.0.1", node.port)) for _ in range(200)]
+        threads = Path(f"/proc/{node.process.pid}/task") if node.process else Path()
+        assert len(list(threads.iterdir())) < 60
+        wait_until(lambda: node.send(path).returncode == 0, "an image is taken")
+        for connection in silent:
+            connection.close()
+
+
+def test_a_stalled_transfer_through_a_restart_is_a_failure_for_its_sender_and_leaves_nothing(
+    make_node: NodeFactory, tmp_path: Path
+) -> None:
+    big = tmp_path / "big.dcm"
+    big.write_bytes(file_bytes(radiograph(shadows(1024, 1024), SOPInstanceUID="1.2.3.10")))
+    node = make_node()
+    with stalling_relay(node, after_bytes=500_000) as (port, resume):
+        command = [program("storescu", "dcmtk"), "-v", "-aec", "PNEUMONIA", "127.0.0.1", str(port)]
+        with node.running():
+            sender = subprocess.Popen([*command, big], stderr=subprocess.PIPE, text=True)
+            wait_until(lambda: resume.stalled, "stalled")
+            node.stop()
+        with node.running():
+            resume.set()
+            _, told = sender.communicate(timeout=PATIENCE_SECONDS)
+            assert sender.returncode != 0
+            assert "(Success)" not in told
+            assert node.images() == []
+            assert node.kept_files() == []
+            assert node.send(big).returncode == 0
+            wait_until(lambda: sum(node.states().values()) == 1, "taken")
+
+
+def test_a_second_node_leaves_the_folder_of_the_first_alone(make_node: NodeFactory) -> None:
+    with make_node().running() as node:
+        second = Node(node.folder, node.settings).command("serve")
+        assert second.returncode == 1
+        assert "another node works in this folder" in second.stderr
+
+
+def test_a_node_that_lets_nobody_send_says_what_to_set(make_node: NodeFactory) -> None:
+    result = make_node(calling_aets="").command("serve")
+    assert result.returncode == 1
+    assert "PNEUMONIA_PACS_CALLING_AETS" in result.stderr
+
+
+def test_storage_commitment_is_reported_to_the_peers_address(
+    tmp_path: Path, tiny_service: ServiceProcess
+) -> None:
+    node = Node(tmp_path / "node", {"service_url": tiny_service.url})
+    modalities = {"node": ["PNEUMONIA", "127.0.0.1", node.port]}
+    with orthanc(tmp_path / "orthanc", DicomModalities=modalities) as device:
+        node.settings |= {
+            "pacs_port": device.dicom_port,
+            "pacs_aet": "ARCHIVE",
+            "commitment_peers": f"ARCHIVE=127.0.0.1:{device.dicom_port}",
+        }
+        image = xray(1200)
+        httpx.post(f"{device.url}/instances", content=file_bytes(image)).raise_for_status()
+        kept = {"SOPClassUID": image.SOPClassUID, "SOPInstanceUID": image.SOPInstanceUID}
+        unknown = {**kept, "SOPInstanceUID": "1.2.3.404"}
+        with node.running():
+            [name] = device.ask("/instances")
+            device.ask("/modalities/node/store", content=name)
+            wait_until(lambda: node.states() == {"done": 1}, "done")
+            for instances, status in (([kept], "Success"), ([kept, unknown], "Failure")):
+                asked = device.ask(
+                    "/modalities/node/storage-commitment",
+                    content={"DicomInstances": [list(item.values()) for item in instances]},
+                )
+
+                def reported(path: str = asked["Path"], status: str = status) -> bool:
+                    return bool(device.ask(path)["Status"] == status)
+
+                wait_until(reported, f"reported as {status}")
+
+
+class _Gate(threading.Event):
+    stalled = False
 
 
 @contextmanager
-def foreign() -> Iterator[str]:
-    """The address of a server that is not the service."""
-    with HTTPServer(("127.0.0.1", 0), _Stranger) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+def stalling_relay(node: Node, after_bytes: int) -> Iterator[tuple[int, _Gate]]:
+    """A port whose first connection is passed on to a node, but stalls after some bytes."""
+    gate = _Gate()
+
+    def relay(listener: socket.socket) -> None:
+        sender, _ = listener.accept()
+        with sender, socket.create_connection(("127.0.0.1", node.port)) as receiver:
+            threading.Thread(target=pass_on, args=(receiver, sender), daemon=True).start()
+            passed = 0
+            while data := sender.recv(4096):
+                passed += len(data)
+                if passed > after_bytes and not gate.is_set():
+                    gate.stalled = True
+                    gate.wait(PATIENCE_SECONDS)
+                try:
+                    receiver.sendall(data)
+                except OSError:
+                    return
+
+    def pass_on(receiver: socket.socket, sender: socket.socket) -> None:
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+            while data := receiver.recv(4096):
+                sender.sendall(data)
+        except OSError:
+            pass
 
-
-@contextmanager
-def asked(node: Node, folder: Path, key: str) -> Iterator[ServiceProcess]:
-    """The service that a node asks, with a key; its input check must not decide here."""
-    digest = hashlib.sha256(key.encode()).hexdigest()
-    port = node.service_port
-    with service_process(
-        DEFAULT_MODEL, folder, port=port, api_key_sha256=digest, input_check="flag"
-    ) as service:
-        yield service
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=relay, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1], gate

@@ -29,6 +29,19 @@ def test_all_purposes_pin_the_same_versions() -> None:
     assert serving <= training <= development
 
 
+def test_the_node_is_pinned_alone_and_as_in_development() -> None:
+    asked = {
+        canonicalize_name(Requirement(entry).name)
+        for entry in PROJECT["optional-dependencies"]["pacs"]
+    }
+    pins = pinned("pacs")
+    names = {name for name, _ in pins}
+    assert asked <= names
+    assert all(pins.values()), "every pin needs a hash"
+    assert set(pins) <= set(pinned("development"))
+    assert names.isdisjoint({"fastapi", "onnxruntime", "uvicorn"})
+
+
 def test_the_tools_are_pinned_with_hashes() -> None:
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     names = {canonicalize_name(entry) for entry in asked["dependency-groups"]["tools"]}
@@ -37,7 +50,7 @@ def test_the_tools_are_pinned_with_hashes() -> None:
     assert all(pins.values()), "every pin needs a hash"
 
 
-@pytest.mark.parametrize("purpose", (*PURPOSES, "tools"))
+@pytest.mark.parametrize("purpose", (*PURPOSES, "pacs", "tools"))
 def test_no_package_index_is_named(purpose: str) -> None:
     text = (ROOT / "requirements" / f"{purpose}.txt").read_text(encoding="utf-8")
     assert "://" not in text

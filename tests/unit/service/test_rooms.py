@@ -41,3 +41,14 @@ def test_only_http_and_process_know_the_web_framework(module: Path) -> None:
     if module.parts[0] in ("http", "process"):
         return
     assert not {name for name in imported(module) if name.split(".")[0] in WEB}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_the_node_and_the_service_meet_over_http_alone(module: Path) -> None:
+    names = {name for name in imported(module) if name.startswith("service.")}
+    if module.parts[0] == "pacs":
+        allowed = ("service.pacs", "service.errors", "service.process.logs")
+        names -= {"service.__version__", "service.cli.Subparsers"}
+        assert not {name for name in names if not name.startswith(allowed)}
+    else:
+        assert not {name for name in names if name.startswith("service.pacs")}

@@ -1,0 +1,48 @@
+"""The codes in reports: public ones where they exist, the rest under a scheme of our own.
+
+The private scheme is documented in docs/pacs.md.
+"""
+
+from highdicom.sr import CodedConcept
+from pydicom.sr.codedict import codes
+
+SCHEME = "99PNEUMONIA"
+
+PLAIN_CHEST_X_RAY = CodedConcept("399208008", "SCT", "Plain chest X-ray")
+PNEUMONIA = CodedConcept("233604007", "SCT", "Pneumonia")
+LUNG = codes.SCT.Lung
+NO_UNITS = codes.UCUM.NoUnits
+COMMENT = codes.DCM.Comment
+
+# the decision, as the presence of pneumonia
+PRESENCE = {
+    "pneumonia": codes.SCT.Present,
+    "normal": codes.SCT.Absent,
+    "uncertain": codes.SCT.Indeterminate,
+}
+SUBTYPES = {
+    "bacterial": CodedConcept("53084003", "SCT", "Bacterial pneumonia"),
+    "viral": CodedConcept("75570004", "SCT", "Viral pneumonia"),
+}
+
+
+def private(value: str, meaning: str) -> CodedConcept:
+    """A code of the private scheme."""
+    return CodedConcept(value, SCHEME, meaning)
+
+
+PROBABILITY = private("PROBABILITY", "Calibrated probability of pneumonia")
+THRESHOLD = private("THRESHOLD", "Threshold of the operating point")
+SUBTYPE = private("SUBTYPE", "Likelier kind of pneumonia")
+INPUT_CHECK = private("INPUT_CHECK", "Input check")
+ACCEPTED = private("ACCEPTED", "Accepted")
+NOT_ACCEPTED = private("NOT_ACCEPTED", "Not accepted")
+DISTANCE = private("DISTANCE", "Distance from known chest X-rays")
+LIMIT = private("LIMIT", "Limit of the distance")
+ASSESSMENT = private("ASSESSMENT", "Assessment")
+NOT_ASSESSED = private("NOT_ASSESSED", "Not assessed")
+
+
+def subtype(label: str) -> CodedConcept:
+    """The code of a label that means pneumonia."""
+    return SUBTYPES.get(label) or private(f"KIND_{label.upper()}"[:16], label[:64])
