@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from service import __version__
+from service.pacs.settings import PacsSettings
 from service.runtime.memory import most_workers
 from service.settings import Settings
 from tests import needs
@@ -194,6 +195,38 @@ def test_kserve_runs_the_same_pod() -> None:
     [container] = pod.pop("containers")
     assert pod == {key: value for key, value in POD.items() if key != "containers"}
     assert container == {**CONTAINER, "name": "kserve-container"}
+
+
+def test_the_dicom_node_is_set_as_it_reads_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = read("pacs/statefulset.yaml")
+    validate([node, read("pacs/service.yaml")])
+    pod = node["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    for entry in container["env"]:
+        monkeypatch.setenv(entry["name"], entry.get("value", "a secret"))
+    settings = PacsSettings()
+    changed = {f"PNEUMONIA_PACS_{name.upper()}" for name in settings.model_fields_set}
+    assert changed == {entry["name"] for entry in container["env"]}
+
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"dicom": settings.port, "monitoring": settings.monitoring_port}
+    for kind, path in (("startup", "live"), ("readiness", "ready"), ("liveness", "live")):
+        probe = container[f"{kind}Probe"]["httpGet"]
+        assert probe == {"path": f"/health/{path}", "port": "monitoring"}
+    assert pod["terminationGracePeriodSeconds"] > settings.service_seconds
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    [claim] = node["spec"]["volumeClaimTemplates"]
+    assert Path(mounts[claim["metadata"]["name"]]) == settings.folder
+    assert container["resources"]["requests"] == container["resources"]["limits"]
+    assert pod["securityContext"] == POD["securityContext"]
+    assert container["securityContext"] == CONTAINER["securityContext"]
+
+    # it may ask the service
+    service = read("base/service/service.yaml")["metadata"]["name"]
+    assert settings.service_url == f"http://{service}"
+    [rule] = read("base/service/networkpolicy.yaml")["spec"]["ingress"]
+    wanted = rule["from"][0]["podSelector"]["matchLabels"].items()
+    assert wanted <= node["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_the_rules_of_prometheus_become_a_resource_by_the_documented_command() -> None:
