@@ -7,7 +7,7 @@ from scipy.special import log_softmax
 from sklearn.metrics import roc_curve
 
 from export.pool import Pool
-from export.reliability import measure_band
+from export.reliability import measure_band, share
 from export.scaling import Scaling, log_odds
 from service.inference.contract import Histogram
 from service.inference.operating_point import OperatingPoint
@@ -106,10 +106,10 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
         y_pred = probability >= threshold
 
         def found(rows: NDArray[np.int64], y_pred: NDArray[np.bool_] = y_pred) -> float:
-            return share(y_pred[rows] & y_true[rows], y_true[rows])
+            return share(y_pred[rows], y_true[rows])
 
         def cleared(rows: NDArray[np.int64], y_pred: NDArray[np.bool_] = y_pred) -> float:
-            return share(~y_pred[rows] & ~y_true[rows], ~y_true[rows])
+            return share(~y_pred[rows], ~y_true[rows])
 
         points.append(
             OperatingPoint(
@@ -129,11 +129,6 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
             )
         )
     return tuple(points)
-
-
-def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
-    """Of ``part`` among ``whole``; NaN where that is empty, as in a resample without a class."""
-    return float(part.sum() / whole.sum()) if whole.any() else float("nan")
 
 
 def _equal_errors(probability: NDArray[np.float64], y_true: NDArray[np.bool_]) -> float:
