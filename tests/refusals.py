@@ -5,6 +5,7 @@
 """
 
 import argparse
+import base64
 import gzip
 import hashlib
 import json
@@ -328,6 +329,13 @@ def _open_inference() -> list[Case]:
         _infer("an input that is not there", {"inputs": [{**image, "name": "x"}]}),
         _infer("an image of another shape", {"inputs": [{**image, "shape": [1, 5, 5, 1]}]}),
         _infer("numbers above 255", {"inputs": [{**image, "data": [256] * len(pixels)}]}),
+        _infer(
+            "a prevalence of 2",
+            {
+                "inputs": [{**encoded, "data": [base64.b64encode(image_bytes()).decode()]}],
+                "parameters": {"prevalence": 2},
+            },
+        ),
         _infer("two encoded images", {"inputs": [{**encoded, "shape": [2], "data": ["", ""]}]}),
         _infer("text that is not base64", {"inputs": [{**encoded, "data": ["no base64!"]}]}),
         _infer("a header that is no number", b"{}", inference_header_content_length="x"),
