@@ -93,13 +93,14 @@ def test_the_best_epoch_is_kept_and_training_stops_early(
     parts: tuple[Dataset, Dataset], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At a rate that is far too high, every epoch after the first is worse."""
-    kept = _train(parts, tmp_path, 0.3, 0, epochs=9, keep="loss", patience=2, schedule="constant")
-    losses = [float(row["validation_loss"]) for row in _history(tmp_path)]
-    best = int(np.argmin(losses))
-    assert len(losses) == best + 3 < 9
-    assert _loss(kept, parts[1]) == pytest.approx(losses[best], rel=1e-4)
+    kept = _train(parts, tmp_path, 0.3, 0, epochs=9, keep="auroc", patience=2)
+    rows = _history(tmp_path)
+    best = int(np.argmax([float(row["validation_auroc"]) for row in rows]))
+    assert len(rows) == best + 3 < 9
+    expected = pytest.approx(float(rows[best]["validation_loss"]), rel=1e-4)
+    assert _loss(kept, parts[1]) == expected
     said = capsys.readouterr().out
-    assert "stopped early: no better loss for 2 epochs" in said
+    assert "stopped early: no better auroc for 2 epochs" in said
     assert "epoch 1 of 9" in said
 
 
