@@ -34,7 +34,7 @@ POPULATION := "Frontal chest X-rays of children aged 1 to 5 at one centre in Gua
 	training data may hold other people too, for whom the figures do not speak"
 
 .PHONY: help serve test test-fast check format train model model-report yardstick requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-dicom experiments overload soak fuzz audit docs screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom experiments overload soak fuzz audit docs screenshots \
 	clean
 
 help: ## list these commands
@@ -143,6 +143,10 @@ audit: $(TOOLS)/.installed ## build/sbom.json, and known vulnerabilities of all 
 		--pyproject pyproject.toml --output-reproducible --output-file build/sbom.json
 	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes \
 		$(patsubst %,--requirement requirements/%.txt,serving pacs training development tools)
+
+# about ten minutes on two quiet cores
+bench-small-data: $(VENV)/.development ## train on 300 images by the plain call, score 800 others (CHILDREN=)
+	$(BIN)/python -m training.reports.small_data $(CHILDREN) $(ARGS)
 
 bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the reader
 	$(BIN)/python -m tests.dicom_matrix

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import blocks
 from tests import dicom_matrix
-from training.reports import model_blocks, recipe_blocks, yardstick_blocks
+from training.reports import model_blocks, recipe_blocks, small_data, yardstick_blocks
 from training.reports.files import REPORTS, RESULTS, ROOT, read
 
 _BLOCK = re.compile(
@@ -77,6 +77,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "provenance": recipe_blocks.provenance,
     "partitions": recipe_blocks.partitions,
     "experiments": recipe_blocks.experiments,
+    "small_data": told(small_data.block, REPORTS / "small_data.json", "bench-small-data"),
     "levers": yardstick_blocks.levers,
     "yardstick": yardstick_blocks.shipped,
     "dicom_syntaxes": told(dicom_matrix.syntaxes_block, dicom_matrix.REPORT, "bench-dicom"),

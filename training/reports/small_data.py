@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
 from service.cli import main as pneumonia
 from training.layouts import find_samples
-from training.reports.files import REPORTS, read, write
+from training.reports.files import REPORTS, place, read, write
 from training.samples import Sample
 
 IMAGES = 300
@@ -32,15 +33,15 @@ def main() -> None:
     arguments = parser.parse_args()
     few, others = choose(find_samples(arguments.folder), arguments.seed)
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        link(few, place / "few")
-        link(others, place / "others")
-        run, model, report = place / "run", place / "few.onnx", place / "report"
+        folder = Path(name)
+        link(few, folder / "few")
+        link(others, folder / "others")
+        run, model, report = folder / "run", folder / "few.onnx", folder / "report"
         seconds = {}
         for words in (
-            ["train", place / "few", "--out", run],
+            ["train", folder / "few", "--out", run],
             ["export", run, "--out", model],
-            ["evaluate", model, place / "others", "--out", report],
+            ["evaluate", model, folder / "others", "--out", report],
         ):
             start = perf_counter()
             if pneumonia([str(word) for word in words]):
@@ -64,11 +65,24 @@ def main() -> None:
     print(f"AUROC {area:.3f} on {OTHERS} others; {minutes:.1f} minutes to train and export")
 
 
+def block(report: dict[str, Any]) -> str:
+    """The report in a sentence."""
+    area, seconds = report["figures"]["auroc"], report["seconds"]
+    minutes = (seconds["train"] + seconds["export"]) / 60
+    return (
+        f"Measured: {report['images']} images of {report['patients']} children, trained and "
+        f"exported by the plain calls in {minutes:.0f} minutes, give an AUROC of "
+        f"{area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f}) on "
+        f"{report['other_images']} images of other children of the same hospital, {place(report)} "
+        f"(load {report['load']:.1f})."
+    )
+
+
 def choose(samples: Sequence[Sample], seed: int) -> tuple[list[Sample], list[Sample]]:
     """Images to train on and images to score, of patients drawn at random, none of them in both."""
     patients = np.random.default_rng(seed).permutation(sorted({one.patient for one in samples}))
-    place = {patient: number for number, patient in enumerate(patients)}
-    drawn = sorted(samples, key=lambda sample: (place[sample.patient], sample.name))
+    order = {patient: number for number, patient in enumerate(patients)}
+    drawn = sorted(samples, key=lambda sample: (order[sample.patient], sample.name))
     few = drawn[:IMAGES]
     seen = {sample.patient for sample in few}
     return few, [sample for sample in drawn[IMAGES:] if sample.patient not in seen][:OTHERS]
