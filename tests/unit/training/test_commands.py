@@ -25,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["train", "--folds", "1"], "--folds must be at least 2"),
         (["train", "--folds", "3", "--start", "none"], "There is no none/configuration.json"),
         (["train", "--folds", "3", "--teachers", "none"], "There is no none/configuration.json"),
-        (["train"], "Fewer than 6 patients in one class"),
+        (["train"], "Fewer than 4 patients in one class"),
         (["evaluate", "none.keras", "--part", "train"], "There is no model file none.keras"),
         (["evaluate", "none.onnx", "--part", "train"], "There is no model file none.onnx"),
         (
@@ -37,6 +37,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "There is no folder none of images",
         ),
         (["evaluate", "none.onnx", "--only", "none.txt"], "There is no file none.txt"),
+        (["evaluate", "none.onnx"], "has no part named test; its parts are train. Name one with"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
@@ -93,3 +94,33 @@ def test_a_sheet_of_augmented_images_goes_where_it_is_told(data: Path, tmp_path:
     sheet = tmp_path / "new" / "sheet"
     assert main(["train", str(data), "--preview", str(sheet)]) == 0
     assert sheet.read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_test_part_what_the_run_held_out_is_scored(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held_out = ["data/IM-0000-0000.jpeg", "data/person1_virus_0.jpeg", "elsewhere/x.jpeg"]
+    (tmp_path / "validation.txt").write_text("\n".join(held_out) + "\n")
+    words = ["evaluate", str(tmp_path / "model.keras"), str(data), "--out", str(tmp_path / "out")]
+    assert main(words) == 1
+    said = capsys.readouterr()
+    assert "Scoring the 2 images that the run held out" in said.out
+    assert "There is no model file" in said.err
+
+
+def test_two_data_sets_of_one_name_are_told_apart_by_the_user(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dataset(tmp_path / "data", patients=3, images=1, seed=1)
+    words = ["train", str(data), "--preview", str(tmp_path / "sheet.png"), "--also"]
+    assert main([*words, str(tmp_path / "data")]) == 1
+    assert "Two data sets are called data; give one another name" in capsys.readouterr().err
+    assert main([*words, f"other={tmp_path / 'data'}"]) == 0
+
+
+def test_training_says_what_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_dataset(tmp_path / "set", patients=3, images=1)
+    (tmp_path / "set" / "extra").mkdir()
+    (tmp_path / "set" / "extra" / "image.png").touch()
+    assert main(["train", str(tmp_path / "set"), "--preview", str(tmp_path / "sheet.png")]) == 0
+    assert "extra is no part of the data set and was left out." in capsys.readouterr().out
