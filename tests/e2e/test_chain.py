@@ -237,7 +237,13 @@ def test_an_interrupted_run_goes_on_where_it_was(
     cut = tmp_path / "cut"
     command = [sys.executable, "-m", "service", *words, "--out", str(cut)]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that runs the tests in the background makes its children ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         wait_until((cut / "state.json").exists, "the first epoch is over")
         process.send_signal(signal.SIGINT)
