@@ -45,11 +45,11 @@ class Command:
 COMMANDS = (
     Command("serve", "serve the model over HTTP", "service.process.start"),
     Command("predict", "predict image files without a server", "service.predict.command"),
-    Command("compare", "say what would change with another model file", "service.compare"),
+    Command("compare", "say what would change with another model file", "service.commands.compare"),
     Command(
         "baseline",
         "freeze what a site's images are like, to notice drift",
-        "service.freeze_baseline",
+        "service.commands.baseline",
     ),
     Command(
         "data",

@@ -80,6 +80,8 @@ def _share(text: str) -> float:
 def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     _check(parser, arguments)
     from service.predict.score import Options, Scorer
+    from service.runtime.cgroups import memory_limit
+    from service.runtime.memory import most_workers
     from service.settings import read_settings
 
     settings = read_settings(model=arguments.model)
@@ -88,7 +90,7 @@ def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     )
     scorer = Scorer(settings, options)
     try:
-        return _answer(arguments, scorer, settings.workers)
+        return _answer(arguments, scorer, most_workers(settings, memory_limit()))
     except BrokenPipeError:
         # what is still buffered has no reader; nor is there anybody to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

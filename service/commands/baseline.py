@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.comparison import images_in
+from service.commands.comparison import images_in
 from service.errors import InvalidRequest, NotAChestXray, PneumoniaError
 from service.inference.contract import Contract
 from service.inference.loading import load_predictor

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from service.comparison import OUTCOMES, Pair, compare, images_in, summarise, write_csv
+from service.commands.comparison import OUTCOMES, Pair, compare, images_in, summarise, write_csv
 from service.errors import InvalidRequest
 from service.inference.loading import load_predictor
 from service.inference.model import Model

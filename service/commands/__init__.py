@@ -1,0 +1,1 @@
+"""Commands that need no web framework beside serving: comparing models, freezing a baseline."""
