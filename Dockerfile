@@ -11,6 +11,27 @@ COPY service service
 # the sources' times, which copying from stage to stage may change.
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib service
 
+# The DICOM node alone: `docker build --target pacs`.
+FROM python:3.13-slim-bookworm AS pacs
+ENV PATH=/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PNEUMONIA_PACS_HOST=0.0.0.0 \
+    PNEUMONIA_PACS_MONITORING_HOST=0.0.0.0
+WORKDIR /app
+COPY requirements/pacs.txt requirements/
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check \
+        --require-hashes -r requirements/pacs.txt \
+    && install -d -o 10001 -g 10001 -m 700 /var/lib/pneumonia-pacs
+COPY service service
+COPY LICENSE ./
+USER 10001:10001
+VOLUME /var/lib/pneumonia-pacs
+EXPOSE 11112 8010
+ENTRYPOINT ["python", "-m", "service"]
+CMD ["pacs", "serve"]
+
 FROM python:3.13-slim-bookworm
 LABEL org.opencontainers.image.title="pneumonia-detection" \
       org.opencontainers.image.description="Reads chest X-rays for pneumonia over REST" \

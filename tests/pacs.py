@@ -210,6 +210,12 @@ class Node:
             yield self
         self.process = None
 
+    def needed_files(self) -> int:
+        """How many images are to be kept on its disk."""
+        with closing(sqlite3.connect(self.folder / "node.sqlite", timeout=30)) as connection:
+            query = "SELECT count(*) FROM images WHERE file NOT NULL"
+            return int(connection.execute(query).fetchone()[0])
+
     def ended(self) -> int | None:
         """The status it ended with; None while it runs."""
         return self.process.poll() if self.process else None

@@ -65,6 +65,15 @@ CREATE TABLE IF NOT EXISTS studies (
 CREATE TABLE IF NOT EXISTS troubles (worker TEXT PRIMARY KEY, since REAL NOT NULL, reason TEXT);
 """
 
+# each change is synced; the journal stays small beside the images; what is deleted is overwritten
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "wal_autocheckpoint=100",
+    "journal_size_limit=1048576",
+    "secure_delete=ON",
+)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -118,7 +127,7 @@ class Store:
             path, timeout=30, isolation_level=None, check_same_thread=False
         )
         self._connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        for pragma in _PRAGMAS:
             self._connection.execute(f"PRAGMA {pragma}")
         with self.changing():
             for statement in _SCHEMA.split(";"):

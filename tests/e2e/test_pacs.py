@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydicom.dataset import Dataset
 from tests.dicom import file_bytes, radiograph, shadows
 from tests.needs import program
 from tests.pacs import SC, SR, Node, Orthanc, orthanc, write_xrays, xray
-from tests.process import ServiceProcess
+from tests.process import ServiceProcess, free_port, service_process
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 NodeFactory = Callable[..., Node]
@@ -183,6 +184,40 @@ def test_a_node_that_lets_nobody_send_says_what_to_set(make_node: NodeFactory) -
     result = make_node(calling_aets="").command("serve")
     assert result.returncode == 1
     assert "PNEUMONIA_PACS_CALLING_AETS" in result.stderr
+
+
+def test_a_full_disk_is_told_and_no_image_is_lost(
+    make_node: NodeFactory, archive: Orthanc, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Twenty images of 156 kB come to a folder of 3 MB, of which 1 MB is left free."""
+    paths = []
+    for number in range(1100, 1120):
+        paths.append(tmp_path / f"{number}.dcm")
+        paths[-1].write_bytes(
+            file_bytes(xray(number, Rows=300, Columns=260, PixelData=bytes(156_000)))
+        )
+    port = free_port()
+    node = make_node(service_url=f"http://127.0.0.1:{port}", min_free_bytes=1_000_000)
+    node.folder.mkdir()
+    bwrap = [program("bwrap", "bubblewrap"), "--dev-bind", "/", "/", "--die-with-parent"]
+    bwrap += ["--size", "3145728", "--tmpfs", str(node.folder)]
+    with node.running(("-m", "service", "pacs", "serve"), under=bwrap):
+        taken = node.acknowledged(paths)
+        assert taken
+        assert taken < set(paths)
+        assert "(Refused: OutOfResources)" in node.send(paths[-1]).stderr
+        with service_process(tiny_model, tmp_path, port=port, input_check="flag"):
+            waiting = set(paths) - taken
+
+            def all_taken() -> bool:
+                waiting.difference_update(node.acknowledged(sorted(waiting)))
+                return not waiting
+
+            wait_until(all_taken, "room for all", pause=lambda _: time.sleep(1))
+            wait_until(lambda: node.count("done") == 20, "all done")
+    studies = {pydicom.dcmread(path, stop_before_pixels=True).StudyInstanceUID for path in paths}
+    kinds = [kind for kind, study, _ in archive.stored() if study in studies]
+    assert sorted(kinds) == sorted([SR, SC] * 20)
 
 
 def test_storage_commitment_is_reported_to_the_peers_address(
