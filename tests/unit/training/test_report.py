@@ -70,7 +70,7 @@ def written(tmp_path: Path) -> Path:
     rows = []
     for number, answer in enumerate((*CLEAN.answers, *BLURRED.answers)):
         file = tmp_path / f"{number}.png"
-        Image.fromarray(np.full((40, 30), 20 * number, np.uint8)).save(file)
+        Image.fromarray(np.full((200, 150), 20 * number, np.uint8)).save(file)
         sample = Sample(file, answer.truth, answer.patient, "one" if number % 2 else "<two>", age=9)
         rows.append(replace(answer, file=file.name, sample=sample))
     made = evaluation(
