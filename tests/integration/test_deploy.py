@@ -72,7 +72,7 @@ def test_prometheus_takes_its_configuration_and_rules() -> None:
         subprocess.run([program, "check", "config", config], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("name", ["alerts", "drift"])
+@pytest.mark.parametrize("name", ["alerts", "drift", "pacs"])
 def test_every_alert_is_raised_by_its_trouble_and_by_nothing_else(name: str) -> None:
     program = needs.program("promtool", "prometheus")
     tests = DEPLOY / "prometheus" / f"{name}_test.yml"
