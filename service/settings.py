@@ -140,6 +140,7 @@ def ignored_variables() -> list[str]:
         name
         for name, value in os.environ.items()
         if (upper := name.upper()).startswith(PREFIX)
+        and not upper.startswith(f"{PREFIX}PACS_")  # the DICOM node's
         and (upper not in known or (upper == port and _is_service_link(value)))
     )
 
