@@ -73,6 +73,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "subtypes": model_blocks.subtypes,
     "predictive_values": model_blocks.predictive_values,
     "input_check": model_blocks.input_check,
+    "lungs": model_blocks.lungs,
+    "anatomy_free": model_blocks.anatomy_free,
     "out_of_distribution": model_blocks.out_of_distribution,
     "provenance": recipe_blocks.provenance,
     "partitions": recipe_blocks.partitions,

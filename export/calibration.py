@@ -75,12 +75,13 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
 
     ``balanced`` is where sensitivity and specificity are equal, so that it favours neither error
     under a shift of all probabilities; its uncertain band is as wide as its error budget
-    requires. ``screening`` is the highest threshold that reaches the wanted sensitivity.
+    requires on the images as they are, no conflicting one repeated. ``screening`` is the highest
+    threshold that reaches the wanted sensitivity.
     """
     probability = scaling.pneumonia(pool.logits)
     y_true = pool.y_true
-    low = float(np.quantile(probability[y_true], MISSED, method="lower"))
-    high = float(np.quantile(probability[~y_true], 1 - FALSE_ALARMS, method="higher"))
+    low = float(np.quantile(probability[y_true & pool.once], MISSED, method="lower"))
+    high = float(np.quantile(probability[~y_true & pool.once], 1 - FALSE_ALARMS, method="higher"))
     equal = _equal_errors(probability, y_true)
     ranked = np.sort(probability[y_true])
     rules: tuple[tuple[str, float, float | None, float | None, str], ...] = (

@@ -19,12 +19,14 @@ class Pool:
         truth: int64 ``[M]``, the reference label's column; -1 where only disease is known.
         patients: int64 ``[M]``.
         labels: of the columns.
+        repeated: bool ``[M]``, conflicting images after the first time; None for none.
     """
 
     logits: NDArray[np.float64]
     truth: NDArray[np.int64]
     patients: NDArray[np.int64]
     labels: LabelSet = CHILDREN
+    repeated: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, validation: Validation, source: str) -> "Pool":
@@ -37,6 +39,7 @@ class Pool:
         rows = np.flatnonzero((validation.sources == source) & (validation.truth >= 0))
         positive = validation.labels.is_positive(validation.truth[rows])
         rows = np.repeat(rows, repeats(validation.conflicting[rows], positive))
+        again = np.diff(rows, prepend=-1) == 0
         logits = validation.logits[:, rows].astype(np.float64)
         copies = logits.shape[0]
         return cls(
@@ -44,7 +47,13 @@ class Pool:
             np.tile(validation.truth[rows], copies),
             np.tile(validation.groups[rows], copies),
             validation.labels,
+            np.tile(again, copies),
         )
+
+    @property
+    def once(self) -> NDArray[np.bool_]:
+        """Every image the first time only, bool ``[M]``."""
+        return np.ones(len(self.truth), bool) if self.repeated is None else ~self.repeated
 
     @property
     def y_true(self) -> NDArray[np.bool_]:

@@ -325,6 +325,34 @@ def input_check() -> str:
     return table(["images", "refused"], rows)
 
 
+def anatomy_free() -> str:
+    """How well a model that sees no lungs tells the training images apart, one sentence."""
+    if not (REPORTS / "shortcuts.json").is_file():
+        return _NOT_MEASURED
+    found = rounded_rate(report_of("shortcuts.json")["auroc"]["image"])
+    return (
+        "A model that sees no anatomy, only grey levels, the outer frame and sharpness, tells "
+        "healthy and ill children of the training images apart with an AUROC of "
+        f"{found}, across patients."
+    )
+
+
+def lungs() -> str:
+    """The lung localiser, its rule, and what the rule refuses, a sentence and a table."""
+    if not (REPORTS / "run" / "lungs.json").is_file():
+        return _NOT_MEASURED
+    report = report_of("run/lungs.json")
+    rule = report["rule"]
+    rows = [[name.replace("_", " "), f"{share:.1%}"] for name, share in report["refused"].items()]
+    return (
+        f"It has {report['parameters']:,} parameters and meets {report['images']} held-out masks "
+        f"of the children with a mean intersection over union of {report['mean_overlap']:.3f}; "
+        f"99 % of them with at least {report['lowest_overlap']:.3f}. The limits: "
+        f"{rule['least_area']:.3f} of the image, a gap of {rule['least_separation']:.2f}.\n\n"
+        + table(["images", "refused by the rule about the lungs"], rows)
+    )
+
+
 def out_of_distribution() -> str:
     """How many out-of-distribution images are refused, one sentence."""
     if not (REPORTS / "children" / "out_of_distribution.json").is_file():
