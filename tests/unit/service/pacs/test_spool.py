@@ -1,5 +1,6 @@
 """Files are whole or not there."""
 
+import contextlib
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +17,18 @@ def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files() -> Iterator[None]:
-    """As on a full disk: this process can write no file of more than 1,000 bytes."""
+    """As on a full disk: this process can write no file of more than 1,000 bytes.
+
+    For a moment only, since pytest's own output may go to a larger file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_file_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
@@ -32,10 +38,9 @@ def test_a_file_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "node").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.usefixtures("small_files")
 def test_of_a_file_without_room_nothing_is_left(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
-    with pytest.raises(DiskFull):
+    with small_files(), pytest.raises(DiskFull):
         spool.write(bytes(2000))
     assert files(tmp_path) == []
 
