@@ -100,7 +100,7 @@ def test_file_names_do_not_leave_the_browser(reader: Reader) -> None:
 def test_nothing_is_stored_in_the_browser(reader: Reader) -> None:
     reader.add(upload("kept.jpg", BRIGHT))
     reader.wait_for_image()
-    reader.page.get_by_role("button", name="Light theme").click()
+    reader.page.get_by_role("button", name="Dark theme").click()
     reader.page.get_by_label("Screening").check()
     reader.page.locator("#language").select_option("fr")
     expect(reader.page).to_have_url(re.compile("theme=light.*point=screening"))

@@ -196,9 +196,13 @@ function printShown() {
   printCases(items, { ...page(), opacity: viewer.view.opacity }, images);
 }
 
+async function fetchExample(name) {
+  const answer = await fetch(`static/${name}`);
+  return new File([await answer.blob()], name, { type: "image/jpeg" });
+}
+
 async function takeExample() {
-  const answer = await fetch("static/example.jpg");
-  example = new File([await answer.blob()], "example.jpg", { type: "image/jpeg" });
+  example = await fetchExample("example.jpg");
   take([example]);
 }
 
@@ -255,6 +259,7 @@ function listen(fileInput) {
   on("step-previous", () => step(-1));
   on("step-next", () => step(1));
   on("example", takeExample);
+  on("example-refused", async () => take([await fetchExample("example-refused.jpg")]));
   on("cancel-all", () => queue.cancelAll());
   on("retry-all", () => queue.retry(cases.all.filter(canRetry)));
   on("clear", clearAll);
