@@ -103,7 +103,7 @@ def test_nothing_is_stored_in_the_browser(reader: Reader) -> None:
     reader.page.get_by_role("button", name="Dark theme").click()
     reader.page.get_by_label("Screening").check()
     reader.page.locator("#language").select_option("fr")
-    expect(reader.page).to_have_url(re.compile("theme=light.*point=screening"))
+    expect(reader.page).to_have_url(re.compile("theme=dark.*point=screening"))
     stored = reader.page.evaluate(
         """async () => [
             localStorage.length, sessionStorage.length, document.cookie,
