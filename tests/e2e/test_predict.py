@@ -51,7 +51,14 @@ def test_an_interrupt_leaves_whole_lines_to_go_on_from(
 ) -> None:
     out = tmp_path / "answers.jsonl"
     words = command(tiny_model, "--out", out, folder)
-    with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        words,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell's background jobs, of which pytest may be one, ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:
         wait_until(lambda: out.exists() and out.stat().st_size > 0, "the first line")
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
