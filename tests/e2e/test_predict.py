@@ -57,7 +57,7 @@ def test_an_interrupt_leaves_whole_lines_to_go_on_from(
         stderr=subprocess.PIPE,
         text=True,
         # a shell's background jobs, of which pytest may be one, ignore Ctrl-C
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         wait_until(lambda: out.exists() and out.stat().st_size > 0, "the first line")
         process.send_signal(signal.SIGINT)
