@@ -41,7 +41,7 @@ def test_a_student_learns_its_teachers_predictions_and_not_the_labels(
     kernel, _ = stubborn.get_layer("classifier").get_weights()
     stubborn.get_layer("classifier").set_weights([kernel * 0, np.array([0, 0, 9.0])])
     stubborn.save(teacher / "model.keras")
-    learn = ["--phase", "32:0:8:0.1", "--average", "0", "--teachers", str(teacher)]
+    learn = ["--phase", "32:0:30:0.01", "--average", "0", "--teachers", str(teacher)]
     assert main([*words, *learn, "--out", str(student)]) == 0
     with np.load(student / "validation.npz") as held_out:
         assert (held_out["logits"].argmax(axis=-1) == 2).all(), "whatever their labels"
