@@ -53,6 +53,9 @@ class Comparison:
     delong: float
 
 
+_FEWEST = 2  # images of each class: one tells nothing of the spread
+
+
 def compare(one: Evaluation, other: Evaluation, resamples: int = RESAMPLES) -> Comparison:
     """Compare two evaluations of the same files, each at its own threshold.
 
@@ -93,8 +96,13 @@ def delong(y_true: Booleans, one: Floats, other: Floats) -> float:
         y_true: bool ``[N]``, of independent images, both classes among them.
         one: float ``[N]``, scores of one model.
         other: float ``[N]``, of the other.
+
+    Returns:
+        0..1; 1 where a class has a single image, which tells nothing.
     """
     ill, healthy = int(y_true.sum()), int((~y_true).sum())
+    if min(ill, healthy) < _FEWEST:
+        return 1.0
     of_ill, of_healthy, areas = [], [], []
     for scores in (one, other):
         ranks = rankdata(scores)

@@ -14,13 +14,14 @@ from training.configuration import (
 )
 from training.recipe import ConfigurationError, Phase, Recipe, read_recipe
 
-REPORTS = Path(__file__).parent.parent.parent.parent / "models" / "reports"
+# of the runs that model 1.0.0 was made of
+EARLIER = Path(__file__).parent / "earlier_runs"
 
 
-@pytest.mark.parametrize("name", ["base", "seed0", "run"])
+@pytest.mark.parametrize("name", ["base", "seed0", "mean"])
 def test_files_of_earlier_versions_are_read(name: str) -> None:
-    written = json.loads((REPORTS / name / CONFIGURATION_FILE).read_text())
-    read = RunConfiguration.read(REPORTS / name)
+    written = json.loads((EARLIER / name / CONFIGURATION_FILE).read_text())
+    read = RunConfiguration.read(EARLIER / name)
     assert read.sources == tuple(written["sources"])
     assert read.recipe.phases == tuple(Phase(**phase) for phase in written["recipe"]["phases"])
     assert read.recipe.batch == Recipe().batch, "which had no name then"
@@ -32,7 +33,7 @@ def test_files_of_earlier_versions_are_read(name: str) -> None:
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    configuration = RunConfiguration.read(REPORTS / "run")
+    configuration = RunConfiguration.read(EARLIER / "mean")
     configuration.write(tmp_path)
     assert RunConfiguration.read(tmp_path) == configuration
     written = json.loads((tmp_path / CONFIGURATION_FILE).read_text())
@@ -101,7 +102,7 @@ def test_a_run_is_finished_when_all_that_was_asked_for_is_there(tmp_path: Path) 
         must_be_finished(tmp_path)
     for name in ("model.keras", "validation.npz"):
         (tmp_path / name).touch()
-    earlier = RunConfiguration.read(REPORTS / "run")
+    earlier = RunConfiguration.read(EARLIER / "mean")
     earlier.write(tmp_path)
     must_be_finished(tmp_path)
     selection = Selection((Path("data"),), all_folds=True)
