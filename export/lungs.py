@@ -7,11 +7,10 @@ import tf2onnx
 
 from export.storage import store_small
 from export.to_onnx import OPSET, rename
+from service.inference.lungs import LUNG, TAIL
 from training.lungs import shrinking
 
 _PREFIX = "lungs_"
-_LUNG = 0.5
-_TAIL = 0.005  # of the lungs' pixels, outside the box on each of its sides
 _MARGIN = 0.06  # of the box, added on each side
 
 
@@ -49,7 +48,7 @@ def _locate(localiser: keras.Model, size: int):  # type: ignore[no-untyped-def]
     def compute(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         small = average @ tf.cast(image[..., 0], tf.float32) @ average.T
         mask = tf.sigmoid(localiser(small[..., tf.newaxis], training=False))[..., 0]
-        lung = tf.cast(mask >= _LUNG, tf.float32)
+        lung = tf.cast(mask >= LUNG, tf.float32)
         left, right = _extent(tf.reduce_sum(lung, axis=1))
         top, bottom = _extent(tf.reduce_sum(lung, axis=2))
         across, down = _MARGIN * (right - left), _MARGIN * (bottom - top)
@@ -66,6 +65,6 @@ def _extent(profile: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     running = tf.cumsum(profile, axis=1) / tf.maximum(
         tf.reduce_sum(profile, axis=1, keepdims=True), 1.0
     )
-    begin = tf.reduce_sum(tf.cast(running < _TAIL, tf.float32), axis=1)
-    end = tf.reduce_sum(tf.cast(running < 1 - _TAIL, tf.float32), axis=1) + 1
+    begin = tf.reduce_sum(tf.cast(running < TAIL, tf.float32), axis=1)
+    end = tf.reduce_sum(tf.cast(running < 1 - TAIL, tf.float32), axis=1) + 1
     return begin / cells, end / cells

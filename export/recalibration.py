@@ -14,7 +14,7 @@ from export.pool import Pool
 from export.scaling import Scaling, has_scaling, set_scaling
 from service.errors import ModelFileError
 from service.inference.contract import Contract
-from training.conflicting import repeats
+from training.conflicting import answered, repeats
 from training.data import DataError, Sample, find_samples, load
 from training.evaluate import Evaluation, evaluate
 from training.labels import LabelSet
@@ -75,7 +75,6 @@ def recalibrate(model: Path, folder: Path, part: str = "val") -> tuple[onnx.Mode
 
 def _repeats(evaluation: Evaluation, samples: Sequence[Sample]) -> NDArray[np.int64]:
     """How often each answered image counts, so that what its device says of it counts less."""
-    data = load(samples, labels=evaluation.scores.labels)
-    misleading = {data.samples[row].path.name for row in find_conflicting(data)}
-    answered = [one.file for one in evaluation.answers if one.probabilities is not None]
-    return repeats(np.isin(answered, list(misleading)), evaluation.scores.y_true)
+    data = answered(evaluation, load(samples, labels=evaluation.scores.labels))
+    misleading = np.isin(np.arange(len(data)), find_conflicting(data))
+    return repeats(misleading, evaluation.scores.y_true)

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.errors import StartError
+from service.environment import read_environment
 from service.runtime.cpus import busy_threads
 
 PREFIX = "PNEUMONIA_"
@@ -156,9 +156,4 @@ def read_settings(**given: Any) -> Settings:
     Raises:
         StartError: one of them is wrong.
     """
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise StartError(f"the setting {PREFIX}{name} is wrong: {first['msg']}") from None
+    return read_environment(Settings, **given)

@@ -28,21 +28,19 @@ def write_conflicting(evaluation: Evaluation, data: Dataset, folder: Path) -> No
 
     Args:
         evaluation: of the images.
-        data: the same images.
+        data: the same files, in the same order.
         folder: of the report.
 
     Raises:
         DataError: a class has fewer than ``FOLDS`` patients.
     """
-    answered = {answer.file for answer in evaluation.answers if answer.probabilities is not None}
-    rows = [row for row, sample in enumerate(data.samples) if sample.path.name in answered]
-    data = data.take(np.array(rows, np.int64))
+    data = answered(evaluation, data)
     positive = data.is_pneumonia
     fewest = min(len(np.unique(data.groups[side])) for side in (positive, ~positive))
     if fewest < FOLDS:
         raise DataError(f"Looking for conflicting images needs {FOLDS} patients of each class.")
     misleading = np.isin(np.arange(len(data)), find_conflicting(data))
-    scores = _in_order(evaluation, data)
+    scores = replace(evaluation.scores, patients=data.groups)
     report = {
         "images": len(data),
         "conflicting": {
@@ -74,12 +72,24 @@ def repeats(misleading: Booleans, positive: Booleans) -> Integers:
     return times
 
 
-def _in_order(evaluation: Evaluation, data: Dataset) -> Scores:
-    """The scores in the order of the images, with their patients."""
-    answered = [one.file for one in evaluation.answers if one.probabilities is not None]
-    place = {file: row for row, file in enumerate(answered)}
-    rows = np.array([place[sample.path.name] for sample in data.samples], np.int64)
-    return replace(evaluation.scores.take(rows), patients=data.groups)
+def answered(evaluation: Evaluation, data: Dataset) -> Dataset:
+    """The images that the model answered, in the order of the evaluation's scores.
+
+    Both read the same files in the same order and leave out what cannot be read; names do not
+    tell images apart, since every class may have its ``1.png``.
+
+    Args:
+        evaluation: of the images.
+        data: the same files, in the same order.
+
+    Raises:
+        DataError: they are not the same.
+    """
+    files = [sample.path.name for sample in data.samples]
+    if files != [answer.file for answer in evaluation.answers]:
+        raise DataError("The images are not those of the evaluation, in its order.")
+    known = [answer.probabilities is not None for answer in evaluation.answers]
+    return data.take(np.flatnonzero(known))
 
 
 def _figures(scores: Scores) -> dict[str, dict[str, float]]:

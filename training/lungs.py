@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from service.imaging.radiograph import Pixels
 from service.inference.contract import LungRule
-from service.inference.lungs import find_fault, measure
+from service.inference.lungs import LUNG, find_fault, measure
 from training.data import DataError, Dataset
 from training.shifts import apply, apply_in_turn
 from training.synthetic_ood import DRAWN, PARTIAL, SYNTHETIC_OOD
@@ -182,7 +182,7 @@ def find_lungs(model: keras.Model, images: Pixels) -> NDArray[np.float32]:
 
 def overlaps(found: NDArray[np.float32], masks: Masks) -> NDArray[np.float64]:
     """Intersection over union of each image, float64 ``[N]``, 0..1."""
-    lung = found >= 0.5
+    lung = found >= LUNG
     union = (lung | masks).sum(axis=(1, 2))
     both: NDArray[np.float64] = (lung & masks).sum(axis=(1, 2)) / np.maximum(union, 1)
     return both

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from service.errors import SuspectedCause
 from service.inference.contract import LungRule
 
-_LUNG = 0.5  # probability from which a pixel counts as lung
-_TAIL = 0.005  # of the lungs' pixels, left out on each side of their extent
+LUNG = 0.5  # probability from which a pixel counts as lung
+TAIL = 0.005  # of the lungs' pixels, left out on each side of their extent
 _MIDDLE = (0.25, 0.75)  # of the extent, where the gap between two lungs is looked for
 _EDGE = 0.3  # share of the extent's height along an image's side that means a lung is cut off
 
@@ -41,7 +41,7 @@ def measure(mask: NDArray[np.float32]) -> LungShape:
     Args:
         mask: float32 ``[h, w]``, the probability of lung, 0..1.
     """
-    lung = mask >= _LUNG
+    lung = mask >= LUNG
     columns = lung.sum(axis=0)
     if not columns.any():
         return LungShape(0.0, 0.0, False)
@@ -99,7 +99,7 @@ def evidence_outside(evidence: NDArray[np.float32], box: NDArray[np.float32]) ->
 def _extent(profile: NDArray[np.int64]) -> tuple[int, int]:
     """First row or column of the lungs and the one behind the last, but for the tails."""
     running = np.cumsum(profile) / profile.sum()
-    return int((running < _TAIL).sum()), int((running < 1 - _TAIL).sum()) + 1
+    return int((running < TAIL).sum()), int((running < 1 - TAIL).sum()) + 1
 
 
 def _overlap(cells: int, start: float, end: float) -> NDArray[np.float64]:

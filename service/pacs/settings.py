@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.errors import StartError
+from service.environment import read_environment
 
 PREFIX = "PNEUMONIA_PACS_"
 
@@ -211,10 +211,4 @@ def read_pacs_settings(**given: Any) -> PacsSettings:
     Raises:
         StartError: one of them is wrong.
     """
-    try:
-        return PacsSettings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        what = f"the setting {PREFIX}{name} is wrong: " if name else ""
-        raise StartError(f"{what}{first['msg']}") from None
+    return read_environment(PacsSettings, **given)

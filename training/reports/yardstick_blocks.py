@@ -18,6 +18,17 @@ _FIGURES = {
     "adults_pa": "adults, PA",
     "kind": "bacterial or viral",
 }
+# those that the difference of two candidates is shown of
+_COMPARED = (
+    "conflicting",
+    "conflicting_report",
+    "same_look",
+    "blocked",
+    "worst_cluster",
+    "tuberculosis",
+    "healthy_adults",
+    "healthy_adults_at_half",
+)
 _NOT_MEASURED = "*Not measured yet with this model: `make yardstick` does.*"
 
 
@@ -33,7 +44,7 @@ def levers() -> str:
     ]
     shown = [title for name, title in _FIGURES.items() if name in candidates[0]["figures"]]
     measured = table(["candidate", "runs", "score", *shown], rows)
-    names = ["score", *(name for name in _FIGURES if name in candidates[0]["figures"])][:9]
+    names = ["score", *(name for name in _COMPARED if name in candidates[0]["figures"])]
     rows = [
         [row["candidate"], *(_interval(row["against_first"][name]) for name in names)]
         for row in candidates[1:]

@@ -47,7 +47,12 @@ def test_only_http_and_process_know_the_web_framework(module: Path) -> None:
 def test_the_node_and_the_service_meet_over_http_alone(module: Path) -> None:
     names = {name for name in imported(module) if name.startswith("service.")}
     if module.parts[0] == "pacs":
-        allowed = ("service.pacs", "service.errors", "service.process.logs")
+        allowed = (
+            "service.pacs",
+            "service.environment",
+            "service.errors",
+            "service.process.logs",
+        )
         names -= {"service.__version__", "service.cli.Subparsers"}
         assert not {name for name in names if not name.startswith(allowed)}
     else:
