@@ -14,6 +14,11 @@ COMPILE := $(PIN) pyproject.toml
 PACS := $(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['pacs'], sep='\n')"
 # what looks at the product from outside and shares no package with it
 TOOLS := .tools
+# where the site is built
+BUILD := build
+# what the site shows and links to: pages keep their places, so that every link works as it does in the repository
+PAGES := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs training/weights/NOTICE models/MODEL_CARD.md \
+	$(wildcard models/reports/*/*.md models/reports/*/*.png models/reports/run/*.json)
 
 CHILDREN ?= data/chest_xray
 ADULTS ?= data/nih_adult
@@ -34,7 +39,7 @@ POPULATION := "Frontal chest X-rays of children aged 1 to 5 at one centre in Gua
 	training data may hold other people too, for whom the figures do not speak"
 
 .PHONY: help serve test test-fast check format train model model-report yardstick requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom experiments overload soak fuzz audit docs screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom experiments overload soak fuzz audit docs site screenshots \
 	clean
 
 help: ## list these commands
@@ -157,6 +162,13 @@ bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the re
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish
 	$(BIN)/python -m tests.refusals
+
+site: $(TOOLS)/.installed ## build the documentation in build/site; a broken link stops it
+	rm -rf $(BUILD)/pages $(BUILD)/site && mkdir -p $(BUILD)/pages
+	tar -cf $(BUILD)/pages.tar --exclude zensical.toml $(PAGES) && tar -xf $(BUILD)/pages.tar -C $(BUILD)/pages
+	cp docs/zensical.toml $(BUILD)
+	$(TOOLS)/bin/zensical build --strict --config-file $(BUILD)/zensical.toml
+	@echo "$(BIN)/python -m http.server --directory $(BUILD)/site shows it"
 
 screenshots: $(VENV)/.development ## take the screenshots of the page in docs/images anew
 	$(BIN)/python -m tests.screenshots
