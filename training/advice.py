@@ -49,6 +49,15 @@ class Advice:
         """The verdict as a sentence."""
         return _WHAT_TO_DO[self.verdict]
 
+    @property
+    def how_many(self) -> str:
+        """How many images an interval of the wanted width takes, as a sentence."""
+        needed = " and ".join(f"{count} for the {name}" for name, count in self.needed.items())
+        return (
+            f"A 95 % interval {self.width:g} wide needs about {needed}: images with disease for "
+            "the sensitivity, without it for the specificity."
+        )
+
 
 def advise(evaluation: Evaluation, point: OperatingPoint | None, width: float) -> Advice:
     """Judge an evaluation.

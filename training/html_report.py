@@ -103,17 +103,10 @@ def number(value: float) -> str:
 
 
 def _advice(advice: Advice) -> str:
-    needed = "".join(
-        f"<li>{count} images {side} for the {name}</li>"
-        for (name, count), side in zip(
-            advice.needed.items(), ("with disease", "without disease"), strict=False
-        )
-    )
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in advice.reasons)
     return (
         f'<div class="advice"><h2>What to do: {escape(advice.verdict)}</h2><ul>{reasons}</ul>'
-        f"<p>{escape(advice.what_to_do)}</p><p>A 95 % interval {advice.width:g} wide needs about:"
-        f"</p><ul>{needed}</ul></div>"
+        f"<p>{escape(advice.what_to_do)}</p><p>{escape(advice.how_many)}</p></div>"
     )
 
 

@@ -113,14 +113,12 @@ bootstrapped over patients.{skipped}
 
 
 def _advice(advice: Advice) -> str:
-    needed = " and ".join(f"{count} for the {name}" for name, count in advice.needed.items())
     reasons = "".join(f"- {reason}\n" for reason in advice.reasons)
     return f"""
 ## What to do: {advice.verdict}
 
 {reasons}
-{advice.what_to_do} An interval {advice.width:g} wide needs about {needed}: images with disease for
-the sensitivity, without it for the specificity.
+{advice.what_to_do} {advice.how_many}
 """
 
 

@@ -30,7 +30,7 @@ def make_capture(finding: Finding, overlay: bytes) -> Dataset:
         coordinate_system="PATIENT",
         study_instance_uid=source.StudyInstanceUID,
         series_number=9002,
-        series_description="AI pneumonia: evidence map",
+        series_description=f"AI {finding.looked_for}: evidence map"[:64],
         patient_id=source.PatientID,
         patient_name=source.PatientName,
         patient_birth_date=source.PatientBirthDate or None,

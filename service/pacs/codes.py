@@ -31,9 +31,9 @@ def private(value: str, meaning: str) -> CodedConcept:
     return CodedConcept(value, SCHEME, meaning)
 
 
-PROBABILITY = private("PROBABILITY", "Calibrated probability of pneumonia")
+PROBABILITY = private("PROBABILITY", "Calibrated probability of the finding")
 THRESHOLD = private("THRESHOLD", "Threshold of the operating point")
-SUBTYPE = private("SUBTYPE", "Likelier kind of pneumonia")
+SUBTYPE = private("SUBTYPE", "Likelier kind of the finding")
 INPUT_CHECK = private("INPUT_CHECK", "Input check")
 ACCEPTED = private("ACCEPTED", "Accepted")
 NOT_ACCEPTED = private("NOT_ACCEPTED", "Not accepted")
@@ -43,6 +43,11 @@ ASSESSMENT = private("ASSESSMENT", "Assessment")
 NOT_ASSESSED = private("NOT_ASSESSED", "Not assessed")
 
 
+def finding(name: str) -> CodedConcept:
+    """The code of what a model looks for."""
+    return PNEUMONIA if name == "pneumonia" else private("FINDING", name[:64])
+
+
 def subtype(label: str) -> CodedConcept:
-    """The code of a label that means pneumonia."""
+    """The code of a label of disease."""
     return SUBTYPES.get(label) or private(f"KIND_{label.upper()}"[:16], label[:64])

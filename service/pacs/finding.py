@@ -11,6 +11,7 @@ from service import __version__
 from service.pacs.store import Row
 
 MANUFACTURER = "pneumonia-detection"
+PNEUMONIA = "pneumonia"
 SCREENED = "above the screening threshold, a person must look"
 # of the names that UIDs are made from; never to be changed
 _NAMESPACE = uuid.UUID("3b0c7f0e-5a34-4f0c-9d3e-7a1d6a2f9c11")
@@ -48,11 +49,19 @@ class Finding:
         return screening and self.content.get("decision") == "pneumonia"
 
     @property
+    def looked_for(self) -> str:
+        """What the model's labels of disease mean together: pneumonia, or its own."""
+        return str(self.content.get("finding", PNEUMONIA))
+
+    @property
     def decision(self) -> str:
-        """The decision in words."""
+        """The decision in words: `pneumonia` and `normal` stand for what the model looks for."""
         if self.only_screened:
             return SCREENED
-        return str(self.content["decision"])
+        decision, name = str(self.content["decision"]), self.looked_for
+        if name == PNEUMONIA:
+            return decision
+        return {"pneumonia": name, "normal": f"no {name}"}.get(decision, decision)
 
     @property
     def model_name(self) -> str:

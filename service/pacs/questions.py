@@ -44,6 +44,19 @@ class Answer:
         return json.dumps(self.content)
 
 
+@dataclass(frozen=True)
+class ServedModel:
+    """The model that answers.
+
+    Attributes:
+        sha256: of its file.
+        finding: what its labels of disease mean together, such as pneumonia.
+    """
+
+    sha256: str
+    finding: str
+
+
 class Questions:
     """Asks one service.
 
@@ -67,16 +80,17 @@ class Questions:
         """Close its connections."""
         self._client.close()
 
-    def model_sha256(self) -> str:
-        """Of the model that answers now.
+    def model(self) -> ServedModel:
+        """The one that answers now.
 
         Raises:
             Unavailable: it could not be asked.
         """
         content = _content(self._request("GET", "/model"))
-        if not isinstance(content.get("sha256"), str):
-            raise Unavailable("What answers at the service's address is not the service.")
-        return str(content["sha256"])
+        try:
+            return ServedModel(str(content["sha256"]), str(content["contract"]["finding"]))
+        except (KeyError, TypeError):
+            raise Unavailable("What answers at the service's address is not the service.") from None
 
     def ask(self, image: bytes, instance: str) -> Answer:
         """Have an image judged.

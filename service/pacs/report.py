@@ -30,8 +30,8 @@ def make_report(finding: Finding) -> Dataset:
     """The report: complete, preliminary, unverified.
 
     It holds who answered (device and algorithm with version, SHA-256, operating point), about which
-    image, the decision as the presence of pneumonia, the probability, the likelier kind where there
-    is one, the input check, and all warnings.
+    image, the decision as the presence of what the model looks for, the probability, the likelier
+    kind where there is one, the input check, and all warnings.
     """
     # what the library of images must say of a radiograph, and not all devices do
     described = {"Modality", "PatientOrientation", "ImagerPixelSpacing"}
@@ -46,7 +46,7 @@ def make_report(finding: Finding) -> Dataset:
         evidence=[finding.source],
         content=content[0],
         series_number=9001,
-        series_description="AI pneumonia: report",
+        series_description=f"AI {finding.looked_for}: report"[:64],
         is_complete=True,
         **finding.common("report"),
     )
@@ -78,10 +78,10 @@ def _group(finding: Finding) -> MeasurementsAndQualitativeEvaluations:
     row = finding.row
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid=finding.uid("tracking"), identifier=f"pneumonia {row.operating_point}"
+            uid=finding.uid("tracking"), identifier=f"{finding.looked_for} {row.operating_point}"
         ),
         # no reader may stumble over the word in a report of its absence
-        finding_type=ours.PNEUMONIA if _is_present(finding) else None,
+        finding_type=ours.finding(finding.looked_for) if _is_present(finding) else None,
         algorithm_id=AlgorithmIdentification(
             name=finding.model_name,
             version=finding.model_version,
@@ -127,7 +127,7 @@ def _evaluations(finding: Finding) -> list[QualitativeEvaluation]:
     if finding.refused:
         return [QualitativeEvaluation(ours.ASSESSMENT, ours.NOT_ASSESSED)]
     presence = ours.PRESENCE["uncertain" if finding.only_screened else content["decision"]]
-    pairs = [(ours.PNEUMONIA, presence)]
+    pairs = [(ours.finding(finding.looked_for), presence)]
     if content["subtype"] and not finding.only_screened:
         pairs.append((ours.SUBTYPE, ours.subtype(content["subtype"])))
     accepted = content["input_check"]["accepted"]

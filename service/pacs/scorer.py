@@ -5,10 +5,11 @@ import logging
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 
 from service.pacs.errors import Failed, Unavailable
 from service.pacs.monitoring import Metrics
-from service.pacs.questions import Answer, Questions
+from service.pacs.questions import Answer, Questions, ServedModel
 from service.pacs.settings import PacsSettings
 from service.pacs.spool import Spool
 from service.pacs.store import Row, State, Store
@@ -46,7 +47,7 @@ class Scorer:
         )
         self._lock = threading.Lock()
         self._taken: set[int] = set()
-        self._model = ""
+        self._model: ServedModel | None = None
         self._model_at = 0.0
 
     def step(self) -> bool:
@@ -80,11 +81,17 @@ class Scorer:
         if row.file is None or not self._spool.path(row.file).exists():
             raise Failed("The file of the image is gone.")
         model = self._current_model()
-        if self._answered_before(row, model):
+        if self._answered_before(row, model.sha256):
             self._drop(row)
             return
         image = self._spool.path(row.file).read_bytes()
         answer = self._service.ask(image, row.sop_instance_uid)
+        if answer.model_sha256 not in (None, model.sha256):
+            model = self._current_model(anew=True)
+            if answer.model_sha256 != model.sha256:
+                raise Failed("The service's model was replaced while it answered.")
+        # what a decision of `pneumonia` means is not in the answer
+        answer = replace(answer, content={**answer.content, "finding": model.finding})
         overlay = None if answer.refused else self._service.explain(image)
         shadow = self._ask_shadow(image, row.sop_instance_uid)
         state: State = "refused" if answer.refused else "stored"
@@ -94,7 +101,7 @@ class Scorer:
             self._store.move(
                 row,
                 state,
-                model_sha256=answer.model_sha256 or model,
+                model_sha256=model.sha256,
                 answer=answer.text,
                 overlay=overlay,
                 shadow=shadow,
@@ -112,10 +119,10 @@ class Scorer:
             return self._settings.send_refused
         return answer.content["decision"] != "uncertain" or self._settings.send_uncertain
 
-    def _current_model(self) -> str:
+    def _current_model(self, anew: bool = False) -> ServedModel:
         now = time.monotonic()
-        if not self._model or now - self._model_at > _MODEL_SECONDS:
-            self._model, self._model_at = self._service.model_sha256(), now
+        if anew or self._model is None or now - self._model_at > _MODEL_SECONDS:
+            self._model, self._model_at = self._service.model(), now
         return self._model
 
     def _answered_before(self, row: Row, model: str) -> bool:

@@ -89,6 +89,7 @@ class Webhook:
                     "sop_instance_uid": row.sop_instance_uid,
                     "series_instance_uid": row.series_instance_uid,
                     "state": row.state,
+                    "finding": answer.get("finding"),
                     "decision": answer.get("decision"),
                     "probability": answer.get("probability"),
                     "operating_point": row.operating_point,

@@ -4,6 +4,7 @@ Parity is checked by the export itself. The network that ships goes this way in 
 """
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnxruntime as ort
@@ -50,3 +51,15 @@ def test_an_architecture_is_trained_exported_and_served(
     assert answer["input_check"]["distance"] > 0
     overlay = service.post("/explain", files=files)
     assert overlay.headers["content-type"] == "image/png"
+
+
+def test_the_list_compares_all_architectures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--list", "--size", "32"]) == 0
+    head, columns, *rows = capsys.readouterr().out.splitlines()
+    assert "at 32 x 32 pixels" in head
+    assert columns.split() == ["architecture", "parameters", "GFLOPs", "ms", "an", "image"]
+    figures = {name: rest for name, *rest in map(str.split, rows)}
+    assert tuple(figures) == get_args(Architecture)
+    # three classes instead of a thousand
+    assert figures["resnet50"][0] == "23,593,859"
+    assert all(float(value) > 0 for row in figures.values() for value in row[2:])

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime as ort
 import pytest
 
 from service.cli import main
 from service.inference.contract import Contract
-from service.inference.model import OnnxModel
 from tests.dataset import write_dataset
 from tests.needs import SHARED
 from tests.process import ROOT, service_process
@@ -134,33 +132,6 @@ def test_the_contract_tells_the_whole_story(chain: Chain) -> None:
     assert "fingerprint" in contract.training_data
 
 
-def test_eight_bits_are_written_only_where_they_lose_nothing(
-    chain: Chain,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    from export import parity, quantize
-
-    out = tmp_path / "int8.onnx"
-    words = ["export", chain.run, "--int8", chain.data, "--out", out, "--force"]
-    monkeypatch.setattr(quantize, "AUROC_TOLERANCE", -1)
-    in_process(*words, succeed=False)
-    assert "The int8 graph is worse than float32 on held-out images" in capsys.readouterr().err
-    assert not out.exists()
-    # a network that learnt so little is far off; here only what is written counts
-    monkeypatch.setattr(quantize, "AUROC_TOLERANCE", 1)
-    monkeypatch.setattr(quantize, "SHARE_TOLERANCE", 1)
-    monkeypatch.setattr(parity, "INT8_TOLERANCE", 1)
-    in_process(*words)
-    model = OnnxModel(out)
-    assert model.has_evidence
-    assert model.contract.input_check_limit is not None
-    assert model.contract.metrics["auroc_clean_int8"] > 0
-    kinds = {node.op_type for node in onnx.load(out).graph.node}
-    assert "QuantizeLinear" in kinds
-
-
 def test_accuracy_is_weighed_against_speed(
     chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,23 +178,35 @@ def test_the_service_answers_as_the_report_and_the_command_line_do(
         assert overlay.headers["content-type"] == "image/png"
 
 
-def test_keras_and_onnx_files_are_scored_alike(chain: Chain, tmp_path: Path) -> None:
-    aurocs = []
-    for model in (chain.run / "model.keras", chain.model):
-        out = tmp_path / model.suffix[1:]
-        only = chain.run / "validation.txt"
-        in_process("evaluate", model, chain.data, "--only", only, "--out", out)
-        report = json.loads((out / "report.json").read_text())
-        aurocs.append(report["figures"]["auroc"]["value"])
-        assert {file.name for file in out.iterdir()} >= {
-            "report.md",
-            "roc.png",
-            "precision_recall.png",
-            "confusion.png",
-            "reliability.png",
-            "histogram.png",
-        }
-    assert aurocs[0] == pytest.approx(aurocs[1], abs=0.02)
+def test_keras_and_onnx_files_are_scored_alike_and_compared(
+    chain: Chain, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = chain.run / "model.keras"
+    words = ["--only", chain.run / "validation.txt", "--out", tmp_path, "--width", 0.2]
+    in_process("evaluate", chain.model, chain.data, *words, "--against", network)
+    said = capsys.readouterr().out
+    assert {file.name for file in tmp_path.iterdir()} >= {
+        "report.md",
+        "report.html",
+        "roc.png",
+        "precision_recall.png",
+        "confusion.png",
+        "reliability.png",
+        "histogram.png",
+    }
+    comparison = json.loads((tmp_path / "comparison.json").read_text())
+    assert comparison["models"] == ["chain.onnx", "model.keras"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert comparison["images"] + comparison["left_out"] == report["images"]
+    auroc = comparison["differences"]["auroc"]
+    assert auroc["one"] == pytest.approx(auroc["other"], abs=0.02)
+    assert auroc["low"] <= auroc["one"] - auroc["other"] <= auroc["high"]
+    assert f"p {auroc['p']:.3f} (DeLong {comparison['delong']:.3f})" in said
+    assert "# chain.onnx against model.keras" in (tmp_path / "comparison.md").read_text()
+    *_, needed, what_to_do = said.splitlines()
+    assert needed.startswith("A 95 % interval 0.2 wide needs about ")
+    assert what_to_do.startswith("What to do: collect more images.")
+    assert needed in (tmp_path / "report.md").read_text()
 
 
 def test_an_interrupted_run_goes_on_where_it_was(
@@ -282,6 +265,10 @@ def test_a_model_of_few_images_is_made_only_by_force_and_says_why(
     with np.load(run / "out_of_fold.npz") as all_images, np.load(run / "validation.npz") as one:
         assert len(all_images["targets"]) == 54 > len(one["targets"])
         assert len(np.unique(all_images["groups"])) == 54
+    folds = json.loads((run / "cross_validation.json").read_text())
+    assert len(folds["folds"]) == 2
+    assert folds["auroc"]["low"] <= folds["auroc"]["value"] <= folds["auroc"]["high"]
+    assert "| standard deviation |" in (run / "cross_validation.md").read_text()
     words = ["export", run, "--out", model, "--population", "adults here", "--ages", 18, 100]
     in_process(*words, succeed=False)
     said = capsys.readouterr().err

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
+from export import parity, quantize
 from service.cli import main
+from service.inference.model import OnnxModel
 from tests.dataset import chest
 from tests.process import service_process
 
@@ -56,17 +59,22 @@ SETS = {
 }
 
 
+def write(folder: Path, given: Set) -> None:
+    """The images of a set."""
+    generator = np.random.default_rng(0)
+    for part, images in (("Train", 12), ("Test", 8)):
+        for name, cloud in given.folders.items():
+            (folder / part / name).mkdir(parents=True)
+            for number in range(images):
+                chest(generator, cloud).save(folder / part / name / f"{part}{number}.png")
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_own_classes_from_images_to_answers(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given, data, run, model = SETS[name], tmp_path / "set", tmp_path / "run", tmp_path / "own.onnx"
-    generator = np.random.default_rng(0)
-    for part, images in (("Train", 12), ("Test", 8)):
-        for folder, cloud in given.folders.items():
-            (data / part / folder).mkdir(parents=True)
-            for number in range(images):
-                chest(generator, cloud).save(data / part / folder / f"{part}{number}.png")
+    write(data, given)
     assert main(["train", str(data), "--out", str(run), *FAST, *given.words]) == 0
     for scored in (run / "model.keras", model):
         if scored == model:
@@ -95,3 +103,29 @@ def test_own_classes_from_images_to_answers(
         described = service.get("/v2/models/own").json()["outputs"]
         shapes = {output["name"]: output["shape"] for output in described}
         assert shapes["probabilities"] == [-1, len(given.labels)]
+
+
+def test_eight_bits_keep_own_classes_and_are_written_only_where_they_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = SETS["covid and tuberculosis"]
+    data, run, out = tmp_path / "set", tmp_path / "run", tmp_path / "int8.onnx"
+    write(data, given)
+    learn = ("--folds", "2", "--size", "48", "--epochs", "1")
+    assert main(["train", str(data), "--out", str(run), *learn]) == 0
+    words = ["export", str(run), "--int8", str(data), "--out", str(out), "--force"]
+    monkeypatch.setattr(quantize, "AUROC_TOLERANCE", -1)
+    assert main(words) == 1
+    assert "The int8 graph is worse than float32 on held-out images" in capsys.readouterr().err
+    assert not out.exists()
+    # a network that learnt so little is far off; here only what is written counts
+    monkeypatch.setattr(quantize, "AUROC_TOLERANCE", 1)
+    monkeypatch.setattr(quantize, "SHARE_TOLERANCE", 1)
+    monkeypatch.setattr(parity, "INT8_TOLERANCE", 1)
+    assert main(words) == 0
+    model = OnnxModel(out)
+    assert model.has_evidence
+    assert model.contract.input_check_limit is not None
+    assert model.contract.labels == given.labels
+    assert model.contract.metrics["auroc_clean_int8"] > 0
+    assert "QuantizeLinear" in {node.op_type for node in onnx.load(out).graph.node}

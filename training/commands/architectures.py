@@ -11,8 +11,12 @@ _BATCH = 16
 _ROUNDS = 3
 
 
-def print_architectures(size: int = 224) -> None:
-    """Parameters, operations and measured time an image of every architecture, at one size."""
+def print_architectures(size: int) -> None:
+    """Parameters, operations and measured time an image of every architecture.
+
+    Args:
+        size: rows and columns of the images.
+    """
     print(
         f"at {size} x {size} pixels, in batches of {_BATCH} by Keras on this machine; FLOPs count "
         "a multiplication and an addition as two"

@@ -129,8 +129,9 @@ def _run(arguments: argparse.Namespace) -> int:
         for line in skipped:
             print(f"skipped {line}")
         _print({"refused": refused})
-    print(f"What to do: {advice.verdict}. {' '.join(advice.reasons)} {advice.what_to_do}")
     print(f"The report is {out / 'report.html'} (and .md, .json)")
+    print(advice.how_many)
+    print(f"What to do: {advice.verdict}. {' '.join(advice.reasons)} {advice.what_to_do}")
     return 0
 
 

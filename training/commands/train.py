@@ -4,7 +4,6 @@ import argparse
 import shlex
 import sys
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from service.cli import Subparsers
 
 _DEFAULT_OUT = Path("runs/latest")
+_LISTED_SIZE = 224
 _FEW_FOLDS = 4  # where a network is trained for each of them
 
 
@@ -63,7 +63,8 @@ def register(subparsers: "Subparsers") -> None:
         "--list",
         action="store_true",
         default=False,
-        help="only list the architectures: parameters, operations and measured time an image",
+        help="only list the architectures: parameters, operations and measured time an image at "
+        f"--size (default here: {_LISTED_SIZE})",
     )
     add_options(parser)
     parser.set_defaults(run=_run)
@@ -73,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         from training.commands.architectures import print_architectures
 
-        print_architectures()
+        print_architectures(vars(arguments).get("size", _LISTED_SIZE))
         return 0
     out = arguments.out
     if arguments.resume is not None:
@@ -161,8 +162,6 @@ def _check(recipe: Recipe, selection: Selection) -> None:
             f"There is no file {recipe.weights} of weights; --weights takes imagenet, random or a "
             "file."
         )
-    if recipe.tensorboard and find_spec("tensorboard") is None:
-        raise ConfigurationError("--tensorboard needs TensorBoard: pip install tensorboard")
     for file in (*recipe.start, *recipe.teachers):
         for name in (CONFIGURATION_FILE, MODEL_FILE):
             place = Path(file).parent / name

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from tests.dataset import write_dataset
 from training.configuration import Selection
 from training.data import Dataset, find_samples, load, split
 from training.provenance import describe_run
 from training.recipe import Phase, Recipe
-from training.train import predict_logits, train
+from training.train import TENSORBOARD_FOLDER, predict_logits, train
 
 # Keras makes arrays of tensors in a way that numpy 2 warns of
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -116,6 +118,18 @@ def test_the_learning_rate_follows_the_named_schedule(
     assert ends["constant"] == pytest.approx(0.001)
     assert ends["linear"] == pytest.approx(1e-6, rel=0.01)
     assert 2e-5 <= ends["cosine"] < 1e-4
+
+
+def test_tensorboard_reads_what_training_logs(
+    parts: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    _train(parts, tmp_path, 0.003, 0, epochs=2, tensorboard=True)
+    logged = EventAccumulator(str(tmp_path / TENSORBOARD_FOLDER / "train")).Reload()
+    losses = [
+        float(tensor_util.make_ndarray(event.tensor_proto))
+        for event in logged.Tensors("epoch_loss")
+    ]
+    assert losses == pytest.approx([float(row["loss"]) for row in _history(tmp_path)], rel=1e-5)
 
 
 def test_few_images_and_few_steps_are_enough_to_learn(

@@ -100,15 +100,6 @@ def test_none_of_them_waits_for_tensorflow(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
 
 
-def test_what_is_installed_apart_is_named(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    monkeypatch.setattr("training.commands.train.find_spec", lambda _: None)
-    assert "pip install tensorboard" in _said(["train", "--tensorboard"], capsys)
-
-
 def test_the_export_is_tensorflows(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,20 @@ def test_where_there_is_no_pneumonia_none_is_named_as_a_finding(
     assert "121071" not in text
 
 
+def test_a_model_of_other_classes_is_filed_under_what_it_looks_for(answered: _Answered) -> None:
+    own: dict[str, Any] = {"finding": "tuberculosis", "subtype": None}
+    report, picture = answered.results(**own)
+    text = said(report)
+    assert "tuberculosis" in text
+    assert "52101004" in text
+    assert picture.ImageComments.startswith("tuberculosis; ")
+    nothing = answered.results(**own, decision="normal")[1]
+    assert nothing.ImageComments.startswith("no tuberculosis; ")
+    for result in (text, said(picture), said(nothing)):
+        for named in ("AI pneumonia", "kind of pneumonia", "probability of pneumonia", "233604007"):
+            assert named not in result
+
+
 def test_above_a_screening_threshold_a_person_must_look_and_nothing_is_found(
     answered: _Answered,
 ) -> None:
