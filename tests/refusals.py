@@ -287,6 +287,10 @@ def _requests() -> list[Case]:
         Case("two images at `/predict`", {"files": [("file", image), ("file", image)]}),
         Case("a form of 200 other fields", _form(other * 200 + part + b"\r\n--b--\r\n")),
         Case("JSON at `/predict`", {"json": {"image": "..."}}),
+        Case(
+            "`curl --data-binary` without a content type",
+            {"content": image, "headers": {"content-type": "application/x-www-form-urlencoded"}},
+        ),
         Case("an image alone at `/predict/batch`", plain, path="/predict/batch"),
     ]
 

@@ -15,6 +15,7 @@ from service.errors import PneumoniaError
 from service.http.api_keys import ApiKeys
 from service.http.middleware import Observe
 from service.http.open_inference import JSON_LENGTH
+from service.http.openapi import DocumentedApp
 from service.http.problems import CODES, answer_error
 from service.http.routes import explain, operations, pages, predict, v2
 from service.http.uploads import UploadMemory, UploadReader
@@ -32,6 +33,11 @@ to do, and the `request_id` that its log line carries. Send `X-Request-ID` to ch
 _TAGS = [
     {"name": "Images", "description": "An image in, an answer out."},
     {"name": "Operations", "description": "For those who run the service."},
+    {
+        "name": "Open Inference Protocol",
+        "description": "For clients of other inference servers. "
+        'https://github.com/kserve/open-inference-protocol describes it; errors are `{"error"}`.',
+    },
 ]
 
 
@@ -52,11 +58,12 @@ def create_app(settings: Settings, predictor: "Future[Predictor] | None" = None)
         async with runtime.running():
             yield {"metrics": runtime.metrics}  # for what is refused before it gets here
 
-    app = FastAPI(
+    app = DocumentedApp(
         title="Pneumonia Detection",
         version=__version__,
         description=_DESCRIPTION,
         openapi_tags=_TAGS,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -15,9 +15,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from service.errors import InvalidRequest, TooLarge
+from service.http.open_inference_schemas import InferenceRequest, RequestInput
 
 # A number takes up to 30 times more memory as an object than in JSON; large tensors go in binary.
 LARGEST_JSON = 4 * 2**20
@@ -29,49 +30,8 @@ _LENGTH = struct.Struct("<I")
 Tensor: TypeAlias = NDArray[np.float32] | list[bytes]
 
 
-class _Nullable(BaseModel):
-    """A null is as if the key was absent: MLServer's client writes one for all it does not use."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        return {key: item for key, item in value.items() if item is not None}
-
-
-class _Parameters(_Nullable):
-    binary_data_size: int | None = Field(default=None, ge=0)
-    binary_data: bool | None = None
-    binary_data_output: bool = False
-    classification: int | None = None
-    shared_memory_region: str | None = None
-    operating_point: str = "balanced"
-    prevalence: float | None = None
-
-
-class _Input(_Nullable):
-    name: str
-    shape: list[int]
-    datatype: str
-    parameters: _Parameters = _Parameters()
-    data: list[Any] | None = None
-
-
-class _Output(_Nullable):
-    name: str
-    parameters: _Parameters = _Parameters()
-
-
-class _Request(_Nullable):
-    id: str | None = None
-    parameters: _Parameters = _Parameters()
-    inputs: list[_Input] = Field(min_length=1, max_length=1)
-    outputs: list[_Output] = Field(default=[], max_length=16)
-
-
 @dataclass(frozen=True)
-class InferRequest:
+class Inference:
     """What is to be inferred.
 
     Attributes:
@@ -91,7 +51,7 @@ class InferRequest:
     binary: bool
 
 
-def read_request(body: bytes, json_length: int | None, height: int, width: int) -> InferRequest:
+def read_request(body: bytes, json_length: int | None, height: int, width: int) -> Inference:
     """Read the body of an inference request.
 
     Args:
@@ -110,7 +70,7 @@ def read_request(body: bytes, json_length: int | None, height: int, width: int) 
     if len(text) > LARGEST_JSON:
         raise TooLarge("Tensors of this size are accepted as binary data only.")
     try:
-        request = _Request.model_validate_json(text)
+        request = InferenceRequest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "body"
@@ -134,7 +94,7 @@ def read_request(body: bytes, json_length: int | None, height: int, width: int) 
     images = (
         _encoded(tensor, data) if tensor.name == "bytes" else _pixels(tensor, data, height, width)
     )
-    return InferRequest(
+    return Inference(
         request.id,
         images,
         request.parameters.operating_point,
@@ -145,7 +105,7 @@ def read_request(body: bytes, json_length: int | None, height: int, width: int) 
 
 
 def write_answer(
-    head: Mapping[str, str], tensors: Mapping[str, Tensor], request: InferRequest
+    head: Mapping[str, str], tensors: Mapping[str, Tensor], request: Inference
 ) -> tuple[bytes, int | None]:
     """Write the body of an answer.
 
@@ -188,7 +148,7 @@ def write_answer(
     return b"".join((text, *tail)), len(text) if tail else None
 
 
-def _pixels(tensor: _Input, data: bytes, height: int, width: int) -> NDArray[np.uint8]:
+def _pixels(tensor: RequestInput, data: bytes, height: int, width: int) -> NDArray[np.uint8]:
     if tensor.name != "image":
         raise InvalidRequest("The inputs are image, or bytes. Send one of them.")
     count, *rest = tensor.shape or [0]
@@ -213,7 +173,7 @@ def _pixels(tensor: _Input, data: bytes, height: int, width: int) -> NDArray[np.
     return values.astype(np.uint8).reshape(tensor.shape)
 
 
-def _encoded(tensor: _Input, data: bytes) -> bytes:
+def _encoded(tensor: RequestInput, data: bytes) -> bytes:
     if tensor.datatype != "BYTES" or math.prod(tensor.shape) != 1:
         raise InvalidRequest("The input bytes is BYTES [1]: one encoded image.")
     if tensor.parameters.binary_data_size is None:

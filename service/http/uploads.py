@@ -27,6 +27,7 @@ _MOST_HEADERS = 8
 _LARGEST_HEADER = 4096
 
 _RAW_TYPES = (b"application/dicom", b"application/octet-stream")
+_WEB_FORM = b"application/x-www-form-urlencoded"
 
 
 class UploadMemory:
@@ -232,6 +233,12 @@ class UploadReader:
             if isinstance(file, PneumoniaError):
                 raise file
             return file
+        if kind == _WEB_FORM:
+            raise UnsupportedType(
+                "The content type is that of a web form without files, as curl --data-binary sends "
+                "it unless told otherwise. Add -H 'Content-Type: application/octet-stream', or "
+                "send the image as a form with -F file=@IMAGE."
+            )
         if kind and not kind.startswith(b"image/") and kind not in _RAW_TYPES:
             raise UnsupportedType(
                 "The content type is not one of an image. Send multipart/form-data with the field "
@@ -249,7 +256,10 @@ class UploadReader:
         """
         _, boundary = _content_type(request)
         if boundary is None:
-            raise UnsupportedType("Send multipart/form-data with one field files for each image.")
+            raise UnsupportedType(
+                "Send multipart/form-data with one field files for each image; with curl, "
+                "-F files=@IMAGE."
+            )
         form = FileForm(boundary, "files", self.max_batch, self.max_bytes)
         return await self._read_form(request, hold, form, self.max_batch)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.http.dependencies import PREDICTING, CurrentRuntime, Uploads
 from service.http.disconnect import cancel_on_disconnect
-from service.http.openapi import READING, problems, upload
+from service.http.openapi import BINARY, READING, problems, upload
 from service.http.routes.run_prediction import run_admitted
 from service.http.schemas import PredictingQuery
 from service.inference.evidence import Layer
@@ -46,10 +46,10 @@ class PngResponse(Response):
 @router.post(
     "/explain",
     summary="Draw the evidence",
-    openapi_extra=upload("file"),
+    openapi_extra=upload(),
     response_class=PngResponse,
     responses={
-        200: {"description": "A PNG image.", "content": {"image/png": {}}},
+        200: {"description": "A PNG image.", "content": {"image/png": {"schema": BINARY}}},
         **problems(*READING, "no_evidence"),
     },
 )

@@ -13,7 +13,7 @@ router = APIRouter(tags=["Operations"])
 
 @router.head("/health", include_in_schema=False)
 @router.head("/health/ready", include_in_schema=False)
-@router.get("/health", summary="Ready", responses=problems("not_ready"))
+@router.get("/health", name="health", summary="Ready", responses=problems("not_ready"))
 @router.get("/health/ready", summary="Ready", responses=problems("not_ready"))
 async def ready(runtime: CurrentRuntime) -> Health:
     """Whether the service takes requests: 503 while it starts and when it is about to end."""

@@ -62,7 +62,7 @@ class PredictQuery(PredictingQuery):
 @router.post(
     "/predict",
     summary="Read one image",
-    openapi_extra=upload("file"),
+    openapi_extra=upload(),
     responses=problems(*READING),
 )
 async def predict(
@@ -94,7 +94,7 @@ async def predict(
 @router.post(
     "/predict/batch",
     summary="Read several images",
-    openapi_extra=upload("files", many=True),
+    openapi_extra=upload(many=True),
     responses=problems(*READING),
 )
 async def predict_batch(

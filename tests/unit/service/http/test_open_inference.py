@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.errors import InvalidRequest, PneumoniaError, TooLarge
 from service.http.open_inference import (
     LARGEST_JSON,
-    InferRequest,
+    Inference,
     Tensor,
     read_request,
     write_answer,
@@ -36,7 +36,7 @@ def body(tensor: dict[str, Any], data: bytes = b"", **changes: Any) -> tuple[byt
     return text + data, len(text) if data else None
 
 
-def read(tensor: dict[str, Any], data: bytes = b"", **changes: Any) -> InferRequest:
+def read(tensor: dict[str, Any], data: bytes = b"", **changes: Any) -> Inference:
     return read_request(*body(tensor, data, **changes), height=3, width=4)
 
 
