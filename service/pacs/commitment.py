@@ -1,7 +1,8 @@
 """Storage commitment, push model (PS3.4 annex J): the node says which images it has kept.
 
-It says so of images that wait on its disk and of those that are over, whose answers are filed. It
-is no archive: images are deleted when they are done.
+It says so of images that wait on its disk and of those that were judged, but not of those that it
+refused unseen, of which it has kept nothing. It is no archive: images are deleted when they are
+done.
 """
 
 import json
@@ -138,7 +139,9 @@ class Commitments:
             classes = {
                 row["sop_class_uid"]
                 for row in self._store.ask(
-                    "SELECT sop_class_uid FROM images WHERE sop_instance_uid = ?", (instance,)
+                    "SELECT sop_class_uid FROM images WHERE sop_instance_uid = ?"
+                    " AND (file NOT NULL OR answer NOT NULL)",
+                    (instance,),
                 )
             }
             if sop_class in classes:

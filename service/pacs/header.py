@@ -14,7 +14,11 @@ _KEYWORDS = [
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "ImageType",
+    "SourceImageSequence",
+    "Manufacturer",
 ]
+# an X-ray is made from one or two; a list of thousands is not looked up
+_MOST_SOURCES = 16
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Header:
         study: Study Instance UID.
         series: Series Instance UID.
         image_type: the values of Image Type, in capitals.
+        sources: SOP Instance UIDs of the images that it says it was made from.
+        manufacturer: of the device, or of the program, that made it.
         transfer_syntax: UID.
         pixel_sha256: of everything from the pixel data on, as it is encoded; the elements before
             may be coerced on the way of an image that stays the same.
@@ -37,6 +43,8 @@ class Header:
     study: str
     series: str
     image_type: tuple[str, ...]
+    sources: tuple[str, ...]
+    manufacturer: str
     transfer_syntax: str
     pixel_sha256: str
 
@@ -84,6 +92,11 @@ def read_header(data: bytes) -> Header:
             study=str(dataset.get("StudyInstanceUID") or ""),
             series=str(dataset.get("SeriesInstanceUID") or ""),
             image_type=_values(dataset.get("ImageType")),
+            sources=tuple(
+                str(item.get("ReferencedSOPInstanceUID") or "")
+                for item in (dataset.get("SourceImageSequence") or ())[:_MOST_SOURCES]
+            ),
+            manufacturer=str(dataset.get("Manufacturer") or ""),
             transfer_syntax=str(dataset.file_meta.TransferSyntaxUID),
             pixel_sha256=hashlib.sha256(pixels).hexdigest(),
         )

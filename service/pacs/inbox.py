@@ -3,10 +3,14 @@
 import sqlite3
 from typing import Literal, TypeAlias
 
+from service.pacs.finding import MANUFACTURER
 from service.pacs.header import Header, read_header
 from service.pacs.settings import PacsSettings
 from service.pacs.spool import Spool
 from service.pacs.store import PENDING, State, Store
+
+# an image in one of these states is, or will be, answered itself
+_ANSWERED: tuple[State, ...] = (*PENDING, "done")
 
 Taken: TypeAlias = Literal["kept", "duplicate", "conflict", "refused"]
 
@@ -37,7 +41,8 @@ class Inbox:
         Returns:
             ``kept``: it will be judged. ``duplicate``: the same image is waiting. ``conflict``:
             another image came under the same UID before; this one is kept for a person.
-            ``refused``: it is made from images and not judged; nothing of it is kept.
+            ``refused``: it is made from an image, or by this node, and not judged; nothing of it
+            is kept.
 
         Raises:
             NotUnderstood: it is broken, or not what was announced.
@@ -46,7 +51,7 @@ class Inbox:
         header = read_header(data)
         header.check(instance, sop_class)
         before = self._store.rows("sop_instance_uid = ?", (header.instance,))
-        reason = self._reason_to_refuse(header)
+        reason = self._reason_to_refuse(header, sender)
         if reason:
             if not any(row.state == "refused" for row in before):
                 self._insert(header, "refused", None, sender, reason)
@@ -83,9 +88,20 @@ class Inbox:
         point = self._settings.operating_point
         self._store.insert(header, state, file, sender, point, reason)
 
-    def _reason_to_refuse(self, header: Header) -> str | None:
+    def _reason_to_refuse(self, header: Header, sender: str) -> str | None:
+        if sender == self._settings.aet or header.manufacturer == MANUFACTURER:
+            return "own: the image comes from this node"
         if header.is_secondary:
             return "secondary: the image was made after the examination"
         if header.is_derived and not self._settings.take_derived:
             return "derived: the image was made from another one"
+        if header.is_derived and self._knows_one_of(header.sources):
+            return "derived: the image was made from one that is answered itself"
         return None
+
+    def _knows_one_of(self, instances: tuple[str, ...]) -> bool:
+        return any(
+            row.state in _ANSWERED
+            for instance in instances
+            for row in self._store.rows("sop_instance_uid = ?", (instance,))
+        )

@@ -46,8 +46,8 @@ class PacsSettings(BaseSettings):
     """UIDs (comma separated) of storage SOP classes taken beside CR and DX for presentation."""
 
     take_derived: bool = True
-    """Whether images of type DERIVED are taken, as many devices call all that they have processed;
-    those of type SECONDARY never are."""
+    """Whether images of type DERIVED\\PRIMARY are taken, as devices may call all that they have
+    processed; even then not where they name as their source an image that is answered itself."""
 
     max_associations: int = Field(default=8, ge=1, le=256)
     """Most associations at one time; each may hold one object in memory."""

@@ -239,7 +239,16 @@ def test_storage_commitment_is_reported_to_the_peers_address(
             [name] = device.ask("/instances")
             device.ask("/modalities/node/store", content=name)
             wait_until(lambda: node.states() == {"done": 1}, "done")
-            for instances, status in (([kept], "Success"), ([kept, unknown], "Failure")):
+            # refused unseen: nothing of it is kept, whatever the sender was told
+            made = xray(1201, ImageType=["DERIVED", "SECONDARY"])
+            answer = httpx.post(f"{device.url}/instances", content=file_bytes(made))
+            device.ask("/modalities/node/store", content=answer.json()["ID"])
+            unseen = {**kept, "SOPInstanceUID": made.SOPInstanceUID}
+            for instances, status in (
+                ([kept], "Success"),
+                ([kept, unknown], "Failure"),
+                ([unseen], "Failure"),
+            ):
                 asked = device.ask(
                     "/modalities/node/storage-commitment",
                     content={"DicomInstances": [list(item.values()) for item in instances]},

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.dataset import Dataset
 
 from service.pacs.errors import NotUnderstood
 from service.pacs.header import read_header
@@ -86,6 +87,41 @@ def test_derived_images_are_refused_where_that_is_set(tmp_path: Path) -> None:
     derived = image(ImageType=["DERIVED", "PRIMARY"])
     assert _Fixture(tmp_path / "1").take(derived) == "kept"
     assert _Fixture(tmp_path / "2", take_derived=False).take(derived) == "refused"
+
+
+def derived_from(source: bytes) -> bytes:
+    """Another instance, as a device that processes an image anew makes it."""
+    header, reference = read_header(source), Dataset()
+    reference.ReferencedSOPClassUID = header.sop_class
+    reference.ReferencedSOPInstanceUID = header.instance
+    return image(
+        seed=7,
+        SOPInstanceUID="1.2.3.77",
+        ImageType=["DERIVED", "PRIMARY"],
+        SourceImageSequence=[reference],
+    )
+
+
+def test_of_an_image_and_one_derived_from_it_the_first_is_judged(node: _Fixture) -> None:
+    source = image(ImageType=["ORIGINAL", "PRIMARY"])
+    assert node.take(source) == "kept"
+    assert node.take(derived_from(source)) == "refused"
+    assert node.store.counts()["received"] == 1
+
+
+def test_a_derived_image_is_judged_where_its_source_never_came_or_was_refused(
+    node: _Fixture,
+) -> None:
+    source = image(ImageType=["ORIGINAL", "SECONDARY"])
+    assert node.take(source) == "refused"
+    assert node.take(derived_from(source)) == "kept"
+
+
+def test_what_the_node_itself_has_made_or_sends_is_refused(tmp_path: Path) -> None:
+    node = _Fixture(tmp_path, aet="CR1")
+    assert node.take(image()) == "refused"
+    relabelled = image(Manufacturer="pneumonia-detection", ImageType=["ORIGINAL", "PRIMARY"])
+    assert _Fixture(tmp_path / "2").take(relabelled) == "refused"
 
 
 @pytest.mark.parametrize(
