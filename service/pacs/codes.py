@@ -3,18 +3,23 @@
 The private scheme is documented in docs/pacs.md.
 """
 
+import re
+
 from highdicom.sr import CodedConcept
 from pydicom.sr.codedict import codes
+
+from service.pacs.finding import PNEUMONIA as PNEUMONIA_NAME
 
 SCHEME = "99PNEUMONIA"
 
 PLAIN_CHEST_X_RAY = CodedConcept("399208008", "SCT", "Plain chest X-ray")
 PNEUMONIA = CodedConcept("233604007", "SCT", "Pneumonia")
-LUNG = codes.SCT.Lung
+LUNG: CodedConcept = codes.SCT.Lung
+THORAX: CodedConcept = codes.SCT.Thorax
 NO_UNITS = codes.UCUM.NoUnits
 COMMENT = codes.DCM.Comment
 
-# the decision, as the presence of pneumonia
+# the decision, as the presence of what the model looks for
 PRESENCE = {
     "pneumonia": codes.SCT.Present,
     "normal": codes.SCT.Absent,
@@ -44,10 +49,21 @@ NOT_ASSESSED = private("NOT_ASSESSED", "Not assessed")
 
 
 def finding(name: str) -> CodedConcept:
-    """The code of what a model looks for."""
-    return PNEUMONIA if name == "pneumonia" else private("FINDING", name[:64])
+    """The code of what a model looks for; but for pneumonia a private one, made of its words."""
+    return PNEUMONIA if name == PNEUMONIA_NAME else _named("FINDING", name)
 
 
-def subtype(label: str) -> CodedConcept:
-    """The code of a label of disease."""
-    return SUBTYPES.get(label) or private(f"KIND_{label.upper()}"[:16], label[:64])
+def site(name: str) -> CodedConcept:
+    """Where that is to be found, as far as is known."""
+    return LUNG if name == PNEUMONIA_NAME else THORAX
+
+
+def subtype(name: str, label: str) -> CodedConcept:
+    """The code of a label of what a model looks for."""
+    public = SUBTYPES.get(label) if name == PNEUMONIA_NAME else None
+    return public or _named("KIND", label)
+
+
+def _named(kind: str, words: str) -> CodedConcept:
+    value = re.sub(r"\W+", "_", words.upper())
+    return private(f"{kind}_{value}", words[:64])

@@ -104,7 +104,7 @@ def _reprocess(arguments: argparse.Namespace) -> int:
 
     settings = read_pacs_settings()
     count = reprocess(settings, _existing_store(settings), arguments.study)
-    print(f"{count} images wait to be judged again; the running node does it")
+    print(f"{count} images are to be judged again; the running node does it")
     return 0
 
 

@@ -143,19 +143,22 @@ def reprocess(settings: PacsSettings, store: Store, study: str) -> int:
     """Have a study judged again.
 
     Returns:
-        How many of its images wait for that.
+        How many of its images were put into the spool for that.
 
     Raises:
         InvalidRequest: its images are neither kept nor can be fetched.
+        DiskFull: there is no room for them.
     """
     spool = Spool(settings.folder, settings.min_free_bytes)
     inbox = Inbox(settings, spool, store)
     rows = store.rows("study_instance_uid = ? AND state IN ('done', 'refused')", (study,))
     kept = {row.sop_instance_uid: row for row in rows if row.file}
+    count = 0
     for row in kept.values():
         assert row.file
         data = spool.path(row.file).read_bytes()
-        inbox.take(data, row.sop_instance_uid, row.sop_class_uid, row.sender)
+        taken = inbox.take(data, row.sop_instance_uid, row.sop_class_uid, row.sender)
+        count += taken == "kept"
     if len(kept) < len({row.sop_instance_uid for row in rows}) or not rows:
         if settings.dicomweb_url is None:
             raise InvalidRequest(
@@ -163,9 +166,8 @@ def reprocess(settings: PacsSettings, store: Store, study: str) -> int:
                 " the PACS, or set PNEUMONIA_PACS_DICOMWEB_URL, or PNEUMONIA_PACS_KEEP_IMAGE_DAYS"
                 " for the future."
             )
-        Puller(settings, store).pull([study], again=True)
-    waiting = store.rows("study_instance_uid = ? AND state = 'received'", (study,))
-    return len(waiting)
+        count += Puller(settings, store).pull([study], again=True)["kept"]
+    return count
 
 
 def _part10(dataset: Dataset) -> bytes:

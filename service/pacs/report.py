@@ -91,7 +91,7 @@ def _group(finding: Finding) -> MeasurementsAndQualitativeEvaluations:
                 f"operating_point={row.operating_point}",
             ],
         ),
-        finding_sites=[FindingSite(ours.LUNG)],
+        finding_sites=[FindingSite(ours.site(finding.looked_for))],
         measurements=_measurements(finding),
         qualitative_evaluations=_evaluations(finding),
         source_images=[SourceImageForMeasurementGroup(row.sop_class_uid, row.sop_instance_uid)],
@@ -129,7 +129,7 @@ def _evaluations(finding: Finding) -> list[QualitativeEvaluation]:
     presence = ours.PRESENCE["uncertain" if finding.only_screened else content["decision"]]
     pairs = [(ours.finding(finding.looked_for), presence)]
     if content["subtype"] and not finding.only_screened:
-        pairs.append((ours.SUBTYPE, ours.subtype(content["subtype"])))
+        pairs.append((ours.SUBTYPE, ours.subtype(finding.looked_for, content["subtype"])))
     accepted = content["input_check"]["accepted"]
     if accepted is not None:
         pairs.append((ours.INPUT_CHECK, ours.ACCEPTED if accepted else ours.NOT_ACCEPTED))

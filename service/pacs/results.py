@@ -30,7 +30,12 @@ def make_results(row: Row, path: Path) -> list[Dataset]:
     if row.answer is None or row.answered_at is None:
         raise Failed("The image has no answer.")
     at = datetime.fromtimestamp(row.answered_at, UTC)
-    finding = Finding(row, read_source(path), json.loads(row.answer), at)
+    source = read_source(path)
+    content = json.loads(row.answer)
+    # the names of a model's own classes may be in any language
+    if not f"{content.get('finding')} {content.get('subtype')}".isascii():
+        source.SpecificCharacterSet = "ISO_IR 192"
+    finding = Finding(row, source, content, at)
     try:
         results: list[Dataset] = [make_report(finding)]
         if row.overlay is not None:

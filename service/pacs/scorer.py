@@ -19,6 +19,8 @@ _logger = logging.getLogger("service.pacs")
 
 # a model is replaced by a restart of the service, which is noticed after so long
 _MODEL_SECONDS = 10.0
+# nobody waits for the second service's answer, so that it may not keep others waiting
+_SHADOW_SECONDS = 10.0
 
 
 class Scorer:
@@ -41,7 +43,9 @@ class Scorer:
         point, seconds = settings.operating_point, settings.service_seconds
         self._service = Questions(settings.service_url, settings.service_key, seconds, point)
         self._shadow = (
-            Questions(settings.shadow_url, settings.shadow_key, seconds, point)
+            Questions(
+                settings.shadow_url, settings.shadow_key, min(seconds, _SHADOW_SECONDS), point
+            )
             if settings.shadow_url
             else None
         )
@@ -82,8 +86,11 @@ class Scorer:
             raise Failed("The file of the image is gone.")
         model = self._current_model()
         if self._answered_before(row, model.sha256):
-            self._drop(row)
-            return
+            # a study may be judged again right after the model has changed
+            model = self._current_model(anew=True)
+            if self._answered_before(row, model.sha256):
+                self._drop(row)
+                return
         image = self._spool.path(row.file).read_bytes()
         answer = self._service.ask(image, row.sop_instance_uid)
         if answer.model_sha256 not in (None, model.sha256):
@@ -93,7 +100,6 @@ class Scorer:
         # what a decision of `pneumonia` means is not in the answer
         answer = replace(answer, content={**answer.content, "finding": model.finding})
         overlay = None if answer.refused else self._service.explain(image)
-        shadow = self._ask_shadow(image, row.sop_instance_uid)
         state: State = "refused" if answer.refused else "stored"
         if self._is_to_be_sent(answer):
             state = "answered"
@@ -104,7 +110,6 @@ class Scorer:
                 model_sha256=model.sha256,
                 answer=answer.text,
                 overlay=overlay,
-                shadow=shadow,
                 answered_at=time.time(),
                 reason=answer.content["code"] if answer.refused else None,
             )
@@ -113,6 +118,8 @@ class Scorer:
             return
         self._metrics.asked.labels("refused" if answer.refused else "answered").inc()
         _logger.info("asked", extra={"fields": {"image": row.id, "state": state}})
+        if self._shadow:
+            self._ask_shadow(self._shadow, row, image)
 
     def _is_to_be_sent(self, answer: Answer) -> bool:
         if answer.refused:
@@ -141,14 +148,13 @@ class Scorer:
             self._spool.remove(row.file)
         self._metrics.asked.labels("duplicate").inc()
 
-    def _ask_shadow(self, image: bytes, instance: str) -> str | None:
-        """What the second service says; its failures are no reason to wait."""
-        if self._shadow is None:
-            return None
+    def _ask_shadow(self, service: Questions, row: Row, image: bytes) -> None:
+        """Write down what the second service says, or why it said nothing."""
         try:
-            answer = self._shadow.ask(image, instance)
+            answer = service.ask(image, row.sop_instance_uid)
+            result, text = "refused" if answer.refused else "answered", answer.text
         except (Unavailable, Failed) as error:
-            self._metrics.shadow.labels("failed").inc()
-            return json.dumps({"error": error.detail})
-        self._metrics.shadow.labels("refused" if answer.refused else "answered").inc()
-        return answer.text
+            result, text = "failed", json.dumps({"error": error.detail})
+        with self._store.changing() as connection:
+            connection.execute("UPDATE images SET shadow = ? WHERE id = ?", (text, row.id))
+        self._metrics.shadow.labels(result).inc()

@@ -2,11 +2,13 @@
 
 import json
 import re
+import subprocess
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
@@ -19,6 +21,7 @@ from service.pacs.settings import PacsSettings
 from service.pacs.spool import Spool
 from service.pacs.store import Row, Store
 from tests.dicom import file_bytes
+from tests.needs import program
 from tests.pacs import SC, SR, xray
 
 ANSWER: dict[str, Any] = {
@@ -146,20 +149,6 @@ def test_where_there_is_no_pneumonia_none_is_named_as_a_finding(
     assert "121071" not in text
 
 
-def test_a_model_of_other_classes_is_filed_under_what_it_looks_for(answered: _Answered) -> None:
-    own: dict[str, Any] = {"finding": "tuberculosis", "subtype": None}
-    report, picture = answered.results(**own)
-    text = said(report)
-    assert "tuberculosis" in text
-    assert "52101004" in text
-    assert picture.ImageComments.startswith("tuberculosis; ")
-    nothing = answered.results(**own, decision="normal")[1]
-    assert nothing.ImageComments.startswith("no tuberculosis; ")
-    for result in (text, said(picture), said(nothing)):
-        for named in ("AI pneumonia", "kind of pneumonia", "probability of pneumonia", "233604007"):
-            assert named not in result
-
-
 def test_above_a_screening_threshold_a_person_must_look_and_nothing_is_found(
     answered: _Answered,
 ) -> None:
@@ -171,6 +160,61 @@ def test_above_a_screening_threshold_a_person_must_look_and_nothing_is_found(
     assert "a person must look" in picture.ImageComments
     for found in ("52101004", "121071", "75570004"):
         assert found not in text
+
+
+def test_a_model_of_other_classes_is_filed_in_its_own_words(answered: _Answered) -> None:
+    own: dict[str, Any] = {"finding": "tuberculosis or abscess", "subtype": "tuberculosis"}
+    report, picture = answered.results(**own)
+    text = said(report)
+    for part in (
+        "FINDING_TUBERCULOSIS_OR_ABSCESS",
+        "52101004",
+        "KIND_TUBERCULOSIS",
+        "AI tuberculosis or abscess: report",
+    ):
+        assert part in text, part
+    assert picture.ImageComments.startswith("tuberculosis or abscess; ")
+    nothing = answered.results(**{**own, "decision": "normal", "subtype": None})[1]
+    assert nothing.ImageComments.startswith("no tuberculosis or abscess; ")
+    for result in (text, said(picture), said(nothing)):
+        # the codes are of pneumonia and of the lung
+        for named in ("AI pneumonia", "kind of pneumonia", "233604007", "39607008"):
+            assert named not in result
+
+
+def test_words_of_any_language_are_written_beside_the_patients_name(answered: _Answered) -> None:
+    for result in answered.results(finding="Lungenentz\u00fcndung", subtype="\u80ba\u708e"):
+        read = pydicom.dcmread(BytesIO(written(result)))
+        assert read.PatientName == xray(1).PatientName
+        assert "Lungenentz\u00fcndung" in read.SeriesDescription
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"decision": "normal", "subtype": None},
+        {"decision": "uncertain", "subtype": None, "warnings": []},
+        {"operating_point": {"name": "screening", "threshold": 0.2, "purpose": "screening"}},
+        {"finding": "tuberculosis or abscess", "subtype": "tuberculosis"},
+        {"input_check": {"accepted": None, "distance": None, "limit": None}},
+        REFUSAL,
+    ],
+)
+def test_every_kind_of_result_conforms_to_the_standard(
+    answered: _Answered, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    row = replace(answered.row, answer=json.dumps(changes), overlay=None)
+    results = answered.results(row) if changes is REFUSAL else answered.results(**changes)
+    for result in results:
+        file = tmp_path / "result.dcm"
+        file.write_bytes(written(result))
+        judged = subprocess.run(
+            [program("dciodvfy", "dicom3tools"), file], capture_output=True, text=True
+        )
+        assert "Error" not in judged.stderr, judged.stderr
+        if result.SOPClassUID == SR:
+            subprocess.run([program("dsrdump", "dcmtk"), file], check=True, capture_output=True)
 
 
 def test_a_refusal_has_a_report_and_no_picture(answered: _Answered) -> None:
