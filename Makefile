@@ -39,7 +39,7 @@ POPULATION := "Frontal chest X-rays of children aged 1 to 5 at one centre in Gua
 	training data may hold other people too, for whom the figures do not speak"
 
 .PHONY: help serve test test-fast check format train model model-report yardstick requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom experiments overload soak fuzz audit docs site screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom overload soak fuzz audit docs site screenshots \
 	clean
 
 help: ## list these commands
@@ -94,17 +94,12 @@ model-report: $(VENV)/.development ## score the shipped model anew and fill READ
 	cp $(RUN)/shortcuts/shortcuts.json models/reports
 	$(BIN)/python -m export.expected $(MODEL) $(RUN) $(BLOCK)
 	$(BIN)/python -m training.reports.shipped $(RUN) $(CHILDREN) $(ADULTS)
-	$(BIN)/python -m training.reports.example
 	$(BIN)/python -m benchmarks.publish
 
 yardstick: $(VENV)/.development ## measure networks by docs/yardstick.md: CANDIDATES="--candidate NAME RUN..." OUT=levers.json
 	$(BIN)/python -m training.yardstick --children $(CHILDREN) --adults $(ADULTS) \
 		--adults-table $(ADULTS).csv --screening $(SCREENING) $(CANDIDATES) \
 		--out models/reports/yardstick/$(or $(OUT),levers.json)
-	$(BIN)/python -m benchmarks.publish
-
-experiments: $(VENV)/.development ## rank the runs in runs/ by the rule of docs/experiments.md
-	$(BIN)/python -m training.reports.experiments runs
 	$(BIN)/python -m benchmarks.publish
 
 bench-startup: $(VENV)/.development ## measure start to ready

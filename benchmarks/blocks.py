@@ -76,11 +76,9 @@ def speed_line(report: Report) -> str:
 
 
 def stages(report: Report) -> str:
-    """Where the time of one request goes, and where the service spends it under load."""
+    """Where the time of one request goes, a table."""
     times = [[name, f"{value:.2f}"] for name, value in report["stages_ms"].items()]
-    shares = [[name, f"{value:.1%}"] for name, value in report["sampled_shares"].items()]
-    stages = table(["stage of one client's request", "mean, ms"], times)
-    return f"{stages}\n\n{table(['part of the service, under load', 'share of samples'], shares)}"
+    return table(["stage of one client's request", "mean, ms"], times)
 
 
 def peers(report: Report) -> str:

@@ -3,20 +3,13 @@
 Rounds of a few seconds take turns (no HTTP, raw bodies, forms, one image, one client), so that a
 machine that drifts drifts for all of them, and the ratios are taken within a round. The client runs
 on the same cores as the service; what it uses of them is measured and told. Then come arrivals at
-80 % of capacity, and where the service's time goes, sampled by py-spy, also as ``flames.svg``.
+80 % of capacity, and the stages of one client's requests.
 """
 
 import itertools
-import re
 import statistics
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.load import CLIENTS_A_CORE, Load, Payload, form, raw, repeat, wrk
@@ -30,11 +23,10 @@ from service.runtime.cpus import usable_cores
 from tests.process import ServiceProcess
 
 _PART_OF_CAPACITY = 0.8
-_SAMPLES_A_SECOND = "200"
 
 
 def measure(options: Options) -> dict[str, Any]:
-    """The figures of ``speed.json``; writes the flame graph beside it."""
+    """The figures of ``speed.json``."""
     seconds, images = options.seconds or 8, options.images
     predictor = Predictor(OnnxModel(options.model))
     clients = CLIENTS_A_CORE * usable_cores()
@@ -47,7 +39,6 @@ def measure(options: Options) -> dict[str, Any]:
             print(rounds[-1])
         rate = _PART_OF_CAPACITY * statistics.median(entry["raw_rate"] for entry in rounds)
         at_rate = arrive(service.port, "/predict", raw(images), rate, 3 * seconds).load()
-        shares = _sampled(service, images, clients, seconds, options.out / "flames.svg")
     with options.service() as service:
         alone = wrk(service.port, "/predict", raw(images), 1, seconds).check()
         stages = _stages(stage_milliseconds(service), alone.mean_ms)
@@ -67,7 +58,6 @@ def measure(options: Options) -> dict[str, Any]:
             "p99_ms": round(at_rate.p99_ms, 2),
             "p99_to_p50": round(at_rate.p99_ms / at_rate.p50_ms, 2),
         },
-        "sampled_shares": shares,
     }
 
 
@@ -132,39 +122,3 @@ def _stages(mean: dict[str, float], request: float) -> dict[str, float]:
         "all, as the client sees it": request,
     }
     return {name: round(value, 3) for name, value in stages.items()}
-
-
-def _sampled(
-    service: ServiceProcess, images: Sequence[bytes], clients: int, seconds: float, flames: Path
-) -> dict[str, float]:
-    """Where the time of the threads that were not idle goes under load, and the flame graph."""
-    flames.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
-        stacks = Path(folder) / "stacks.txt"
-        load = pool.submit(wrk, service.port, "/predict", raw(images), clients, 3 * seconds)
-        for kind, file in (("raw", stacks), ("flamegraph", flames)):
-            command = [str(Path(sys.executable).with_name("py-spy")), "record", "--format", kind]
-            command += ["--pid", str(service.pid), "--rate", _SAMPLES_A_SECOND]
-            command += ["--duration", str(max(1, round(seconds))), "--output", str(file)]
-            subprocess.run(command, check=True, capture_output=True)
-        load.result()
-        return shares(stacks.read_text(encoding="utf-8"))
-
-
-def shares(stacks: str) -> dict[str, float]:
-    """Package -> its part of the samples, the largest first.
-
-    A stack belongs to the innermost of its frames that lies in one of our rooms or in a library.
-
-    Args:
-        stacks: lines ``frame;frame;... count`` as py-spy writes them, the outermost frame first.
-    """
-    samples: Counter[str] = Counter()
-    for line in stacks.splitlines():
-        frames, _, count = line.rpartition(" ")
-        # "run (service/http/app.py:12)" is service/http's, "run (uvicorn/server.py:7)" uvicorn's
-        if re.search(r"_worker \(concurrent/[^;]*$", frames):
-            continue  # it waits for work
-        owners = re.findall(r"\((?:\S+/site-packages/)?(service/\w+|\w+)/[^)]*\)", frames)
-        samples[owners[-1] if owners else "other"] += int(count)
-    return {name: round(count / samples.total(), 4) for name, count in samples.most_common()}

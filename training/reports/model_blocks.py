@@ -1,7 +1,7 @@
 """Blocks about the model that ships, from its contract and the reports beside it."""
 
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 import onnxruntime as ort
 
@@ -14,6 +14,7 @@ from training.reports import files
 from training.reports.files import place, table
 
 REPORTS = files.REPORTS
+Report: TypeAlias = dict[str, Any]
 _PREVALENCES = (0.05, 0.2, 0.5)
 _RESULTS = {
     "auroc": "pneumonia or not, AUROC",
@@ -31,7 +32,6 @@ _SHIFTS = {
     "specificity": "specificity",
     "ece": "calibration error (ECE, 15 bins)",
 }
-_NOT_MEASURED = "*Not measured yet with this model: `make model-report` does.*"
 _NOT_IN_FILE = "*Not in the contract of this model file; one that is exported anew has it.*"
 _AUDIT = {
     "auroc_whole": "AUROC on whole images",
@@ -46,7 +46,7 @@ _AUDIT = {
 }
 
 
-def answer(report: dict[str, Any]) -> str:
+def answer(report: Report) -> str:
     """What the shipped model says of the example, shortened, as a code block."""
     shown = ["decision", "probability", "probabilities", "subtype", "operating_point"]
     shown += ["input_check", "warnings"]
@@ -54,7 +54,7 @@ def answer(report: dict[str, Any]) -> str:
     return f"```json\n{json.dumps(short, indent=2)}\n```"
 
 
-def reference(report: dict[str, Any]) -> str:
+def reference(report: Report) -> str:
     """What the example is known to show, one sentence."""
     return (
         f"The reference label of this image is {report['reference']} pneumonia; the model was not "
@@ -62,13 +62,13 @@ def reference(report: dict[str, Any]) -> str:
     )
 
 
-def refusal(report: dict[str, Any]) -> str:
+def refusal(report: Report) -> str:
     """How the refused example is refused, as a code block."""
     shown = {name: value for name, value in report["refusal"].items() if name != "file"}
     return f"```json\n{json.dumps(_rounded(shown), indent=2)}\n```"
 
 
-def tradeoff(report: dict[str, Any]) -> str:
+def tradeoff(report: Report) -> str:
     """Accuracy against speed, a table, and what eight bits come to here."""
     keys = ["auroc_clean", "auroc_shifted", "bacterial_or_viral_auroc_shifted"]
     keys += ["ece_clean", "ece_shifted"]
@@ -96,7 +96,7 @@ def tradeoff(report: dict[str, Any]) -> str:
     )
 
 
-def drift(report: dict[str, Any]) -> str:
+def drift(report: Report) -> str:
     """What scaled decoding changes, a table."""
     rows = [
         [
@@ -131,14 +131,12 @@ def results() -> str:
     return table([*head, f"held-out adults ({adults['images']} images, noisy labels)"], rows)
 
 
-def expected() -> str:
+def expected(report: Report) -> str:
     """What is predicted for other images of such patients, a table.
 
     The range goes from the lowest lower to the highest upper limit over all assumptions.
     """
-    if not (REPORTS / "expected.json").is_file():
-        return _NOT_MEASURED
-    assumptions = report_of("expected.json")["assumptions"]
+    assumptions = report["assumptions"]
     earlier = report_of("sealed.json")["children"]
 
     def row(title: str, rates: list[dict[str, float]], measured: float | None) -> list[str]:
@@ -167,10 +165,8 @@ def expected() -> str:
     return table(["figure", "predicted", "from, to", "1.0.0, measured on 624 images"], rows)
 
 
-def assumptions() -> str:
+def assumptions(report: Report) -> str:
     """The main figures under each assumption, a table."""
-    if not (REPORTS / "expected.json").is_file():
-        return _NOT_MEASURED
     names = ("auroc", "sensitivity", "specificity", "ece")
     rows = [
         [
@@ -178,20 +174,19 @@ def assumptions() -> str:
             str(one["images"]),
             *(rounded_rate(one["figures"][name]) for name in names),
         ]
-        for one in report_of("expected.json")["assumptions"]
+        for one in report["assumptions"]
     ]
     return table(["held out", "images", *(_RESULTS[name] for name in names)], rows)
 
 
-def sealed() -> str:
+def sealed(report: Report) -> str:
     """What was measured outside on images that nobody here has, a table."""
-    report = report_of("sealed.json")
     return table(["images", "answers"], report["sets"])
 
 
-def sealed_line() -> str:
+def sealed_line(report: Report) -> str:
     """The same in one sentence, for who reads no model card."""
-    found = report_of("sealed.json")["children"]
+    found = report["children"]
     return (
         f"The model before this one, 1.0.0, was measured outside on {found['images']} images of "
         f"the same children's hospital that nobody here has: AUROC {found['auroc']:.3f}, accuracy "
@@ -201,18 +196,17 @@ def sealed_line() -> str:
     )
 
 
-def shifts() -> str:
+def shifts(report: Report) -> str:
     """Every named shift, a table."""
     rows = [
         [name, *(f"{row[key]['value']:.3f}" if key in row else "-" for key in _SHIFTS)]
-        for name, row in report_of("children/shifts.json").items()
+        for name, row in report.items()
     ]
     return table(["shift", *_SHIFTS.values()], rows)
 
 
-def coverage() -> str:
+def coverage(report: Report) -> str:
     """How often `balanced` says uncertain, and how often it is wrong where it does not, a table."""
-    report = _decisions()
     rows = []
     for shift, by_label in report.items():
         y_true = [row for label, row in by_label.items() if label != "normal"]
@@ -222,23 +216,23 @@ def coverage() -> str:
         rows.append([shift, *(f"{share:.1%}" for share in shares)])
     head = ["shift", "uncertain", f"of pneumonia called normal (budget {MISSED:.0%})"]
     head += [f"of normal called pneumonia (budget {FALSE_ALARMS:.0%})", "refused"]
-    return table(head, rows) if report else _NOT_MEASURED
+    return table(head, rows)
 
 
-def worst_errors() -> str:
+def worst_errors(report: Report) -> str:
     """How many answers were sure and wrong, by the true kind, a table."""
-    report = _decisions()
     rows = []
-    for label, row in report.pop("clean", {}).items():
-        counts = {name: table[label]["confident_errors"] for name, table in report.items()}
-        images = sum(table[label]["images"] for table in report.values())
+    shifted = {name: by_label for name, by_label in report.items() if name != "clean"}
+    for label, row in report["clean"].items():
+        counts = {name: by_label[label]["confident_errors"] for name, by_label in shifted.items()}
+        images = sum(by_label[label]["images"] for by_label in shifted.values())
         total, worst = sum(counts.values()), max(counts, key=lambda name: counts[name])
         cells = [label, f"{row['confident_errors']} of {row['images']}", f"{total} of {images}"]
         rows.append([*cells, f"{worst}: {counts[worst]}" if total else "-"])
     head = ["held-out children's images that are"]
     head += [f"wrong with {CONFIDENT:.0%} or more, clean"]
     head += ["under all shifts together", "most under one shift"]
-    return table(head, rows) if rows else _NOT_MEASURED
+    return table(head, rows)
 
 
 def subgroups() -> str:
@@ -246,17 +240,16 @@ def subgroups() -> str:
     shown = ("pneumonia", "uncertain", "normal", "refused")
     rows = []
     for source in ("children", "adults"):
-        for label, row in report_of(f"{source}/report.json").get("decisions", {}).items():
+        for label, row in report_of(f"{source}/report.json")["decisions"].items():
             shares = [f"{_share([row], decision):.1%}" for decision in shown]
             rows.append([f"{source}, {label}", str(row["images"]), *shares])
     head = ["source, label", "images", "answered pneumonia", *shown[1:]]
-    return table(head, rows) if rows else _NOT_MEASURED
+    return table(head, rows)
 
 
-def audit() -> str:
+def audit(report: Report) -> str:
     """What is left when parts of the image are hidden, and how true the evidence is, a table."""
-    figures = report_of("children/audit.json")["figures"]
-    rows = [[title, rounded_rate(figures[name])] for name, title in _AUDIT.items()]
+    rows = [[title, rounded_rate(report["figures"][name])] for name, title in _AUDIT.items()]
     return table(["what is measured", "value (95 % interval)"], rows)
 
 
@@ -318,30 +311,23 @@ def predictive_values() -> str:
     return table(head, rows)
 
 
-def input_check() -> str:
+def input_check(report: Report) -> str:
     """What the input check refuses, a table."""
-    refused = report_of("run/input_check.json")["refused"]
-    rows = [[name.replace("_", " "), f"{share:.1%}"] for name, share in refused.items()]
+    rows = [[name.replace("_", " "), f"{share:.1%}"] for name, share in report["refused"].items()]
     return table(["images", "refused"], rows)
 
 
-def anatomy_free() -> str:
+def anatomy_free(report: Report) -> str:
     """How well a model that sees no lungs tells the training images apart, one sentence."""
-    if not (REPORTS / "shortcuts.json").is_file():
-        return _NOT_MEASURED
-    found = rounded_rate(report_of("shortcuts.json")["auroc"]["image"])
     return (
         "A model that sees no anatomy, only grey levels, the outer frame and sharpness, tells "
         "healthy and ill children of the training images apart with an AUROC of "
-        f"{found}, across patients."
+        f"{rounded_rate(report['auroc']['image'])}, across patients."
     )
 
 
-def lungs() -> str:
+def lungs(report: Report) -> str:
     """The lung localiser, its rule, and what the rule refuses, a sentence and a table."""
-    if not (REPORTS / "run" / "lungs.json").is_file():
-        return _NOT_MEASURED
-    report = report_of("run/lungs.json")
     rule = report["rule"]
     rows = [[name.replace("_", " "), f"{share:.1%}"] for name, share in report["refused"].items()]
     return (
@@ -353,11 +339,8 @@ def lungs() -> str:
     )
 
 
-def out_of_distribution() -> str:
+def out_of_distribution(report: Report) -> str:
     """How many out-of-distribution images are refused, one sentence."""
-    if not (REPORTS / "children" / "out_of_distribution.json").is_file():
-        return _NOT_MEASURED
-    report = report_of("children/out_of_distribution.json")
     nearest = report["nearest_of_limit"]
     return (
         f"Of {report['images']} out-of-distribution images in `{report['source']}` the service "
@@ -380,12 +363,6 @@ def report_of(name: str) -> dict[str, Any]:
 def rounded_rate(rate: dict[str, float]) -> str:
     """A value with its 95 % interval."""
     return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
-
-
-def _decisions() -> dict[str, dict[str, dict[str, int]]]:
-    """Shift -> true label -> counts; empty where they were not counted."""
-    name = "children/decisions.json"
-    return report_of(name) if (REPORTS / name).is_file() else {}
 
 
 def _share(rows: list[dict[str, int]], name: str) -> float:

@@ -1,11 +1,12 @@
 """Blocks about how the model that ships came about, from the reports beside it."""
 
 from pathlib import Path
+from typing import Any
 
 from service.settings import DEFAULT_MODEL
 from training.configuration import RunConfiguration
 from training.reports.files import table
-from training.reports.model_blocks import REPORTS, contract, report_of, rounded_rate
+from training.reports.model_blocks import REPORTS, contract, report_of
 
 
 def provenance() -> str:
@@ -41,47 +42,11 @@ def provenance() -> str:
     return table(["", ""], map(list, rows.items()))
 
 
-def experiments() -> str:
-    """Every run by the rule of choice, best first, and how far those of one recipe differ."""
-    report = report_of("experiments.json")
-    names = ("score", "pneumonia", "subtype", "adults")
-    figures = ["score", "pneumonia or not", "bacterial or viral", "adults"]
-    rows = [
-        [
-            f"**{row['run']}**, ships" if row["chosen"] else row["run"],
-            *(rounded_rate(row[one]) if row[one] else "-" for one in names),
-            f"{row['worst']['shift']} {row['worst']['auroc']:.3f}",
-            f"`{row['command']}`" if row["command"] else "not recorded",
-        ]
-        for row in report["runs"]
-    ]
-    tables = [table(["run", *figures, "worst shift", "command"], rows)]
-    spreads = {
-        "seeds": "only in the seed",
-        "folds": "only in the held-out patients",
-        "repeats": "in nothing",
-    }
-    for key, what in spreads.items():
-        rows = [
-            [
-                ", ".join(row["runs"]),
-                *(
-                    "{mean:.3f} ± {deviation:.3f}".format(**row[one]) if row[one] else "-"
-                    for one in names
-                ),
-            ]
-            for row in report[key]
-        ]
-        if rows:
-            tables.append(table([f"runs that differ {what}", *figures], rows))
-    return "\n\n".join(tables)
-
-
-def partitions() -> str:
+def partitions(report: dict[str, Any]) -> str:
     """How many images the network learnt from, and how many it was validated on, a table."""
     rows = [
         [source, label, *(str(parts.get(part, 0)) for part in ("training", "held_out"))]
-        for source, labels in report_of("partitions.json").items()
+        for source, labels in report.items()
         for label, parts in labels.items()
     ]
     return table(["source", "label", "training images", "validation images"], rows)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from training.reports.files import REPORTS, read, table
+from training.reports.files import table
 
 _FIGURES = {
     "conflicting": "conflicting",
@@ -29,14 +29,11 @@ _COMPARED = (
     "healthy_adults",
     "healthy_adults_at_half",
 )
-_NOT_MEASURED = "*Not measured yet with this model: `make yardstick` does.*"
 
 
-def levers() -> str:
+def levers(report: dict[str, Any]) -> str:
     """Every candidate on the yardstick, and how far it is from the first, two tables."""
-    candidates = _candidates("levers.json")
-    if not candidates:
-        return _NOT_MEASURED
+    candidates = report["candidates"]
     rows = [
         [row["candidate"], str(len(row["runs"])), _interval(row["score"])]
         + [f"{row['figures'][name]['value']:.3f}" for name in _FIGURES if name in row["figures"]]
@@ -53,11 +50,9 @@ def levers() -> str:
     return f"{measured}\n\n{table([*head, *(_FIGURES[name] for name in names[1:])], rows)}"
 
 
-def shipped() -> str:
+def shipped(report: dict[str, Any]) -> str:
     """The model that ships on the yardstick, beside the one before it, a table."""
-    candidates = _candidates("shipped.json")
-    if not candidates:
-        return _NOT_MEASURED
+    candidates = report["candidates"]
     titles = {
         **_FIGURES,
         "healthy_adults_pneumonia": "healthy adults answered pneumonia",
@@ -70,12 +65,6 @@ def shipped() -> str:
         if all(name in row["figures"] for row in candidates)
     ]
     return table(["figure", *(row["candidate"] for row in candidates)], rows)
-
-
-def _candidates(name: str) -> list[dict[str, Any]]:
-    file = REPORTS / "yardstick" / name
-    found: list[dict[str, Any]] = read(file)["candidates"] if file.is_file() else []
-    return found
 
 
 def _interval(rate: dict[str, float]) -> str:

@@ -15,11 +15,10 @@ from service.settings import Settings
 from tests.client import AppClient, running
 from tests.needs import shared, shipped_model
 from tests.process import ROOT
-from training.reports import example
+from training.reports.shipped import EXAMPLE, REFUSED
 
 # 50 megapixels in the shape of the original
 LARGE = 50_000_000
-EXAMPLE, REFUSED = ROOT / example.EXAMPLE, ROOT / example.REFUSED
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +35,9 @@ def x_rays(kind: str) -> list[Path]:
 
 
 def test_one_example_is_answered_and_the_other_refused(shipped: AppClient) -> None:
-    answer = shipped.post("/predict", content=EXAMPLE.read_bytes()).json()
+    answer = shipped.post("/predict", content=(ROOT / EXAMPLE).read_bytes()).json()
     assert answer["decision"] == "pneumonia"  # as the reference
-    refusal = shipped.post("/predict", content=REFUSED.read_bytes())
+    refusal = shipped.post("/predict", content=(ROOT / REFUSED).read_bytes())
     assert (refusal.status_code, refusal.json()["code"]) == (422, "not_a_chest_xray")
     assert refusal.json()["suspected_cause"] == "inverted"
 

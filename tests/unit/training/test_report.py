@@ -53,12 +53,13 @@ def test_the_model_card_tells_them(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(model_blocks, "REPORTS", tmp_path)
     for people in ("children", "adults"):
         write_report(CLEAN, tmp_path / people)
-    assert "Not measured yet" in model_blocks.coverage()
     write_shifts({"clean": CLEAN, "blur": BLURRED}, tmp_path / "children")
     assert "auroc" in json.loads((tmp_path / "children" / "shifts.json").read_text())["blur"]
-    assert "| clean | 16.7% | 25.0% | 0.0% | 16.7% |" in model_blocks.coverage()
-    assert "| blur | 16.7% | 25.0% | 100.0% | 0.0% |" in model_blocks.coverage()
-    errors = model_blocks.worst_errors()
+    decisions = json.loads((tmp_path / "children" / "decisions.json").read_text())
+    coverage = model_blocks.coverage(decisions)
+    assert "| clean | 16.7% | 25.0% | 0.0% | 16.7% |" in coverage
+    assert "| blur | 16.7% | 25.0% | 100.0% | 0.0% |" in coverage
+    errors = model_blocks.worst_errors(decisions)
     assert "| normal | 0 of 2 | 2 of 2 | blur: 2 |" in errors
     assert "| viral | 1 of 2 | 0 of 2 | - |" in errors
     assert "| adults, viral | 2 | 50.0% | 0.0% | 50.0% | 0.0% |" in model_blocks.subgroups()

@@ -7,7 +7,7 @@ from PIL import Image
 from tests.needs import shared
 from tests.process import ROOT
 from training.data import find_samples
-from training.reports.example import EXAMPLE, ORIGINAL, REFERENCE, REFUSED, trained_on
+from training.reports.shipped import EXAMPLE, ORIGINAL, REFERENCE, REFUSED, trained_on
 from training.samples import Sample
 
 
