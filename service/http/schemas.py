@@ -162,8 +162,9 @@ class PredictionAnswer(_Answer):
     )
     probabilities: dict[str, float] = Field(description="Each label's probability; they sum to 1.")
     subtype: str | None = Field(
-        description="The kind of pneumonia. Null for `normal`, for `uncertain`, and where the "
-        "model can hardly tell one from another by the contract's `subtype_rule`."
+        description="The kind of pneumonia. Null for `normal`, for `uncertain`, at an operating "
+        "point for screening, and where the model can hardly tell one from another by the "
+        "contract's `subtype_rule`."
     )
     operating_point: OperatingPointAnswer
     input_check: InputCheckAnswer

@@ -152,19 +152,27 @@ class Contract(Part):
         known = ", ".join(point.name for point in self.operating_points)
         raise InvalidRequest(f"This model has no operating point of that name. It has: {known}.")
 
-    def subtype(self, probabilities: Sequence[float]) -> str | None:
-        """The kind of pneumonia that an image answered ``pneumonia`` shows.
+    def subtype(self, probabilities: Sequence[float], point: OperatingPoint) -> str | None:
+        """The kind of pneumonia that an image shows; the one place that says whether to name it.
 
         Args:
             probabilities: one a label.
+            point: what decides.
 
         Returns:
-            None for a close call by ``subtype_rule``, or where only one label means pneumonia.
+            None unless both ``point``, which must not be for screening, and ``balanced``, at which
+            the rule was measured, answer ``pneumonia``; None for a close call by ``subtype_rule``,
+            and where only one label means pneumonia.
         """
         columns = self.pneumonia_columns
+        pneumonia = sum(probabilities[column] for column in columns)
+        points = (point, self.operating_point("balanced"))
+        if point.purpose == "screening" or len(columns) == 1:
+            return None
+        if any(one.decide(pneumonia) != "pneumonia" for one in points):
+            return None
         likeliest = max(columns, key=probabilities.__getitem__)
-        enough = self.subtype_rule.least_share * sum(probabilities[column] for column in columns)
-        if len(columns) == 1 or probabilities[likeliest] < enough:
+        if probabilities[likeliest] < self.subtype_rule.least_share * pneumonia:
             return None
         return self.labels[likeliest]
 

@@ -95,7 +95,7 @@ class OperatingPoint(Part):
 
 
 class SubtypeRule(Part):
-    """When the kind of pneumonia is named: for the answer ``pneumonia`` and no close call.
+    """When the kind of pneumonia is named: see :meth:`Contract.subtype`.
 
     Attributes:
         least_share: the share of the probability of pneumonia that the likeliest label must have.

@@ -66,8 +66,7 @@ class Prediction:
         decision: ``pneumonia``, ``normal`` or ``uncertain``.
         probability: of pneumonia, 0..1: the sum over the labels that mean it.
         probabilities: label -> calibrated probability, summing to 1.
-        subtype: the kind of pneumonia where ``decision`` is ``pneumonia`` and the contract's
-            ``subtype_rule`` names one, else None.
+        subtype: the kind of pneumonia where one is named, see :meth:`Contract.subtype`.
         operating_point: which rule decided.
         input_check: whether the image is one the model can read.
         lungs: where they were found; None where the model does not look for them.
@@ -153,7 +152,7 @@ class Predictor:
             decision=decision,
             probability=probability,
             probabilities=dict(zip(contract.labels, probabilities, strict=True)),
-            subtype=contract.subtype(probabilities) if decision == "pneumonia" else None,
+            subtype=contract.subtype(probabilities, point),
             operating_point=point,
             input_check=check,
             lungs=lungs,

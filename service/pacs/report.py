@@ -128,7 +128,7 @@ def _evaluations(finding: Finding) -> list[QualitativeEvaluation]:
         return [QualitativeEvaluation(ours.ASSESSMENT, ours.NOT_ASSESSED)]
     presence = ours.PRESENCE["uncertain" if finding.only_screened else content["decision"]]
     pairs = [(ours.finding(finding.looked_for), presence)]
-    if content["subtype"] and not finding.only_screened:
+    if content["subtype"]:
         pairs.append((ours.SUBTYPE, ours.subtype(finding.looked_for, content["subtype"])))
     accepted = content["input_check"]["accepted"]
     if accepted is not None:

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from playwright.sync_api import expect
 from tests.browser import PHONE, Reader, upload
 from tests.e2e.conftest import ReaderFactory
 from tests.images import image_bytes
+from tests.process import ROOT, ServiceProcess
 
 FILES = (
     upload("scan-10.jpg", image_bytes(200)),
@@ -165,6 +168,34 @@ def test_the_shown_cases_are_taken_away_as_csv(filled: Reader) -> None:
         assert sum(parts) == pytest.approx(1)
         assert float(row["probability"]) == pytest.approx(parts[1] + parts[2])
         assert len(row["model_sha256"]) == 64
+
+
+@pytest.mark.parametrize("point", ["balanced", "careful", "screening"])
+def test_all_outputs_name_the_same_subtypes(
+    reader: Reader, tiny_service: ServiceProcess, tiny_model: Path, tmp_path: Path, point: str
+) -> None:
+    images = {f"grey-{grey:03}.jpg": image_bytes(grey) for grey in (70, 110, 130, 150, 170, 200)}
+    reader.open(f"point={point}")
+    reader.add(*[upload(name, data) for name, data in images.items()])
+    table, service = {}, {}
+    for name, data in images.items():
+        (tmp_path / name).write_bytes(data)
+        cell = reader.case(name).locator(".col-subtype").text_content() or ""
+        table[name] = cell.lower()
+        query = {"operating_point": point}
+        answer = tiny_service.post("/predict", params=query, files={"file": data}).json()
+        service[name] = answer["subtype"] or ""
+    rows = csv.DictReader(io.StringIO(saved(reader, "CSV").decode("utf-8-sig")))
+    cases = json.loads(saved(reader, "JSON"))["cases"]
+    options = ["--csv", "--operating-point", point, "--model", str(tiny_model)]
+    command = [sys.executable, "-m", "service", "predict", str(tmp_path), *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = csv.DictReader(io.StringIO(done.stdout))
+    assert table == service == {row["file"]: row["subtype"] for row in rows}
+    assert service == {case["file"]: case["subtype"] or "" for case in cases}
+    assert service == {Path(line["file"]).name: line["subtype"] for line in lines}
+    named = {"balanced": 3, "careful": 2, "screening": 0}
+    assert len(list(filter(None, service.values()))) == named[point]
 
 
 def test_the_shown_cases_are_taken_away_as_json(filled: Reader) -> None:

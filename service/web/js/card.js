@@ -78,11 +78,12 @@ export function answerParts(item, page, choosePrevalence) {
   ];
 }
 
-function verdictMore({ look, subtype, likeliest }, contract, texts) {
-  if (!likeliest || look === "screening") return texts.say(`decision.${look}.more`);
-  const rest = contract.pneumonia_labels.filter((label) => label !== likeliest);
+function verdictMore({ look, subtype, isClose }, contract, texts) {
+  if (!subtype && !isClose) return texts.say(`decision.${look}.more`);
+  const first = subtype ?? contract.pneumonia_labels[0];
+  const rest = contract.pneumonia_labels.filter((label) => label !== first);
   return texts.say(subtype ? "subtype.likelier" : "subtype.either", {
-    subtype: texts.name("label_mid", likeliest),
+    subtype: texts.name("label_mid", first),
     others: rest.map((label) => texts.name("label_mid", label)).join(", "),
   });
 }

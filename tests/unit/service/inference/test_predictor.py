@@ -83,7 +83,8 @@ def test_rounding_makes_no_probability_above_1(predictor: Callable[..., Predicto
     [
         (0.5, "balanced", "pneumonia", True),
         (0.501, "balanced", "normal", False),
-        (0.8, "screening", "pneumonia", True),
+        (0.8, "screening", "pneumonia", False),
+        (0.1, "screening", "pneumonia", False),
         (0.801, "screening", "normal", False),
         (0.76, "careful", "normal", False),
         (0.74, "careful", "uncertain", False),
@@ -108,6 +109,18 @@ def test_a_close_call_has_no_subtype(
 ) -> None:
     answer = predictor((0.1, 0.9 * share, 0.9 * (1 - share))).predict(image_bytes())
     assert (answer.decision, answer.subtype) == ("pneumonia", subtype)
+
+
+def test_no_subtype_where_the_rule_was_not_measured(
+    predictor: Callable[..., Predictor],
+) -> None:
+    made = predictor((0.6, 0.3, 0.1))  # not pneumonia at `balanced`
+    contract = made.model.contract
+    eager = contract.operating_point("balanced").model_copy(
+        update={"name": "eager", "threshold": 0.3}
+    )
+    answer = made.predict(image_bytes(), eager)
+    assert (answer.decision, answer.subtype) == ("pneumonia", None)
 
 
 def test_one_label_that_means_pneumonia_has_no_subtype(tmp_path: Path) -> None:
