@@ -14,8 +14,12 @@ COMPILE := $(PIN) pyproject.toml
 PACS := $(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['pacs'], sep='\n')"
 # what looks at the product from outside and shares no package with it
 TOOLS := .tools
-# where the site is built
+SBOM := $(TOOLS)/bin/cyclonedx-py requirements requirements/serving.txt \
+	--pyproject pyproject.toml --output-reproducible --output-file
+# where the site and the bundle are built
 BUILD := build
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' service/__init__.py)
+BUNDLE := $(BUILD)/pneumonia-$(VERSION)
 # what the site shows and links to: pages keep their places, so that every link works as it does in the repository
 PAGES := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs training/weights/NOTICE models/MODEL_CARD.md \
 	$(wildcard models/reports/*/*.md models/reports/*/*.png models/reports/run/*.json)
@@ -39,7 +43,7 @@ POPULATION := "Frontal chest X-rays of children aged 1 to 5 at one centre in Gua
 	training data may hold other people too, for whom the figures do not speak"
 
 .PHONY: help serve test test-fast check format train model model-report yardstick requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom overload soak fuzz audit docs site screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom overload soak fuzz audit platforms docs site bundle screenshots \
 	clean
 
 help: ## list these commands
@@ -141,8 +145,7 @@ fuzz: $(VENV)/.development $(TOOLS)/.installed ## mutated files, forms, contract
 
 # under a minute; fails where a vulnerability is known, and where the database could not be asked
 audit: $(TOOLS)/.installed ## build/sbom.json, and known vulnerabilities of all pins
-	mkdir -p build && $(TOOLS)/bin/cyclonedx-py requirements requirements/serving.txt \
-		--pyproject pyproject.toml --output-reproducible --output-file build/sbom.json
+	mkdir -p build && $(SBOM) build/sbom.json
 	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes \
 		$(patsubst %,--requirement requirements/%.txt,serving pacs training development tools)
 
@@ -154,6 +157,9 @@ bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the re
 	$(BIN)/python -m tests.dicom_matrix
 	$(BIN)/python -m benchmarks dicom_reader
 
+platforms: $(VENV)/.development ## ask for which platforms the packages of the service can be had
+	$(BIN)/python -m benchmarks platforms
+
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish
 	$(BIN)/python -m tests.refusals
@@ -164,6 +170,19 @@ site: $(TOOLS)/.installed ## build the documentation in build/site; a broken lin
 	cp docs/zensical.toml $(BUILD)
 	$(TOOLS)/bin/zensical build --strict --config-file $(BUILD)/zensical.toml
 	@echo "$(BIN)/python -m http.server --directory $(BUILD)/site shows it"
+
+# another Python or processor: docs/platforms.md
+bundle: site $(VENV)/.serving ## pack what a machine without internet needs, for the Python of this one
+	rm -rf $(BUNDLE) && mkdir -p $(BUNDLE)/models
+	cp -R deploy/bundle/. LICENSE requirements/serving.txt service $(BUILD)/site $(BUNDLE)
+	cp models/pneumonia.onnx models/MODEL_CARD.md $(BUNDLE)/models
+	find $(BUNDLE)/service -name __pycache__ -prune -exec rm -rf {} +
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+		--requirement requirements/serving.txt --dest $(BUNDLE)/wheels $(ARGS)
+	$(SBOM) $(BUNDLE)/sbom.json
+	cd $(BUNDLE) && find . -type f ! -name SHA256SUMS -print0 | LC_ALL=C sort -z | xargs -0 sha256sum > SHA256SUMS
+	tar -czf $(BUNDLE).tar.gz -C $(BUILD) $(notdir $(BUNDLE))
+	sha256sum $(BUNDLE).tar.gz
 
 screenshots: $(VENV)/.development ## take the screenshots of the page in docs/images anew
 	$(BIN)/python -m tests.screenshots

@@ -171,6 +171,19 @@ def dicom_reader(report: Report) -> str:
     return table(["file", "own reader, before", "pydicom in a worker"], rows)
 
 
+def platforms(report: Report) -> str:
+    """Whether all packages of the service can be had, by platform and Python, a table."""
+    pythons = list(report["rows"][0]["lacks"])
+    rows = [
+        [
+            row["platform"],
+            *(f"no {lacked}" if lacked else "all" for lacked in row["lacks"].values()),
+        ]
+        for row in report["rows"]
+    ]
+    return table(["platform", *(f"Python {python}" for python in pythons)], rows)
+
+
 def settings() -> str:
     """The settings of the service, a table."""
     return _settings(Settings, PREFIX)

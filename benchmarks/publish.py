@@ -53,6 +53,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "overload": told(blocks.overload, RESULTS / "overload.json", "overload"),
     "tradeoff": told(model_blocks.tradeoff, REPORTS / "tradeoff.json", "bench-tradeoff"),
     "drift": told(model_blocks.drift, RESULTS / "drift.json", "bench-drift"),
+    "platforms": told(blocks.platforms, RESULTS / "platforms.json", "platforms"),
     "settings": blocks.settings,
     "pacs_settings": blocks.pacs_settings,
     "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),

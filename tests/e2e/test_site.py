@@ -1,7 +1,5 @@
 """The documentation as a site: built by its own command, whole, and at home without internet."""
 
-import os
-import subprocess
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests import needs
-from tests.process import ROOT
+from tests.process import ROOT, make
 
 
 class Page(HTMLParser):
@@ -40,16 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (ROOT / ".tools" / "bin" / "zensical").exists():
         needs.missing("needs zensical: use `make test`")
     folder = tmp_path_factory.mktemp("built")
-    # a test is run by make itself, perhaps by one with options of its own
-    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
-    result = subprocess.run(
-        ["make", "site", f"BUILD={folder}"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+    make("site", f"BUILD={folder}")
     return folder
 
 
