@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,22 +20,15 @@ from training.recipe import (
     read_recipe,
 )
 
-_RECIPE = (
-    *("architecture", "seed", "label_smoothing", "average", "dropout", "weight_decay"),
-    *("batch", "weights", "schedule", "balance", "keep", "patience", "tensorboard"),
+# what an option may be named after: a field that no option sets keeps its value
+_PHASE = tuple(field.name for field in fields(Phase))
+_AUGMENTATION = tuple(field.name for field in fields(Augmentation))
+_RECIPE = tuple(
+    field.name
+    for field in fields(Recipe)
+    if field.name not in ("phases", "augmentation", "start", "teachers")
 )
-_PHASE = ("size", "frozen", "epochs", "rate", "norms")
-_AUGMENTATION = ("area", "texture", "tone")
-_SELECTION = (
-    "also_times",
-    "folds",
-    "fold",
-    "limit",
-    "positive",
-    "finding",
-    "all_folds",
-    "input_check",
-)
+_SELECTION = tuple(field.name for field in fields(Selection) if field.name != "folders")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
