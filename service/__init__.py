@@ -1,4 +1,7 @@
-"""The service: a chest X-ray in, a calibrated, explained answer out."""
+"""The service: a chest X-ray in, a calibrated, explained answer out.
+
+Its packages say what they may import; none imports training, export or TensorFlow.
+"""
 
 import os
 

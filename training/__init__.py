@@ -1,6 +1,6 @@
 """Training: labelled X-rays in, a Keras network and a report of it out.
 
-It may import the service, and never export.
+It may import the service but for HTTP, process and node, and never export.
 """
 
 import os

@@ -67,8 +67,9 @@ def advise(evaluation: Evaluation, point: OperatingPoint | None, width: float) -
         point: the operating point of the model file with what it promises; None for a network.
         width: wanted width of the 95 % intervals of sensitivity and specificity, 0..1.
     """
-    ill = int(evaluation.scores.y_true.sum())
-    counts = {"sensitivity": ill, "specificity": len(evaluation.scores.truth) - ill}
+    positives = int(evaluation.scores.y_true.sum())
+    negatives = len(evaluation.scores.truth) - positives
+    counts = {"sensitivity": positives, "specificity": negatives}
     needed = {
         name: images_needed(evaluation.figures[name], count, width)
         for name, count in counts.items()

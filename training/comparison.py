@@ -100,17 +100,17 @@ def delong(y_true: Booleans, one: Floats, other: Floats) -> float:
     Returns:
         0..1; 1 where a class has a single image, which tells nothing.
     """
-    ill, healthy = int(y_true.sum()), int((~y_true).sum())
-    if min(ill, healthy) < _FEWEST:
+    positives, negatives = int(y_true.sum()), int((~y_true).sum())
+    if min(positives, negatives) < _FEWEST:
         return 1.0
-    of_ill, of_healthy, areas = [], [], []
+    of_positives, of_negatives, areas = [], [], []
     for scores in (one, other):
         ranks = rankdata(scores)
-        above = (ranks[y_true] - rankdata(scores[y_true])) / healthy
+        above = (ranks[y_true] - rankdata(scores[y_true])) / negatives
         areas.append(above.mean())
-        of_ill.append(above)
-        of_healthy.append(1 - (ranks[~y_true] - rankdata(scores[~y_true])) / ill)
-    covariance = np.cov(of_ill) / ill + np.cov(of_healthy) / healthy
+        of_positives.append(above)
+        of_negatives.append(1 - (ranks[~y_true] - rankdata(scores[~y_true])) / positives)
+    covariance = np.cov(of_positives) / positives + np.cov(of_negatives) / negatives
     variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     gap = areas[0] - areas[1]
     if variance <= 0:  # the same order of all images

@@ -55,8 +55,8 @@ class Dataset:
     @property
     def is_pneumonia(self) -> NDArray[np.bool_]:
         """Whether the label counts as disease, bool ``[N]``."""
-        ill: NDArray[np.bool_] = self.labels.probability(self.targets) > 0.5
-        return ill
+        positive: NDArray[np.bool_] = self.labels.probability(self.targets) > 0.5
+        return positive
 
     @property
     def has_subtype(self) -> NDArray[np.bool_]:

@@ -108,8 +108,8 @@ class Evaluation:
             row[answer.decision] += 1
             if answer.probabilities is not None:
                 probability = labels.probability(np.array(answer.probabilities))
-                ill = labels.is_positive(np.array(labels.column(answer.truth)))
-                wrong = 1 - probability if ill else probability
+                y_true = labels.is_positive(np.array(labels.column(answer.truth)))
+                wrong = 1 - probability if y_true else probability
                 row["confident_errors"] += int(wrong >= CONFIDENT)
         return table
 

@@ -1,1 +1,4 @@
-"""Commands that need no web framework beside serving: comparing models, freezing a baseline."""
+"""`pneumonia compare` and `pneumonia baseline`: what is asked before a model is served.
+
+They may import everything below HTTP, never the web framework.
+"""

@@ -1,1 +1,4 @@
-"""Bytes -> pixels -> model input. Training and export use the same path as the service."""
+"""Bytes -> pixels -> model input, by the same path for training, export and service.
+
+It knows files and arrays alone: no model, no HTTP, and no other package of the service.
+"""

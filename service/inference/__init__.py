@@ -1,4 +1,4 @@
 """The model and its answers: contract, session, decision.
 
-Nothing here knows HTTP or the web framework: training and export use it too.
+It may import the imaging, never HTTP or the web framework: training and export use it too.
 """

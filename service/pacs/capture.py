@@ -1,4 +1,4 @@
-"""The picture of an answer: a Secondary Capture of the X-ray with the evidence over it."""
+"""The evidence image of an answer: a Secondary Capture of the X-ray with the evidence over it."""
 
 from io import BytesIO
 
@@ -13,7 +13,7 @@ _BANNER_SHARE = 1 / 24
 
 
 def make_capture(finding: Finding, overlay: bytes) -> Dataset:
-    """The picture, with a line under it that says what it is.
+    """The evidence image, with a line under it that says what it is.
 
     Args:
         finding: the answer.

@@ -1,4 +1,4 @@
-"""What is filed of an answer: one report and one picture, the same whenever they are made anew."""
+"""What is filed of an answer: one report and one evidence image, the same each time."""
 
 import json
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ def make_results(row: Row, path: Path) -> list[Dataset]:
         path: its file.
 
     Returns:
-        The report, and the picture where there is one; they depend on the row and the file alone.
+        The report, and the evidence image where there is one; they depend on the row and the file alone.
 
     Raises:
         Failed: the image is so that they cannot be made.

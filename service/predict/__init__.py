@@ -1,4 +1,5 @@
 """``pneumonia predict``: images from files, answers as lines, without a server.
 
+It may import the fields of an answer and everything below HTTP, never the web framework.
 `inputs` finds the images, `score` answers for one, `engine` for many, `output` writes the lines.
 """

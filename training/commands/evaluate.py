@@ -72,7 +72,7 @@ def register(subparsers: "Subparsers") -> None:
         "--width",
         type=_width,
         default=0.1,
-        help="wanted width of the 95 %% intervals of sensitivity and specificity, for which the "
+        help="desired width of the 95 %% intervals of sensitivity and specificity, for which the "
         "report says how many images it takes (default: 0.1)",
     )
     parser.set_defaults(run=_run)

@@ -56,7 +56,7 @@ def main() -> int:
             "score": asdict(Interval.of(score(figures, ranked))),
             "figures": {key: asdict(Interval.of(drawn)) for key, drawn in figures.items()},
             "calibration": [
-                calibration(one.probability[held], images.ill[held])
+                calibration(one.probability[held], images.y_true[held])
                 for one, held in zip(said, children, strict=True)
             ],
             "against_first": {key: asdict(one) for key, one in compare(figures, first).items()},

@@ -19,13 +19,13 @@ class Question:
 
     Attributes:
         name: of the figure.
-        ill: bool ``[N]``, the images that should score higher.
-        healthy: bool ``[N]``, the others.
+        positive: bool ``[N]``, the images that should score higher.
+        negative: bool ``[N]``, the others.
     """
 
     name: str
-    ill: Booleans
-    healthy: Booleans
+    positive: Booleans
+    negative: Booleans
 
 
 def measure(images: Images, runs: Sequence[Scores], held_out: str) -> dict[str, Floats]:
@@ -49,17 +49,21 @@ def measure(images: Images, runs: Sequence[Scores], held_out: str) -> dict[str, 
 def _measure_run(images: Images, run: Scores, held_out: str, weights: Floats) -> dict[str, Floats]:
     found: dict[str, Floats] = {}
     for question in _questions(images, run, held_out):
-        if not question.ill.any() or not question.healthy.any():
+        if not question.positive.any() or not question.negative.any():
             continue
-        rows = question.ill | question.healthy
+        rows = question.positive | question.negative
         score = run.viral if question.name == "kind" else run.probability
-        found[question.name] = weighted_aurocs(score[rows], question.ill[rows], weights[:, rows])
+        found[question.name] = weighted_aurocs(
+            score[rows], question.positive[rows], weights[:, rows]
+        )
         if question.name != "kind":
-            called = run.probability >= run.threshold
-            ill, healthy = question.ill, question.healthy
-            found[f"{question.name}_sensitivity"] = weighted_shares(called[ill], weights[:, ill])
+            y_pred = run.probability >= run.threshold
+            positive, negative = question.positive, question.negative
+            found[f"{question.name}_sensitivity"] = weighted_shares(
+                y_pred[positive], weights[:, positive]
+            )
             found[f"{question.name}_specificity"] = weighted_shares(
-                ~called[healthy], weights[:, healthy]
+                ~y_pred[negative], weights[:, negative]
             )
     for ending in ("", "_report"):
         pair = [f"same_look_healthy{ending}", f"same_look_ill{ending}"]
@@ -76,7 +80,7 @@ def _measure_run(images: Images, run: Scores, held_out: str, weights: Floats) ->
 
 def _false_alarms(images: Images, run: Scores, weights: Floats) -> dict[str, Floats]:
     """What a network says of the healthy adults of a hospital it never saw."""
-    rows = (images.part == SCREENING) & ~images.ill
+    rows = (images.part == SCREENING) & ~images.y_true
     probability, weights = run.probability[rows], weights[:, rows]
     found = {
         "healthy_adults": weighted_shares(probability < run.threshold, weights),
@@ -93,23 +97,23 @@ def _false_alarms(images: Images, run: Scores, weights: Floats) -> dict[str, Flo
 
 def _questions(images: Images, run: Scores, held_out: str) -> Iterator[Question]:
     children = run.held_out & (images.part == CHILDREN)
-    ill, healthy = children & images.ill, children & ~images.ill
+    positive, negative = children & images.y_true, children & ~images.y_true
     for half, ending in ((images.choosing, ""), (~images.choosing, "_report")):
         against, along = images.conflicting & half, ~images.conflicting & half
-        yield Question(f"conflicting{ending}", ill & against, healthy & against)
-        yield Question(f"same_look_healthy{ending}", ill & along, healthy & against)
-        yield Question(f"same_look_ill{ending}", ill & against, healthy & along)
-    yield Question(held_out, ill, healthy)
+        yield Question(f"conflicting{ending}", positive & against, negative & against)
+        yield Question(f"same_look_healthy{ending}", positive & along, negative & against)
+        yield Question(f"same_look_ill{ending}", positive & against, negative & along)
+    yield Question(held_out, positive, negative)
     for cluster in np.unique(images.cluster[children]):
         inside = images.cluster == cluster
-        if min((ill & inside).sum(), (healthy & inside).sum()) >= FEWEST:
-            yield Question(f"cluster{cluster}", ill & inside, healthy & inside)
-    yield Question("kind", ill & images.viral, ill & ~images.viral)
+        if min((positive & inside).sum(), (negative & inside).sum()) >= FEWEST:
+            yield Question(f"cluster{cluster}", positive & inside, negative & inside)
+    yield Question("kind", positive & images.viral, positive & ~images.viral)
     adults = images.part == ADULTS
     learnt_from_none = run.held_out[adults].all()
     for view in ("AP", "PA"):
         name = f"{'unseen' if learnt_from_none else 'adults'}_{view.lower()}"
         one = adults & run.held_out & (images.view == view)
-        yield Question(name, one & images.ill, one & ~images.ill)
+        yield Question(name, one & images.y_true, one & ~images.y_true)
     screening = images.part == SCREENING
-    yield Question("tuberculosis", screening & images.ill, screening & ~images.ill)
+    yield Question("tuberculosis", screening & images.y_true, screening & ~images.y_true)

@@ -28,7 +28,7 @@ class Images:
         paths: the files.
         pixels: uint8 ``[N, 224, 224, 1]``.
         part: ``[N]``, one of ``children``, ``adults`` and ``screening``.
-        ill: bool ``[N]``, pneumonia; in ``screening`` tuberculosis, which is not pneumonia.
+        y_true: bool ``[N]``, pneumonia; in ``screening`` tuberculosis, which is not pneumonia.
         viral: bool ``[N]``, children with pneumonia that is viral.
         patients: int ``[N]``, equal for images of one patient.
         conflicting: bool ``[N]``, children whose device points to the other label.
@@ -41,7 +41,7 @@ class Images:
     paths: tuple[Path, ...]
     pixels: Pixels
     part: NDArray[np.str_]
-    ill: Booleans
+    y_true: Booleans
     viral: Booleans
     patients: Integers
     conflicting: Booleans
@@ -90,7 +90,7 @@ def read(children: Path, adults: Path, adults_table: Path, screening: Path) -> I
         paths=tuple(sample.path for sample in samples),
         pixels=np.concatenate([part.images for part in parts]),
         part=np.repeat([CHILDREN, ADULTS, SCREENING], [len(part) for part in parts]),
-        ill=np.concatenate([part.is_pneumonia for part in parts]),
+        y_true=np.concatenate([part.is_pneumonia for part in parts]),
         viral=np.pad(young.targets[:, 2] > 0.99, (0, others)),
         patients=_numbered_apart(parts),
         conflicting=np.pad(conflicting(probability, young.is_pneumonia), (0, others)),

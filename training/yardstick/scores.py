@@ -26,7 +26,7 @@ class Scores:
         viral: float64 ``[N]``, share of the viral label in it; NaN likewise.
         refused: float64 ``[N]``, 1 where the input check refuses; NaN without an input check.
         uncertain: float64 ``[N]``, 1 where the decision is ``uncertain``; NaN likewise.
-        threshold: ill at or above it.
+        threshold: pneumonia at or above it.
     """
 
     probability: Floats
@@ -72,15 +72,15 @@ def score(run: Path, images: Images) -> Scores:
     if models[0].suffix != ".onnx":
         # the half that reports has no say in it
         known = held_out & (images.part == CHILDREN) & (images.choosing | ~images.conflicting)
-        threshold = equal_error_threshold(probability[known], images.ill[known])
+        threshold = equal_error_threshold(probability[known], images.y_true[known])
     return Scores(probability, viral, refused, uncertain, threshold)
 
 
-def equal_error_threshold(probability: Floats, ill: Booleans) -> float:
+def equal_error_threshold(probability: Floats, y_true: Booleans) -> float:
     """The threshold at which sensitivity and specificity are as equal as the images allow."""
     candidates = np.unique(probability)
-    missed = np.searchsorted(np.sort(probability[ill]), candidates) / ill.sum()
-    alarms = 1 - np.searchsorted(np.sort(probability[~ill]), candidates) / (~ill).sum()
+    missed = np.searchsorted(np.sort(probability[y_true]), candidates) / y_true.sum()
+    alarms = 1 - np.searchsorted(np.sort(probability[~y_true]), candidates) / (~y_true).sum()
     return float(candidates[np.argmin(np.abs(missed - alarms))])
 
 

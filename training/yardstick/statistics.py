@@ -48,24 +48,24 @@ def draw_patients(images: Images) -> Floats:
     return weights
 
 
-def weighted_aurocs(score: Floats, ill: Booleans, weights: Floats) -> Floats:
+def weighted_aurocs(score: Floats, y_true: Booleans, weights: Floats) -> Floats:
     """AUROC under each row of weights; a tie is half a point (Mann and Whitney 1947).
 
     Args:
         score: float64 ``[N]``.
-        ill: bool ``[N]``, who should score higher.
+        y_true: bool ``[N]``, which images should score higher.
         weights: float64 ``[D, N]``, how often each image counts.
 
     Returns:
         float64 ``[D]``; NaN where a class has no weight.
     """
     order = np.argsort(score)
-    score, ill, weights = score[order], ill[order], weights[:, order]
-    healthy = np.pad(np.cumsum(weights * ~ill, axis=1), ((0, 0), (1, 0)))
-    lower = healthy[:, np.searchsorted(score, score, "left")]
-    not_higher = healthy[:, np.searchsorted(score, score, "right")]
-    won = (weights * ill * (lower + not_higher) / 2).sum(axis=1)
-    return _divide(won, (weights * ill).sum(axis=1) * healthy[:, -1])
+    score, y_true, weights = score[order], y_true[order], weights[:, order]
+    negatives = np.pad(np.cumsum(weights * ~y_true, axis=1), ((0, 0), (1, 0)))
+    lower = negatives[:, np.searchsorted(score, score, "left")]
+    not_higher = negatives[:, np.searchsorted(score, score, "right")]
+    won = (weights * y_true * (lower + not_higher) / 2).sum(axis=1)
+    return _divide(won, (weights * y_true).sum(axis=1) * negatives[:, -1])
 
 
 def weighted_shares(which: Booleans, weights: Floats) -> Floats:
@@ -81,7 +81,7 @@ def weighted_shares(which: Booleans, weights: Floats) -> Floats:
     return _divide((weights * which).sum(axis=1), weights.sum(axis=1))
 
 
-def calibration(probability: Floats, ill: Booleans) -> dict[str, float]:
+def calibration(probability: Floats, y_true: Booleans) -> dict[str, float]:
     """ECE, Brier score, and slope and intercept of a logistic recalibration (Cox 1958).
 
     A slope below 1 says that the probabilities are too extreme.
@@ -90,12 +90,12 @@ def calibration(probability: Floats, ill: Booleans) -> dict[str, float]:
 
     def loss(line: Floats) -> float:
         stated = np.clip(expit(line[0] * odds + line[1]), 1e-12, 1 - 1e-12)
-        return float(-np.mean(np.where(ill, np.log(stated), np.log(1 - stated))))
+        return float(-np.mean(np.where(y_true, np.log(stated), np.log(1 - stated))))
 
     slope, intercept = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
     return {
-        "ece": expected_calibration_error(probability, ill),
-        "brier": float(np.mean((probability - ill) ** 2)),
+        "ece": expected_calibration_error(probability, y_true),
+        "brier": float(np.mean((probability - y_true) ** 2)),
         "slope": float(slope),
         "intercept": float(intercept),
     }

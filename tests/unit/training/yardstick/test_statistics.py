@@ -10,10 +10,12 @@ from training.yardstick.statistics import Interval, calibration, weighted_aurocs
 def test_aurocs_are_those_of_the_images_repeated_with_ties_worth_a_half() -> None:
     generator = np.random.default_rng(0)
     score = generator.integers(0, 8, 60) / 8
-    ill = generator.random(60) < 0.4
+    y_true = generator.random(60) < 0.4
     weights = generator.integers(0, 4, (20, 60)).astype(float)
-    expected = [roc_auc_score(np.repeat(ill, w), np.repeat(score, w)) for w in weights.astype(int)]
-    assert weighted_aurocs(score, ill, weights) == pytest.approx(expected)
+    expected = [
+        roc_auc_score(np.repeat(y_true, w), np.repeat(score, w)) for w in weights.astype(int)
+    ]
+    assert weighted_aurocs(score, y_true, weights) == pytest.approx(expected)
 
 
 def test_a_draw_without_one_class_has_no_auroc() -> None:
@@ -32,9 +34,9 @@ def test_shares_are_of_the_weights() -> None:
 def test_too_extreme_probabilities_have_a_slope_below_one() -> None:
     generator = np.random.default_rng(1)
     odds = generator.normal(0, 1.5, 4000)
-    ill = generator.random(4000) < 1 / (1 + np.exp(-odds))
-    honest = calibration(1 / (1 + np.exp(-odds)), ill)
-    boastful = calibration(1 / (1 + np.exp(-2 * odds - 1)), ill)
+    y_true = generator.random(4000) < 1 / (1 + np.exp(-odds))
+    honest = calibration(1 / (1 + np.exp(-odds)), y_true)
+    boastful = calibration(1 / (1 + np.exp(-2 * odds - 1)), y_true)
     assert honest["slope"] == pytest.approx(1, abs=0.1)
     assert honest["intercept"] == pytest.approx(0, abs=0.1)
     assert boastful["slope"] == pytest.approx(0.5, abs=0.05)

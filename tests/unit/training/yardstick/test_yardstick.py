@@ -67,7 +67,7 @@ def _everyone(images: Images) -> np.ndarray:
 
 def test_what_is_known_of_each_image(images: Images) -> None:
     assert len(images) == 72 + 16 + 8
-    assert images.ill[images.part == CHILDREN].sum() == 48
+    assert images.y_true[images.part == CHILDREN].sum() == 48
     assert images.viral.sum() == 24
     assert (images.view != "").sum() == 14  # two adults are children
     assert not images.conflicting[images.part != CHILDREN].any()
@@ -90,8 +90,8 @@ def test_images_of_one_patient_fall_into_one_half(folder: Path) -> None:
 def test_a_reader_of_lungs_is_right_and_a_reader_of_devices_wrong_where_they_conflict(
     images: Images,
 ) -> None:
-    lungs = images.ill.astype(float)
-    device = (images.ill ^ images.conflicting).astype(float)
+    lungs = images.y_true.astype(float)
+    device = (images.y_true ^ images.conflicting).astype(float)
     for probability, expected in ((lungs, 1.0), (device, 0.0)):
         figures = measure(images, [_said(images, probability, _everyone(images))], "blocked")
         assert figures["conflicting"][0] == expected
@@ -103,15 +103,15 @@ def test_a_reader_of_lungs_is_right_and_a_reader_of_devices_wrong_where_they_con
 
 
 def test_only_what_was_held_out_counts(images: Images) -> None:
-    wrong = 1 - images.ill.astype(float)
+    wrong = 1 - images.y_true.astype(float)
     learnt = (images.part == CHILDREN) & (images.patients % 3 == 0)
-    probability = np.where(learnt, wrong, images.ill)
+    probability = np.where(learnt, wrong, images.y_true)
     figures = measure(images, [_said(images, probability, ~learnt)], "blocked")
     assert figures["blocked"][0] == 1
 
 
 def test_adults_are_unseen_only_where_none_was_learnt_from(images: Images) -> None:
-    probability = images.ill.astype(float)
+    probability = images.y_true.astype(float)
     none = measure(images, [_said(images, probability, _everyone(images))], "blocked")
     assert none["unseen"][0] == none["unseen_ap"][0] == none["unseen_pa"][0] == 1
     half = (images.part == CHILDREN) | (images.part == SCREENING) | (images.patients % 4 < 2)
@@ -124,8 +124,8 @@ def test_folds_are_averaged_and_their_scores_never_pooled(images: Images) -> Non
     """Two networks, each right, whose scores lie at different heights."""
     first = images.patients % 2 == 0
     runs = [
-        _said(images, 0.1 + 0.1 * images.ill, first | (images.part != CHILDREN)),
-        _said(images, 0.8 + 0.1 * images.ill, ~first | (images.part != CHILDREN)),
+        _said(images, 0.1 + 0.1 * images.y_true, first | (images.part != CHILDREN)),
+        _said(images, 0.8 + 0.1 * images.y_true, ~first | (images.part != CHILDREN)),
     ]
     assert measure(images, runs, "blocked")["blocked"][0] == 1
 
@@ -133,7 +133,9 @@ def test_folds_are_averaged_and_their_scores_never_pooled(images: Images) -> Non
 def test_a_better_network_is_told_from_a_worse_one_and_an_equal_one_is_not(images: Images) -> None:
     generator = np.random.default_rng(7)
     noise = generator.random(len(images))
-    good = measure(images, [_said(images, images.ill + 0.2 * noise, _everyone(images))], "blocked")
+    good = measure(
+        images, [_said(images, images.y_true + 0.2 * noise, _everyone(images))], "blocked"
+    )
     bad = measure(images, [_said(images, noise, _everyone(images))], "blocked")
     difference = compare(good, bad)["score"]
     assert difference.low > 0
@@ -142,10 +144,13 @@ def test_a_better_network_is_told_from_a_worse_one_and_an_equal_one_is_not(image
 
 def test_the_threshold_is_where_both_errors_are_equal() -> None:
     generator = np.random.default_rng(0)
-    ill = generator.random(2000) < 0.7
-    probability = generator.normal(ill, 1.0)
-    threshold = equal_error_threshold(probability, ill)
-    sensitivity, specificity = (probability >= threshold)[ill], (probability < threshold)[~ill]
+    y_true = generator.random(2000) < 0.7
+    probability = generator.normal(y_true, 1.0)
+    threshold = equal_error_threshold(probability, y_true)
+    sensitivity, specificity = (
+        (probability >= threshold)[y_true],
+        (probability < threshold)[~y_true],
+    )
     assert sensitivity.mean() == pytest.approx(specificity.mean(), abs=0.01)
 
 
