@@ -22,7 +22,7 @@ def make_results(row: Row, path: Path) -> list[Dataset]:
         path: its file.
 
     Returns:
-        The report, and the evidence image where there is one; they depend on the row and the file alone.
+        The report, and the evidence image where there is one; they follow from row and file alone.
 
     Raises:
         Failed: the image is so that they cannot be made.
