@@ -103,6 +103,44 @@ def test_a_pixel_of_the_x_ray_is_one_of_the_screen(reader: Reader, size: tuple[i
     assert box(reader.page.locator(".film").first) == pytest.approx(shown, abs=1)
 
 
+def lines(size: tuple[int, int]) -> Image.Image:
+    """Grey with columns in turn brighter and darker, which a reduced copy mixes to one grey."""
+    columns = np.where(np.arange(size[0]) % 2, 170, 230).astype(np.uint8)
+    return Image.fromarray(np.repeat(columns[np.newaxis], size[1], axis=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "whole"),
+    [("film.png", "image/png", True), ("film.tif", "image/tiff", False)],
+)
+def test_one_to_one_shows_the_pixels_themselves_or_says_that_it_shows_a_copy(
+    reader: Reader, name: str, kind: str, whole: bool
+) -> None:
+    data = encode(lines((2400, 3000)), "PNG" if whole else "TIFF")
+    reader.add(upload(name, data, kind))
+    reader.wait_for_image()
+    reader.page.keyboard.press("e")
+    reader.page.keyboard.press("1")
+    expect(reader.page.locator(".zoom-text")).to_have_text("100%")
+    seen = shot(stage(reader)).mean(-1)
+    row = seen[seen.shape[0] // 2, seen.shape[1] // 2 :][:40]
+    assert bool(np.ptp(row) > 50) is whole
+    note = reader.page.get_by_text(re.compile("a copy of 1229 . 1536 pixels; the X-ray has 2400"))
+    expect(note).to_be_visible(visible=not whole)
+
+
+def test_a_file_that_the_browser_shows_otherwise_is_not_taken_for_the_x_ray(
+    reader: Reader,
+) -> None:
+    """Here 16 bits of which 12 are used, which a browser shows nearly black."""
+    samples = np.asarray(lines((2400, 1800))).astype(np.uint16) * 16
+    reader.add(upload("film.png", encode(Image.fromarray(samples), "PNG"), "image/png"))
+    reader.wait_for_image()
+    reader.page.keyboard.press("e")
+    assert middle(stage(reader)) > 150
+    expect(reader.page.get_by_text("Shown from a copy")).to_be_visible()
+
+
 def test_percentages_count_the_pixels_of_a_fine_screen(
     browser: Browser, tiny_service: ServiceProcess
 ) -> None:

@@ -2,6 +2,7 @@
 
 import { make } from "./dom.js";
 import { isDrawable } from "./images.js";
+import { looksTheSame, sizeOfPng } from "./own-pixels.js";
 import { Viewport } from "./viewport.js";
 import { buildToolbar } from "./toolbar.js";
 import { View } from "./view.js";
@@ -17,7 +18,10 @@ export class Viewer {
   #second = new Viewport(this.view);
   #message = make("p", { class: "viewport-message" });
   #legend = make("div", { class: "legend" });
-  #turned = make("p", { class: "viewport-turned", "data-text": "viewer.turned" });
+  #turned = make("p", { "data-text": "viewer.turned" });
+  #reduced = make("p");
+  /** Sizes of the reduced copy that is shown and of the X-ray itself; null: all pixels are there. */
+  #sizes = null;
   #toolbar;
   #urls = [];
   #turn = 0;
@@ -38,7 +42,8 @@ export class Viewer {
     this.#texts = texts;
     this.#root = root;
     this.#toolbar = buildToolbar(this.view, () => this.toggleFullScreen());
-    const over = [this.#message, this.#turned, this.#legend];
+    const notes = make("div", { class: "viewport-notes" }, this.#turned, this.#reduced);
+    const over = [this.#message, notes, this.#legend];
     const frames = make("div", { class: "viewports" }, this.#first.element, this.#second.element, ...over);
     root.append(frames, this.#toolbar.element);
     this.frames = frames;
@@ -84,10 +89,19 @@ export class Viewer {
     if (turn !== this.#turn) return;
     const rendered = await this.#images.of(item);
     if (turn !== this.#turn) return;
-    const { width, height } = item.answer.image;
-    if (rendered.plain) this.#show(rendered.plain, rendered.evidence, "", Math.max(width, height));
+    if (rendered.plain) await this.#showRendered(item, rendered, turn);
     else this.#say(rendered.problem.code === "no_evidence" ? "viewer.no_evidence" : "viewer.no_image");
-    this.#settle(item);
+    if (turn === this.#turn) this.#settle(item);
+  }
+
+  /** All pixels of the X-ray: of the service's drawing, or of the file where that is a reduced copy. */
+  async #showRendered(item, { plain, evidence }, turn) {
+    const { width, height } = item.answer.image;
+    const copy = await sizeOfPng(plain);
+    const isReduced = copy[0] < width || copy[1] < height;
+    const own = isReduced && isDrawable(item.file) && (await looksTheSame(item.file, plain));
+    if (turn !== this.#turn) return;
+    this.#show(own ? item.file : plain, evidence, "", Math.max(width, height), isReduced && !own ? { copy, whole: [width, height] } : null);
   }
 
   toggleEvidence() {
@@ -120,7 +134,8 @@ export class Viewer {
     if (!(await this.#first.drawn()) && turn === this.#turn) this.#show(null, null, "viewer.not_drawable");
   }
 
-  #show(plain, evidence, message, longSide = null) {
+  #show(plain, evidence, message, longSide = null, sizes = null) {
+    this.#sizes = sizes;
     const old = this.#urls;
     this.#urls = [plain, evidence].map((blob) => blob && URL.createObjectURL(blob));
     this.#hasEvidence = evidence !== null;
@@ -165,6 +180,8 @@ export class Viewer {
     this.#first.caption.textContent = view.split ? this.#texts.say("viewer.original") : "";
     this.#second.caption.textContent = this.#texts.say("viewer.with_evidence");
     this.#turned.hidden = view.turns === 0 && !view.mirrored;
+    this.#reduced.hidden = this.#sizes === null;
+    if (this.#sizes) this.#reduced.textContent = this.#texts.say("viewer.reduced", { copy: this.#sizes.copy.join(" × "), whole: this.#sizes.whole.join(" × ") });
     this.#legend.hidden = !shown;
     this.#legend.replaceChildren(
       make("span", { class: "legend-title" }, this.#texts.say("viewer.legend")),
