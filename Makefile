@@ -20,6 +20,8 @@ SBOM := $(TOOLS)/bin/cyclonedx-py requirements requirements/serving.txt \
 BUILD := build
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' service/__init__.py)
 BUNDLE := $(BUILD)/pneumonia-$(VERSION)
+# where manifests and documentation name an image of this version
+TAGGED := (pneumonia-detection(-pacs)?:|newTag: )[0-9]+\.[0-9]+\.[0-9]+
 # what the site shows and links to: pages keep their places, so that every link works as it does in the repository
 PAGES := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs training/weights/NOTICE models/MODEL_CARD.md \
 	$(wildcard models/reports/*/*.md models/reports/*/*.png models/reports/run/*.json)
@@ -43,7 +45,7 @@ POPULATION := "Frontal chest X-rays of children aged 1 to 5 at one centre in Gua
 	training data may hold other people too, for whom the figures do not speak"
 
 .PHONY: help serve test test-fast check format train model model-report yardstick requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom overload soak fuzz audit platforms docs site bundle screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom overload soak fuzz audit platforms version image docs site bundle screenshots \
 	clean
 
 help: ## list these commands
@@ -159,6 +161,14 @@ bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the re
 
 platforms: $(VENV)/.development ## ask for which platforms the packages of the service can be had
 	$(BIN)/python -m benchmarks platforms
+
+version: ## write the version of service/__init__.py into manifests and documentation
+	git grep -lE '$(TAGGED)' | xargs sed -i -E 's/$(TAGGED)/\1$(VERSION)/'
+
+# the service, and the DICOM node
+image: ## build the container images
+	docker build --tag pneumonia-detection:$(VERSION) .
+	docker build --tag pneumonia-detection-pacs:$(VERSION) --target pacs .
 
 docs: $(VENV)/.development ## write the generated tables into README, docs and model card
 	$(BIN)/python -m benchmarks.publish

@@ -5,7 +5,7 @@ Its packages say what they may import; none imports training, export or TensorFl
 
 import os
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 # ONNX Runtime's Linux packages keep a device id on disk and send usage reports to their maker. Here
 # are patients' images: nothing leaves, nothing stays. It is looked up once, when ONNX Runtime is
