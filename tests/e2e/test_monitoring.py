@@ -1,4 +1,4 @@
-"""A real Prometheus on the real service, asked everything the dashboard and the alerts ask."""
+"""A real Prometheus on the real service and node, asked what dashboards and alerts ask."""
 
 import hashlib
 import json
@@ -19,12 +19,15 @@ import yaml
 from service.runtime.baseline import Baseline
 from tests import needs
 from tests.images import image_bytes
+from tests.pacs import Node
 from tests.process import ServiceProcess, free_port, service_process
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
-DASHBOARD = json.loads((DEPLOY / "grafana" / "dashboards" / "pneumonia.json").read_text())
-RULE_FILES = ("alerts.yml", "drift.yml")
+DASHBOARDS = [
+    json.loads(path.read_text()) for path in sorted((DEPLOY / "grafana" / "dashboards").iterdir())
+]
+RULE_FILES = ("alerts.yml", "drift.yml", "pacs.yml")
 GROUPS = [
     group
     for name in RULE_FILES
@@ -36,7 +39,10 @@ METRIC = re.compile(r"\b(?:pneumonia|process)_[a-z_]+\b")
 RECORDED = re.compile(r"\bpneumonia:[a-z_:]+")
 
 PANELS = [
-    (panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]
+    (panel["title"], target["expr"])
+    for dashboard in DASHBOARDS
+    for panel in dashboard["panels"]
+    for target in panel["targets"]
 ]
 RULES = [
     (rule.get("alert") or rule["record"], rule["expr"])
@@ -65,14 +71,26 @@ def service(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
-def prometheus(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Prometheus with the shipped configuration, but for its target and pace."""
+def node(service: ServiceProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A DICOM node that waits for images."""
+    folder = tmp_path_factory.mktemp("node") / "node"
+    with Node(folder, {"service_url": service.url}).running() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    service: ServiceProcess, node: Node, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of a Prometheus with the shipped configuration, but for its targets and pace."""
     program = needs.program("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    [job] = config["scrape_configs"]
-    job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
+    ports = {"pneumonia": service.port, "pneumonia-pacs": node.monitoring_port}
+    for job in config["scrape_configs"]:
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{ports.pop(job['job_name'])}"]}]
+    assert not ports
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     for name in RULE_FILES:
         rules = yaml.safe_load((DEPLOY / "prometheus" / name).read_text())
@@ -106,14 +124,15 @@ def prometheus_process(program: str, folder: Path, config: str) -> Iterator[str]
 
 
 @pytest.mark.parametrize(("name", "query"), PANELS + RULES)
-def test_every_query_names_metrics_the_service_has(
-    name: str, query: str, service: ServiceProcess
+def test_every_query_names_metrics_that_there_are(
+    name: str, query: str, service: ServiceProcess, node: Node
 ) -> None:
     named = set(METRIC.findall(query))
     recorded = set(RECORDED.findall(query))
     assert recorded <= {rule for rule, _ in RULES}
-    assert named or recorded or name == "PneumoniaDown"  # which asks about Prometheus' own `up`
-    lines = service.get("/metrics").text.splitlines()
+    # which ask about Prometheus' own `up`
+    assert named or recorded or name in ("PneumoniaDown", "PneumoniaPacsDown")
+    lines = (service.get("/metrics").text + node.metrics()).splitlines()
     exposed = {re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")}
     assert named <= exposed
 

@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from service.pacs.settings import PacsSettings
 from service.settings import Settings
 from tests import needs
 
@@ -18,9 +20,10 @@ DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """What Compose itself makes of the file."""
+    """What Compose itself makes of the file, with all profiles."""
     program = needs.program("docker-compose")
-    result = subprocess.run([program, "config"], cwd=ROOT, capture_output=True, text=True)
+    command = [program, "--profile", "pacs", "--profile", "history", "config"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     services: dict[str, Any] = yaml.safe_load(result.stdout)["services"]
     return services
@@ -43,6 +46,44 @@ def test_the_service_takes_the_settings_it_is_given(
         monkeypatch.setenv(name, value)
     changed = Settings().model_dump(exclude_unset=True)
     assert {f"PNEUMONIA_{name.upper()}" for name in changed} == set(environment)
+
+
+def test_the_node_is_set_as_it_reads_its_settings_and_finds_its_peers(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = compose["pneumonia-pacs"]
+    for name, value in node["environment"].items():
+        monkeypatch.setenv(name, str(value))
+    settings = PacsSettings()
+    changed = {f"PNEUMONIA_PACS_{name.upper()}" for name in settings.model_fields_set}
+    assert changed == set(node["environment"])
+    archive = json.loads((DEPLOY / "pacs" / "orthanc.json").read_text(encoding="utf-8"))
+    assert archive["DicomModalities"]["pneumonia"] == [
+        settings.aet,
+        "pneumonia-pacs",
+        settings.port,
+    ]
+    assert settings.pacs_host in compose
+    assert (settings.pacs_aet, settings.pacs_port) == (archive["DicomAet"], archive["DicomPort"])
+    assert archive["DicomAet"] in settings.calling_aets
+    assert f":{settings.folder}" in node["volumes"][0]
+    assert node["build"]["target"] == "pacs"
+    scraped = _read(DEPLOY / "prometheus" / "prometheus.yml")["scrape_configs"]
+    targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in scraped}
+    assert targets["pneumonia-pacs"] == [f"pneumonia-pacs:{settings.monitoring_port}"]
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    program = needs.program("systemd-analyze", "systemd")
+    text = (DEPLOY / "pacs" / "pneumonia-pacs.service").read_text(encoding="utf-8")
+    [line] = [line for line in text.splitlines() if line.startswith("ExecStart=")]
+    python, *words = line.removeprefix("ExecStart=").split()
+    assert words == ["-m", "service", "pacs", "serve"]
+    unit = tmp_path / "pneumonia-pacs.service"
+    unit.write_text(text.replace(python, sys.executable))
+    result = subprocess.run([program, "verify", unit], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert unit.name not in result.stderr
 
 
 def test_only_this_machine_reaches_the_published_ports(compose: dict[str, Any]) -> None:
