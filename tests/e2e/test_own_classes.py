@@ -47,11 +47,15 @@ SETS = {
         "pneumonia",
     ),
     "covid and tuberculosis": Set(
-        {"NORMAL": 0, "COVID": 90, "TB": 45}, (), ("normal", "covid", "tb"), 1, "covid or tb"
+        {"NORMAL": 0, "COVID": 90, "TB": 45},
+        ("--screen",),
+        ("normal", "covid", "tb"),
+        1,
+        "covid or tb",
     ),
     "tuberculosis alone counts": Set(
         {"NORMAL": 0, "COVID": 90, "TB": 45},
-        ("--positive", "TB", "--finding", "tuberculosis"),
+        ("--positive", "TB", "--finding", "tuberculosis", "--screen"),
         ("covid", "normal", "tb"),
         2,
         "tuberculosis",

@@ -176,7 +176,7 @@ def _add_training(group: argparse._ArgumentGroup, recipe: Recipe) -> None:
         type=Path,
         dest="recipe_file",
         metavar="FILE.toml",
-        help="a recipe file; options given beside it count more",
+        help="a recipe file; options given beside it take precedence",
     )
     group.add_argument(
         "--arch",
@@ -214,7 +214,8 @@ def _add_training(group: argparse._ArgumentGroup, recipe: Recipe) -> None:
         type=_phase,
         action="append",
         metavar="SIZE:FROZEN:EPOCHS:RATE[:norms]",
-        help="a phase in one word, without :norms under --freeze-norms; may be given several times",
+        help="a phase as one word; without :norms its normalisations are frozen; may be given "
+        "several times",
     )
     group.add_argument(
         "--schedule",
