@@ -148,10 +148,10 @@ class PacsSettings(BaseSettings):
     ``conflict``."""
 
     webhook_url: Url | None = None
-    """Where each finished study is told to."""
+    """URL that is notified of each finished study."""
 
     webhook_secret: SecretStr | None = None
-    """Key that what is told there is signed with; must be set with ``webhook_url``."""
+    """Key that signs these notifications; must be set with ``webhook_url``."""
 
     study_quiet_seconds: float = Field(default=30, ge=0, le=86400)
     """A study is finished when all of its images are over and none has come for so long."""

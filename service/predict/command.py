@@ -20,10 +20,10 @@ _INTERRUPTED = 128 + 2
 
 _EXIT_CODES = """exit codes:
   0    every image was answered, whatever the answer
-  1    some images were not (their lines say why), none was found, or the model cannot be used
+  1    some images were not answered (their lines say why), none was found, or the model cannot be used
   2    the command line is wrong; nothing was done
   130  interrupted; the lines written so far are whole, and --resume goes on from them
-  141  whoever read the output wanted no more of it
+  141  the reader of the output closed it
 """
 
 
@@ -44,10 +44,12 @@ def register(subparsers: "Subparsers") -> None:
     )
     parser.add_argument("--csv", action="store_true", help="rows for a spreadsheet, not JSON lines")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write there, not to standard output"
+        "--out", type=Path, metavar="FILE", help="write to FILE, not to standard output"
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on with --out FILE: skip what has a line there"
+        "--resume",
+        action="store_true",
+        help="continue --out FILE: skip images that it has a line for",
     )
     parser.add_argument(
         "--explain", type=Path, metavar="DIR", help="draw the evidence of each answer into DIR"
@@ -63,7 +65,7 @@ def register(subparsers: "Subparsers") -> None:
         "--uids", action="store_true", help="name study, series and instance of DICOM files"
     )
     parser.add_argument("--model", type=Path, help="model file (PNEUMONIA_MODEL)")
-    parser.add_argument("--quiet", action="store_true", help="count nothing on standard error")
+    parser.add_argument("--quiet", action="store_true", help="show no progress on standard error")
     parser.set_defaults(run=lambda arguments: _run(parser, arguments))
 
 

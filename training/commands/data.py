@@ -23,7 +23,7 @@ def register(subparsers: "Subparsers") -> None:
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     check = actions.add_parser(
-        "check", description="Say what is in data sets: classes, parts, patients, copies, leaks."
+        "check", description="Describe data sets: classes, parts, patients, copies, leaks."
     )
     _add_data(check)
     check.set_defaults(run=_check)
