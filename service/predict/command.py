@@ -20,7 +20,7 @@ _INTERRUPTED = 128 + 2
 
 _EXIT_CODES = """exit codes:
   0    every image was answered, whatever the answer
-  1    some images were not answered (their lines say why), none was found, or the model cannot be used
+  1    some images were not answered (see their lines), none was found, or the model is unusable
   2    the command line is wrong; nothing was done
   130  interrupted; the lines written so far are whole, and --resume goes on from them
   141  the reader of the output closed it
