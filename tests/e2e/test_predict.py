@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.dicom import file_bytes, radiograph, shadows
 from tests.images import image_bytes
 from tests.process import ROOT
 from tests.waiting import wait_until
@@ -70,3 +73,30 @@ def test_an_interrupt_leaves_whole_lines_to_go_on_from(
     subprocess.run([*words, "--resume"], cwd=ROOT, check=True, capture_output=True)
     found = [Path(json.loads(line)["file"]).name for line in out.read_text().splitlines()]
     assert found == sorted(path.name for path in folder.iterdir())
+
+
+def test_the_commands_of_its_page_run(tiny_model: Path, folder: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    (script,) = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    site = tmp_path / "site"
+    shutil.copytree(folder, site / "archive")
+    (site / "in" / "today").mkdir(parents=True)
+    (site / "chest.jpg").write_bytes(image_bytes(grey=170))
+    for place in (site, site / "in" / "today"):
+        (place / "chest.dcm").write_bytes(file_bytes(radiograph(shadows())))
+    (site / "pneumonia").write_text(
+        f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -P -m service "$@"\n'
+    )
+    (site / "pneumonia").chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{site}:{os.environ['PATH']}",
+        "PNEUMONIA_MODEL": str(tiny_model),
+    }
+    result = subprocess.run(
+        ["sh", "-ec", script], cwd=site, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 2
+    assert (site / "answers.jsonl").read_text().count("\n") == len(list(folder.iterdir()))
+    assert (site / "answers.csv").read_text().count("\n") == 2
