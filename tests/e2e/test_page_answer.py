@@ -237,6 +237,7 @@ def test_model_card_and_limits_are_one_click_away(
     button.click()
     dialog = reader.page.get_by_role("dialog", name="The model and its limits")
     expect(dialog).to_contain_text("not a medical device")
+    expect(dialog).to_contain_text("never an image or name of a patient")
     for words in (contract["population"], contract["training_data"], "tiny 1.0"):
         expect(dialog).to_contain_text(words)
     for point in contract["operating_points"]:

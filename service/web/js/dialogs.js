@@ -18,7 +18,7 @@ export function openModelCard(description, texts) {
   const { contract, sha256 } = description;
   const subtype = contract.subtype_rule;
   const date = new Intl.DateTimeFormat(texts.language, { dateStyle: "long" }).format(new Date(contract.created));
-  const limits = ["device", "population", "labels", "evidence", "calibration", "alone"];
+  const limits = ["device", "population", "labels", "evidence", "calibration", "alone", "report"];
   fill(
     dialog,
     texts.say("model.title"),
