@@ -92,6 +92,7 @@ def test_the_run_folder_says_how_the_model_came_about(chain: Chain) -> None:
     configuration = json.loads((chain.run / "configuration.json").read_text())
     assert configuration["recipe"]["architecture"] == "efficientnet_lite0"
     assert len(configuration["training_fingerprint"]) == 64
+    assert configuration["block"] == 2
     assert configuration["versions"]["tensorflow"]
     assert configuration["training_images"] + configuration["validation_images"] == 72
     with (chain.run / "history.csv").open() as stream:

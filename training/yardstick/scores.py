@@ -8,6 +8,7 @@ import numpy as np
 
 from service.inference.model import OnnxModel
 from service.inference.predictor import Predictor
+from training.configuration import MODEL_FILE
 from training.data import DataError
 from training.labels import CHILDREN as CHILDRENS_LABELS
 from training.shortcuts import Booleans, Floats, Integers
@@ -45,8 +46,8 @@ def score(run: Path, images: Images) -> Scores:
     """Let the network of a run answer what it held out, and the screening images.
 
     Args:
-        run: a folder with ``validation.txt``, the names of the held-out images, and one ``.keras``
-            network or ``.onnx`` file.
+        run: a run folder, or one with ``validation.txt``, the names of the held-out images, and one
+            ``.onnx`` file.
         images: of the yardstick.
 
     Raises:
@@ -54,9 +55,10 @@ def score(run: Path, images: Images) -> Scores:
             of others.
         ModelFileError: the ONNX file cannot be used.
     """
-    models = [*run.glob("*.keras"), *run.glob("*.onnx")]
+    # a run also keeps the network with which it could go on
+    models = [*run.glob(MODEL_FILE), *run.glob("*.onnx")]
     if len(models) != 1 or not (run / HELD_OUT_FILE).is_file():
-        raise DataError(f"{run} must hold one .keras or .onnx file and {HELD_OUT_FILE}.")
+        raise DataError(f"{run} must hold {MODEL_FILE} or one .onnx file, and {HELD_OUT_FILE}.")
     held_out = images.rows((run / HELD_OUT_FILE).read_text().split())
     rows = np.flatnonzero(held_out | (images.part == SCREENING))
     probability, viral, refused, uncertain = np.full((4, len(images)), np.nan)

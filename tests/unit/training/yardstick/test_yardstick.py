@@ -155,7 +155,7 @@ def test_the_threshold_is_where_both_errors_are_equal() -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(images: Images, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"one \.keras or \.onnx file and validation\.txt"):
+    with pytest.raises(DataError, match=r"model\.keras or one \.onnx file, and validation\.txt"):
         score(tmp_path, images)
     (tmp_path / "model.onnx").touch()
     (tmp_path / "validation.txt").write_text("children/nobody.jpeg\n")
