@@ -18,8 +18,9 @@ import yaml
 
 from service.runtime.baseline import Baseline
 from tests import needs
+from tests.dicom import file_bytes
 from tests.images import image_bytes
-from tests.pacs import Node
+from tests.pacs import Node, xray
 from tests.process import ServiceProcess, free_port, service_process
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
@@ -101,7 +102,8 @@ def prometheus(
         wait_for_scrapes(url, 2)
         send_some(service)  # after a scrape, so that there is a rate
         wait_for_scrapes(url, 4)
-        wait_until(lambda: bool(ask(url, "pneumonia:drift")), "the rules record drift")
+        for recorded in ("pneumonia:drift", "pneumonia:device:percentile_window"):
+            wait_until(partial(ask, url, recorded), f"the rules record {recorded}")
         yield url
 
 
@@ -205,8 +207,8 @@ def test_a_baseline_is_frozen_from_prometheus(
 
 
 def send_some(service: ServiceProcess) -> None:
-    """One image that is answered, one file that is refused."""
-    for content, status in ((image_bytes(), 200), (b"no image", 415)):
+    """Two images that are answered, one of them DICOM, and a file that is refused."""
+    for content, status in ((image_bytes(), 200), (file_bytes(xray(1)), 200), (b"no image", 415)):
         answer = service.post("/predict", files={"file": content})
         assert answer.status_code == status
 
