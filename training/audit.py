@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from sklearn.metrics import roc_auc_score
 
 from service.imaging.radiograph import Pixels
 from service.inference.evidence import pneumonia_evidence
@@ -24,7 +23,7 @@ from service.inference.model import OnnxModel
 from service.inference.operating_point import Rate
 from service.inference.suspected_cause import find_suspected_cause
 from training.data import DataError, Dataset, at_size
-from training.metrics import interval
+from training.metrics import auroc, interval
 
 AUDIT_FILE = "audit.json"
 
@@ -68,12 +67,10 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
     for name, changed in _with_parts_hidden(images).items():
         score = _probability(model, changed)
 
-        def auroc(rows: NDArray[np.int64], score: Floats = score) -> float:
-            known = y_true[rows]
-            both = known.any() and not known.all()
-            return float(roc_auc_score(known, score[rows])) if both else float("nan")
+        def figure(rows: NDArray[np.int64], score: Floats = score) -> float:
+            return auroc(y_true[rows], score[rows])
 
-        figures[f"auroc_{name}"] = interval(auroc, data.groups)
+        figures[f"auroc_{name}"] = interval(figure, data.groups)
     if model.has_evidence:
         chosen = np.flatnonzero(y_true)[:: max(1, int(y_true.sum()) // _EXPLAINED)]
         for name, means in _deletion_and_insertion(model, images[chosen]).items():

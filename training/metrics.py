@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
+from scipy.stats import rankdata
+from sklearn.metrics import confusion_matrix
 
 from service.inference.operating_point import Rate
 from training.labels import CHILDREN, LabelSet
@@ -97,12 +98,7 @@ def measure(scores: Scores) -> dict[str, float]:
         "negative_predictive_value": _share(tn, tn + fn),
         "f1": _share(2 * tp, 2 * tp + fp + fn),
         "auroc": auroc(y_true, probability),
-        "average_precision": (
-            # a sum whose rounding may lie above one
-            min(1.0, float(average_precision_score(y_true, probability)))
-            if y_true.any()
-            else float("nan")
-        ),
+        "average_precision": average_precision(y_true, probability),
         "brier": float(np.mean((probability - y_true) ** 2)),
         "ece": expected_calibration_error(probability, y_true),
     }
@@ -208,7 +204,37 @@ def _share(part: float, whole: float) -> float:
 
 
 def auroc(positive: Booleans, score: Floats) -> float:
-    """Area under the ROC curve, 0..1; NaN where one of the classes is missing."""
-    if not len(positive) or positive.all() or not positive.any():
+    """Area under the ROC curve, 0..1; NaN where one of the classes is missing.
+
+    By ranks (Mann and Whitney 1947): a bootstrap asks a thousand times, and scikit-learn takes
+    thirty times as long.
+
+    Args:
+        positive: bool ``[N]``, which images should score higher.
+        score: float64 ``[N]``.
+    """
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if not positives or not negatives:
         return float("nan")
-    return float(roc_auc_score(positive, score))
+    above = rankdata(score)[positive].sum() - positives * (positives + 1) / 2
+    return float(above / (positives * negatives))
+
+
+def average_precision(positive: Booleans, score: Floats) -> float:
+    """Mean precision at the scores of the positive images, 0..1; NaN where there are none.
+
+    Images with one score count together, as in scikit-learn, which takes far longer.
+
+    Args:
+        positive: bool ``[N]``, which images should score higher.
+        score: float64 ``[N]``.
+    """
+    if not positive.any():
+        return float("nan")
+    order = np.argsort(-score, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # of each score
+    found = np.cumsum(positive[order])[last]
+    precision = found / (last + 1)
+    # a sum whose rounding may lie above one
+    return min(1.0, float((np.diff(found, prepend=0) * precision).sum() / found[-1]))

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.metrics import roc_auc_score
 
 from service.inference.operating_point import Rate
 from training.data import DataError, Dataset
-from training.metrics import interval
+from training.metrics import auroc, interval
 from training.shortcuts import (
     FOLDS,
     Booleans,
@@ -96,7 +95,7 @@ def _auroc(probability: Floats, fold_of: Integers, positive: Booleans, patients:
         for fold in np.unique(fold_of):
             part = rows[fold_of[rows] == fold]
             if len(np.unique(positive[part])) == 2:
-                values.append(roc_auc_score(positive[part], probability[part]))
+                values.append(auroc(positive[part], probability[part]))
                 weights.append(len(part))
         return float(np.average(values, weights=weights)) if values else float("nan")
 

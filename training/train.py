@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from training import checkpoint
 from training.architectures import ARCHITECTURES, freeze, resized
@@ -16,6 +15,7 @@ from training.checkpoint import Networks, State
 from training.configuration import MODEL_FILE, RunConfiguration
 from training.data import DataError, Dataset, at_size
 from training.distil import with_soft_targets
+from training.metrics import auroc
 from training.progress import EpochBar
 from training.recipe import Phase, Recipe, Schedule
 
@@ -157,7 +157,7 @@ def _validate(model: keras.Model, validation: Dataset) -> dict[str, float]:
     return {
         "validation_loss": float(cross_entropy.mean()),
         "validation_accuracy": float(((probability >= 0.5) == validation.is_pneumonia).mean()),
-        "validation_auroc": float(roc_auc_score(validation.is_pneumonia, probability)),
+        "validation_auroc": auroc(validation.is_pneumonia, probability),
     }
 
 

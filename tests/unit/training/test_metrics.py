@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from training.metrics import (
     Scores,
+    auroc,
+    average_precision,
     confusion,
     expected_calibration_error,
     interval,
@@ -41,6 +44,18 @@ def test_figures_of_a_flawless_model_are_never_above_one() -> None:
         figures = measure(Scores(scores, y_true.astype(int), np.arange(images), threshold=0.5))
         assert figures["average_precision"] == pytest.approx(1)
         assert figures["average_precision"] <= 1
+
+
+def test_curves_have_the_areas_of_the_library_with_ties_too() -> None:
+    generator = np.random.default_rng(0)
+    for images in range(2, 60):
+        positive = np.arange(images) < generator.integers(1, images)
+        score = generator.integers(0, 9, images) / 9
+        assert auroc(positive, score) == pytest.approx(roc_auc_score(positive, score))
+        expected = pytest.approx(average_precision_score(positive, score))
+        assert average_precision(positive, score) == expected
+    assert np.isnan(auroc(np.ones(3, bool), np.arange(3.0)))
+    assert np.isnan(average_precision(np.zeros(3, bool), np.arange(3.0)))
 
 
 def test_figures_worked_out_by_hand() -> None:
