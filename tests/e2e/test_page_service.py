@@ -54,10 +54,15 @@ def test_the_example_shows_an_answer_and_evidence_of_the_shipped_model(
         evidence = reader.page.locator(".viewport .evidence").first
         assert evidence.evaluate("image => image.naturalWidth") > 0
         expect(evidence).to_have_css("opacity", "0.4")
+        expect(reader.card).to_contain_text("Reference label there: bacterial pneumonia.")
+        with reader.page.context.expect_page() as opened:
+            reader.card.get_by_role("link", name="Source and licence").click()
+        expect(opened.value.locator("body")).to_contain_text("Creative Commons Attribution 4.0")
         reader.page.get_by_role("button", name="Clear").click()
         reader.page.get_by_role("button", name="One that is refused").click()
         expect(reader.verdict).to_contain_text("Not recognised as a chest X-ray")
         expect(reader.verdict).to_contain_text("bones white")
+        expect(reader.card).to_contain_text("grey values inverted, as it must not be sent")
 
 
 def test_a_new_model_behind_the_page_reads_everything_again(

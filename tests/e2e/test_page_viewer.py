@@ -125,7 +125,7 @@ def test_one_to_one_shows_the_pixels_themselves_or_says_that_it_shows_a_copy(
     seen = shot(stage(reader)).mean(-1)
     row = seen[seen.shape[0] // 2, seen.shape[1] // 2 :][:40]
     assert bool(np.ptp(row) > 50) is whole
-    note = reader.page.get_by_text(re.compile("a copy of 1229 . 1536 pixels; the X-ray has 2400"))
+    note = reader.page.get_by_text(re.compile("Reduced copy, 1229 . 1536 of 2400 . 3000 pixels"))
     expect(note).to_be_visible(visible=not whole)
 
 
@@ -138,7 +138,7 @@ def test_a_file_that_the_browser_shows_otherwise_is_not_taken_for_the_x_ray(
     reader.wait_for_image()
     reader.page.keyboard.press("e")
     assert middle(stage(reader)) > 150
-    expect(reader.page.get_by_text("Shown from a copy")).to_be_visible()
+    expect(reader.page.get_by_text("Reduced copy")).to_be_visible()
 
 
 def test_percentages_count_the_pixels_of_a_fine_screen(

@@ -3,6 +3,7 @@
 import { canRetry, isOpen } from "./cases.js";
 import { decide } from "./decide.js";
 import { icon, make } from "./dom.js";
+import { exampleNote } from "./examples.js";
 import { classBars, gauge } from "./gauge.js";
 import { distances, english, facts, verdict } from "./components.js";
 import { headerPanel } from "./header-panel.js";
@@ -33,11 +34,11 @@ export function cardParts(item, page, act) {
     return [title, verdict("open", "film", texts.say("verdict.first"), texts.say("verdict.first.more")), form(), headerPanel(item, texts), buttons];
   }
   if (item.answer) {
-    return [title, ...answerParts(item, page, act.setPrevalence), form(), headerPanel(item, texts), details(item, page), buttons];
+    return [title, exampleNote(item, texts), ...answerParts(item, page, act.setPrevalence), form(), headerPanel(item, texts), details(item, page), buttons];
   }
   if (item.problem) {
     const [words, said] = problemParts(item.problem, texts);
-    return [title, words, buttons, said, form(), headerPanel(item, texts)];
+    return [title, exampleNote(item, texts), words, buttons, said, form(), headerPanel(item, texts)];
   }
   return [title, openPart(item, texts), buttons];
 }

@@ -6,6 +6,7 @@ import { canRetry, Cases, isOpen, isUnsaved } from "./cases.js";
 import { decide } from "./decide.js";
 import { askForKey, openModelCard, openShortcuts } from "./dialogs.js";
 import { find } from "./dom.js";
+import { fetchExample, isExample } from "./examples.js";
 import { saveCsv, saveJson } from "./export.js";
 import { openFileInput } from "./file-input.js";
 import { drawPoints, drawTheme, followSystemTheme, isLight, openLanguages } from "./header.js";
@@ -63,11 +64,9 @@ const table = new Table(find("rows"), page, act);
 const viewer = new Viewer(find("viewer"), images, texts);
 const announcer = new Announcer(page);
 
-/** The example file, whose evidence is shown whatever the answer. */
-let example = null;
-
 function decisionOf(item) {
-  if (!item?.answer || item.file === example || isHidden(item, page())) return null;
+  // the evidence of an example is shown whatever the answer
+  if (!item?.answer || isExample(item) || isHidden(item, page())) return null;
   return decide(item.answer, served.contract, preferences.point).decision;
 }
 
@@ -196,16 +195,6 @@ function printShown() {
   printCases(items, { ...page(), opacity: viewer.view.opacity }, images);
 }
 
-async function fetchExample(name) {
-  const answer = await fetch(`static/${name}`);
-  return new File([await answer.blob()], name, { type: "image/jpeg" });
-}
-
-async function takeExample() {
-  example = await fetchExample("example.jpg");
-  take([example]);
-}
-
 /** By a key: the same one again takes it back. */
 function giveVerdict(verdict) {
   const item = cases.selected;
@@ -258,7 +247,7 @@ function listen(fileInput) {
   on("view", chooseView);
   on("step-previous", () => step(-1));
   on("step-next", () => step(1));
-  on("example", takeExample);
+  on("example", async () => take([await fetchExample("example.jpg")]));
   on("example-refused", async () => take([await fetchExample("example-refused.jpg")]));
   on("cancel-all", () => queue.cancelAll());
   on("retry-all", () => queue.retry(cases.all.filter(canRetry)));
@@ -275,7 +264,7 @@ function listen(fileInput) {
     printShown();
   });
   addEventListener("beforeunload", (event) => {
-    if (cases.all.some((item) => isOpen(item) || (isUnsaved(item) && item.file !== example))) event.preventDefault();
+    if (cases.all.some((item) => isOpen(item) || (isUnsaved(item) && !isExample(item)))) event.preventDefault();
   });
   followSystemTheme(() => drawTheme(preferences.theme, texts));
   openUndo(cases, restored);

@@ -181,7 +181,7 @@ export class Viewer {
     this.#second.caption.textContent = this.#texts.say("viewer.with_evidence");
     this.#turned.hidden = view.turns === 0 && !view.mirrored;
     this.#reduced.hidden = this.#sizes === null;
-    if (this.#sizes) this.#reduced.textContent = this.#texts.say("viewer.reduced", { copy: this.#sizes.copy.join(" × "), whole: this.#sizes.whole.join(" × ") });
+    if (this.#sizes) this.#reduced.textContent = this.#texts.say("viewer.reduced", { copy: size(this.#sizes.copy), whole: size(this.#sizes.whole) });
     this.#legend.hidden = !shown;
     this.#legend.replaceChildren(
       make("span", { class: "legend-title" }, this.#texts.say("viewer.legend")),
@@ -193,4 +193,9 @@ export class Viewer {
     );
     this.#toolbar.draw(shown, available, this.#texts);
   }
+}
+
+/** Width and height, which stay on one line. */
+function size(sides) {
+  return sides.join("\u00a0×\u00a0");
 }

@@ -1,5 +1,6 @@
 """The example that ships, and that no model that ships was trained on its patient."""
 
+import json
 from pathlib import Path
 
 from PIL import Image
@@ -33,6 +34,8 @@ def test_the_licence_and_the_reference_are_said_beside_it() -> None:
     assert "CC BY 4.0" in notice
     assert ORIGINAL in notice
     assert f"{REFERENCE}\npneumonia" in notice
+    texts = json.loads((ROOT / "service" / "web" / "texts" / "en.json").read_text())
+    assert f"Reference label there: {REFERENCE} pneumonia" in texts["example.reference"]
     for file in (EXAMPLE, REFUSED):
         assert Path(file).name in notice
         assert (ROOT / file).stat().st_size < 300_000
