@@ -2,17 +2,16 @@
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 from PIL import Image
 
 from service.errors import NoEvidence, NotAChestXray
-from service.imaging.decode import decode
-from service.imaging.dicom_pool import DicomPool
-from service.imaging.preprocess import DECODE_MARGIN, range_warnings, size_warnings, to_model_input
-from service.imaging.radiograph import Limits, Pixels, PredictionWarning, Radiograph
+from service.imaging.preprocess import range_warnings, size_warnings
+from service.imaging.radiograph import Limits, PredictionWarning, Radiograph
+from service.imaging.reader import ImageReader, ReadImage
 from service.inference.contract import Contract, golden_pattern
 from service.inference.evidence import DISPLAY_SIDE, Layer, draw_evidence, pneumonia_evidence
 from service.inference.lungs import evidence_outside, find_fault, measure
@@ -103,14 +102,14 @@ class Predictor:
             limits: what may be decoded.
             refuse: whether a failed input check raises (else the answer is flagged).
         """
+        spec = model.contract.input
         self.model = model
-        self._limits = limits or Limits()
-        self._dicom_pool = DicomPool()
+        self._reader = ImageReader(spec.height, spec.width, spec.resampling, limits or Limits())
         self._refuse = refuse
 
     def close(self) -> None:
         """End the processes that read DICOM files."""
-        self._dicom_pool.close()
+        self._reader.close()
 
     def predict(
         self, data: bytes, point: OperatingPoint | None = None, prevalence: float | None = None
@@ -128,15 +127,32 @@ class Predictor:
             NotAChestXray: the input check failed and refusal is on.
             InvalidRequest: see :func:`service.inference.prevalence.check_prevalence`.
         """
-        contract = self.model.contract
+        check_prevalence(self.model.contract, prevalence)
+        return self.infer(self.read(data), point, prevalence)
+
+    def read(self, data: bytes) -> ReadImage:
+        """The first half of :meth:`predict`, which may run elsewhere than the second.
+
+        Raises:
+            UndecodableImage, UnsupportedType, TooLarge: as :meth:`predict`.
+        """
+        return self._reader.read(data)
+
+    def infer(
+        self, read: ReadImage, point: OperatingPoint | None = None, prevalence: float | None = None
+    ) -> Prediction:
+        """The second half of :meth:`predict`: the graph, the input check and the decision.
+
+        Raises:
+            NotAChestXray, InvalidRequest: as :meth:`predict`.
+        """
+        contract, radiograph, image = self.model.contract, read.radiograph, read.pixels
         point = point or contract.operating_point("balanced")
         check_prevalence(contract, prevalence)
         start = time.perf_counter()
-        radiograph, image = self._read(data)
-        decoded = time.perf_counter()
         output = self.model.run(image[np.newaxis])
-        done = time.perf_counter()
-        check, doubts = self._check(radiograph, image, output)
+        inference_seconds = time.perf_counter() - start
+        check, doubts = self._check(read, output)
         probabilities = [float(value) for value in output.probabilities[0]]
         probability = min(1.0, sum(probabilities[column] for column in contract.pneumonia_columns))
         decision = point.decide(probability)
@@ -147,7 +163,6 @@ class Predictor:
             adjusted = adjust(contract, point, probability, prevalence, figures_hold)
         lungs = _find_lungs(contract, output)
         height, width, _ = image.shape
-        seen = Image.fromarray(image[..., 0])
         return Prediction(
             decision=decision,
             probability=probability,
@@ -156,13 +171,13 @@ class Predictor:
             operating_point=point,
             input_check=check,
             lungs=lungs,
-            radiograph=replace(radiograph, image=seen),
-            decode_seconds=decoded - start,
-            inference_seconds=done - decoded,
+            radiograph=radiograph,
+            decode_seconds=read.seconds,
+            inference_seconds=inference_seconds,
             warnings=(
                 *radiograph.warnings,
                 *size_warnings(radiograph, height, width),
-                *range_warnings(seen),
+                *range_warnings(radiograph.image),
                 *population,
                 *_evidence_warnings(lungs, probability >= point.threshold),
                 *doubts,
@@ -189,14 +204,15 @@ class Predictor:
             PneumoniaError: as :meth:`predict`.
         """
         contract = self.model.contract
-        radiograph, image = self._read(data)
-        output = self.model.run(image[np.newaxis])
+        radiograph = self._reader.decode(data)
+        read = ReadImage(self._reader.resize(radiograph), 0.0)
+        output = self.model.run(read.pixels[np.newaxis])
         if output.evidence is None:
             raise NoEvidence("This model has no evidence map. Use one whose network has it.")
-        self._check(radiograph, image, output)
+        self._check(read, output)
         if radiograph.image.size != (radiograph.width, radiograph.height):
             # the decoder made it as small as the model needs it, which is less than eyes like
-            radiograph = decode(data, self._limits, DISPLAY_SIDE, self._dicom_pool)
+            radiograph = self._reader.decode(data, DISPLAY_SIDE)
         evidence = pneumonia_evidence(contract, output.evidence)[0]
         return draw_evidence(radiograph.image, evidence, alpha, layer)
 
@@ -208,17 +224,8 @@ class Predictor:
         with contextlib.suppress(NotAChestXray):
             self.predict(stream.getvalue())
 
-    def _read(self, data: bytes) -> tuple[Radiograph, Pixels]:
-        """The decoded image, and the model's input made of it."""
-        spec = self.model.contract.input
-        least = DECODE_MARGIN * max(spec.height, spec.width)
-        radiograph = decode(data, self._limits, least, self._dicom_pool)
-        return radiograph, to_model_input(
-            radiograph.image, spec.height, spec.width, spec.resampling
-        )
-
     def _check(
-        self, radiograph: Radiograph, image: Pixels, output: ModelOutput
+        self, read: ReadImage, output: ModelOutput
     ) -> tuple[InputCheck, tuple[PredictionWarning, ...]]:
         contract = self.model.contract
         limit, rule = contract.input_check_limit, contract.lung_rule
@@ -232,13 +239,13 @@ class Predictor:
         sentence = _TWO_LUNGS
         if distance is not None and limit is not None and not distance <= limit:
             sentence = _UNLIKE
-            fault = find_suspected_cause(self.model, image, limit) or fault
+            fault = find_suspected_cause(self.model, read.pixels, limit) or fault
         elif fault is None:
             return InputCheck(True, distance, limit), ()
         sentence = f"{sentence} {ADVICE[fault] if fault else _SEND_A_CHEST}"
         if self._refuse:
             refusal = NotAChestXray(sentence, distance, limit, fault)
-            refusal.source = radiograph.source
+            refusal.source = read.radiograph.source
             raise refusal
         return InputCheck(False, distance, limit), (
             PredictionWarning("not_a_chest_xray", sentence),

@@ -1,5 +1,6 @@
 """``pneumonia predict``: images from files, answers as lines, without a server.
 
 It may import the fields of an answer and everything below HTTP, never the web framework.
-`inputs` finds the images, `score` answers for one, `engine` for many, `output` writes the lines.
+`inputs` finds the images, `reading` and `score` answer for one, `engine` for many, `output` writes
+the lines.
 """

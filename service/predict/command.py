@@ -119,7 +119,7 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
 
 
 def _answer(arguments: argparse.Namespace, scorer: "Scorer", threads: int) -> int:
-    from service.predict.engine import score_all
+    from service.predict.engine import in_order
     from service.predict.inputs import find_jobs
     from service.predict.output import CsvLines, JsonLines
     from service.predict.progress import Progress
@@ -138,7 +138,7 @@ def _answer(arguments: argparse.Namespace, scorer: "Scorer", threads: int) -> in
     with _open(arguments.out) as stream:
         if not (arguments.out and stream.tell()):
             stream.write(lines.head())
-        for record in score_all(jobs, scorer, threads):
+        for record in in_order(jobs, scorer, threads):
             stream.write(lines.line(record))
             stream.flush()
             progress.count(record)

@@ -2,13 +2,13 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from service.errors import PneumoniaError
-from service.predict.score import Record
+from service.predict.reading import Record
 
 # what a spreadsheet would run as a formula
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -18,6 +18,56 @@ class ResumeError(PneumoniaError):
     """An output that cannot be continued."""
 
     code = "resume"
+
+
+def columns(
+    labels: Sequence[str], *, prevalence: bool, uids: bool, drawing: bool
+) -> dict[str, tuple[str, ...]]:
+    """The columns of a table of records, and where in a record each of them is.
+
+    Args:
+        labels: of the model.
+        prevalence: whether answers are adjusted.
+        uids: whether they name the DICOM object.
+        drawing: whether evidence is drawn.
+    """
+    adjusted = ("prevalence", "probability") * prevalence
+    values = ("positive_predictive_value", "negative_predictive_value") * prevalence
+    identity = ("study_instance_uid", "series_instance_uid", "sop_instance_uid") * uids
+    return {
+        "file": ("file",),
+        "decision": ("decision",),
+        "probability": ("probability",),
+        "subtype": ("subtype",),
+        **{f"probability_{label}": ("probabilities", label) for label in labels},
+        "operating_point": ("operating_point", "name"),
+        "threshold": ("operating_point", "threshold"),
+        **{f"adjusted_{name}": ("adjusted", name) for name in adjusted},
+        **{name: ("adjusted", name) for name in values},
+        "input_accepted": ("input_check", "accepted"),
+        "input_distance": ("input_check", "distance"),
+        "input_limit": ("input_check", "limit"),
+        "warnings": ("warnings",),
+        "problem": ("code",),
+        "detail": ("detail",),
+        "suspected_cause": ("suspected_cause",),
+        "width": ("image", "width"),
+        "height": ("image", "height"),
+        "format": ("image", "format"),
+        **{name: ("uids", name) for name in identity},
+        "model": ("model", "name"),
+        "model_version": ("model", "version"),
+        "model_sha256": ("model", "sha256"),
+        **({"drawing": ("drawing",)} if drawing else {}),
+    }
+
+
+def row(record: Record, paths: Mapping[str, tuple[str, ...]]) -> list[Any]:
+    """The values of a record in the order of :func:`columns`; None where it has none."""
+    if "code" in record:  # a refusal for its distance says how far it was
+        check = {"distance": record.get("distance"), "limit": record.get("limit")}
+        record = {**record, "input_check": check}
+    return [_value(record, path) for path in paths.values()]
 
 
 class Lines(Protocol):
@@ -73,44 +123,8 @@ class CsvLines:
     """One row a record, with the columns of the page's table."""
 
     def __init__(self, labels: Sequence[str], *, prevalence: bool, uids: bool, drawing: bool):
-        """Choose the columns.
-
-        Args:
-            labels: of the model.
-            prevalence: whether answers are adjusted.
-            uids: whether they name the DICOM object.
-            drawing: whether evidence is drawn.
-        """
-        adjusted = ("prevalence", "probability") * prevalence
-        values = ("positive_predictive_value", "negative_predictive_value") * prevalence
-        identity = ("study_instance_uid", "series_instance_uid", "sop_instance_uid") * uids
-        paths: dict[str, tuple[str, ...]] = {
-            "file": ("file",),
-            "decision": ("decision",),
-            "probability": ("probability",),
-            "subtype": ("subtype",),
-            **{f"probability_{label}": ("probabilities", label) for label in labels},
-            "operating_point": ("operating_point", "name"),
-            "threshold": ("operating_point", "threshold"),
-            **{f"adjusted_{name}": ("adjusted", name) for name in adjusted},
-            **{name: ("adjusted", name) for name in values},
-            "input_accepted": ("input_check", "accepted"),
-            "input_distance": ("input_check", "distance"),
-            "input_limit": ("input_check", "limit"),
-            "warnings": ("warnings",),
-            "problem": ("code",),
-            "detail": ("detail",),
-            "suspected_cause": ("suspected_cause",),
-            "width": ("image", "width"),
-            "height": ("image", "height"),
-            "format": ("image", "format"),
-            **{name: ("uids", name) for name in identity},
-            "model": ("model", "name"),
-            "model_version": ("model", "version"),
-            "model_sha256": ("model", "sha256"),
-            **({"drawing": ("drawing",)} if drawing else {}),
-        }
-        self._paths = paths
+        """Choose the :func:`columns`."""
+        self._paths = columns(labels, prevalence=prevalence, uids=uids, drawing=drawing)
 
     def head(self) -> str:
         """The names of the columns."""
@@ -118,10 +132,7 @@ class CsvLines:
 
     def line(self, record: Record) -> str:
         """Empty cells for what a record has not; codes of warnings between blanks."""
-        if "code" in record:  # a refusal for its distance says how far it was
-            check = {"distance": record.get("distance"), "limit": record.get("limit")}
-            record = {**record, "input_check": check}
-        return _row(_cell(_value(record, path)) for path in self._paths.values())
+        return _row(_cell(value) for value in row(record, self._paths))
 
     def read(self, text: str) -> tuple[set[str], str | None]:
         """See :class:`Lines`."""

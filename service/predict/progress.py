@@ -3,7 +3,7 @@
 from time import monotonic
 from typing import TextIO
 
-from service.predict.score import Record
+from service.predict.reading import Record
 
 _SECONDS = 0.2
 
@@ -26,8 +26,12 @@ class Progress:
 
     def count(self, record: Record) -> None:
         """One more."""
-        self.done += 1
-        self.unanswered += "code" in record
+        self.add(1, int("code" in record))
+
+    def add(self, done: int, unanswered: int) -> None:
+        """So many more, of which so many are not answered."""
+        self.done += done
+        self.unanswered += unanswered
         if self._live and monotonic() - self._shown > _SECONDS:
             self._shown = monotonic()
             print(f"\r{self._text()}", end="", file=self._stream, flush=True)

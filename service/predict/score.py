@@ -1,27 +1,20 @@
 """The answer for one image, as one flat line has it."""
 
-import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, ClassVar, TypeAlias
 
-from service.errors import NoEvidence, NotAChestXray, PneumoniaError, TooLarge
+from service.errors import NoEvidence
 from service.http.request_context import new_request_id
 from service.http.schemas import ModelAnswer, describe
+from service.imaging.reader import ReadImage
 from service.inference.contract import Contract
 from service.inference.loading import load_predictor
 from service.inference.prevalence import check_prevalence
-from service.predict.inputs import STDIN, Job
+from service.predict.inputs import Job
+from service.predict.reading import Record, fetch, load_file, or_problem, read_image
 from service.settings import Settings
-
-Record: TypeAlias = dict[str, Any]
-
-
-class UnreadableFile(PneumoniaError):
-    """A file that is not there, is a folder, or may not be read."""
-
-    code: ClassVar[str] = "unreadable_file"
 
 
 @dataclass(frozen=True)
@@ -76,52 +69,28 @@ class Scorer:
 
     def __call__(self, job: Job) -> Record:
         """The answer as ``/predict`` has it, or why there is none; it never raises for a file."""
-        try:
-            return {"file": job.file, **self._answer(job)}
-        except PneumoniaError as error:
-            return _problem(job, error.code, error.detail, error)
-        except MemoryError:
-            return _problem(job, "out_of_memory", "There is not enough memory for this image.")
-        except Exception as error:  # noqa: BLE001 - a file spoils no other, whatever it does
-            detail = f"Something went wrong in this program ({type(error).__name__})."
-            return _problem(job, "internal", detail)
+        data = fetch(job.file, partial(load_file, job.file), self._settings.max_bytes)
+        record = self.infer(job.file, read_image(job.file, data, self._predictor.read))
+        if isinstance(data, dict) or "code" in record or not self._options.drawings:
+            return record
+        drawing = self._options.drawings / job.drawing
+        return or_problem(job.file, lambda: self._draw(data, drawing, record))
 
-    def _answer(self, job: Job) -> Record:
+    def infer(self, file: str, read: ReadImage | Record) -> Record:
+        """The answer for what :func:`read_image` gave, or why there is none."""
+        if isinstance(read, dict):
+            return read
+        return or_problem(file, lambda: self._describe(file, read))
+
+    def _draw(self, data: bytes, drawing: Path, record: Record) -> Record:
+        drawing.write_bytes(self._predictor.explain(data))
+        return {**record, "drawing": str(drawing)}
+
+    def _describe(self, file: str, read: ReadImage) -> Record:
         start = perf_counter()
-        data = _read(job.file, self._settings.max_bytes)
         options, contract = self._options, self.contract
-        prediction = self._predictor.predict(data, self._point, options.prevalence)
+        prediction = self._predictor.infer(read, self._point, options.prevalence)
         model = ModelAnswer(name=contract.name, version=contract.version, sha256=self.sha256)
-        seconds = perf_counter() - start
+        seconds = read.seconds + perf_counter() - start
         answer = describe(prediction, model, new_request_id(), 0.0, seconds, options.uids)
-        record = answer.model_dump()
-        if options.drawings:
-            drawing = options.drawings / job.drawing
-            drawing.write_bytes(self._predictor.explain(data))
-            record["drawing"] = str(drawing)
-        return record
-
-
-def _problem(job: Job, code: str, detail: str, error: PneumoniaError | None = None) -> Record:
-    record: Record = {"file": job.file, "code": code, "detail": detail}
-    if isinstance(error, NotAChestXray):
-        record["distance"] = error.distance
-        record["limit"] = error.limit
-        record["suspected_cause"] = error.suspected_cause
-    return {**record, "warnings": []}
-
-
-def _read(file: str, most: int) -> bytes:
-    """The whole file, and not more than is allowed."""
-    try:
-        if file == STDIN:
-            data = sys.stdin.buffer.read(most + 1)
-        else:
-            with Path(file).open("rb") as stream:
-                data = stream.read(most + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name is none"
-        raise UnreadableFile(f"The file cannot be read: {reason}.") from error
-    if len(data) > most:
-        raise TooLarge(f"The file has more than {most} bytes. Raise PNEUMONIA_MAX_BYTES for it.")
-    return data
+        return {"file": file, **answer.model_dump()}

@@ -1,0 +1,80 @@
+"""Encoded bytes to what the model sees: decoding and resizing together."""
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+from PIL import Image
+
+from service.imaging.decode import decode
+from service.imaging.dicom_pool import DicomPool
+from service.imaging.preprocess import DECODE_MARGIN, Resampling, to_model_input
+from service.imaging.radiograph import Limits, Pixels, Radiograph
+
+
+@dataclass(frozen=True)
+class ReadImage:
+    """An image that is ready for the model.
+
+    Attributes:
+        radiograph: what was decoded; its image is the one the model sees, which lets the large one
+            go.
+        seconds: decoding and resizing.
+    """
+
+    radiograph: Radiograph
+    seconds: float
+
+    @property
+    def pixels(self) -> Pixels:
+        """Uint8 ``[height, width, 1]``."""
+        return np.asarray(self.radiograph.image)[..., np.newaxis]
+
+
+class ImageReader:
+    """Reads encoded images for one model, one at a time, on the calling thread; safe to share."""
+
+    def __init__(self, height: int, width: int, resampling: Resampling, limits: Limits) -> None:
+        """Start no process yet.
+
+        Args:
+            height: rows of the model's input.
+            width: columns of the model's input.
+            resampling: Pillow's filter.
+            limits: what may be decoded.
+        """
+        self._height, self._width, self._resampling = height, width, resampling
+        self._limits = limits
+        self._dicom_pool = DicomPool()
+
+    def close(self) -> None:
+        """End the processes that read DICOM files."""
+        self._dicom_pool.close()
+
+    def read(self, data: bytes) -> ReadImage:
+        """The image as the model sees it.
+
+        Raises:
+            PneumoniaError: see :func:`service.imaging.decode.decode`.
+        """
+        start = perf_counter()
+        seen = self.resize(self.decode(data))
+        return ReadImage(seen, perf_counter() - start)
+
+    def decode(self, data: bytes, at_least: int | None = None) -> Radiograph:
+        """The image before it is resized.
+
+        Args:
+            data: the whole file.
+            at_least: so many pixels a side; by default as many as the model needs.
+
+        Raises:
+            PneumoniaError: as :meth:`read`.
+        """
+        at_least = at_least or DECODE_MARGIN * max(self._height, self._width)
+        return decode(data, self._limits, at_least, self._dicom_pool)
+
+    def resize(self, radiograph: Radiograph) -> Radiograph:
+        """The same with the image that the model sees."""
+        pixels = to_model_input(radiograph.image, self._height, self._width, self._resampling)
+        return replace(radiograph, image=Image.fromarray(pixels[..., 0]))
