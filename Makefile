@@ -45,7 +45,7 @@ POPULATION := "Frontal chest X-rays of children aged 1 to 5 at one centre in Gua
 	training data may hold other people too, for whom the figures do not speak"
 
 .PHONY: help serve test test-fast check format train model model-report yardstick requirements bench-startup bench-memory \
-	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom overload soak fuzz audit platforms version image docs site bundle screenshots \
+	bench bench-peers bench-growth bench-tuning bench-drift bench-tradeoff bench-small-data bench-dicom bench-ray overload soak fuzz audit platforms version image docs site bundle screenshots \
 	clean
 
 help: ## list these commands
@@ -149,11 +149,15 @@ fuzz: $(VENV)/.development $(TOOLS)/.installed ## mutated files, forms, contract
 audit: $(TOOLS)/.installed ## build/sbom.json, and known vulnerabilities of all pins
 	mkdir -p build && $(SBOM) build/sbom.json
 	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes \
-		$(patsubst %,--requirement requirements/%.txt,serving pacs training development tools)
+		$(patsubst %,--requirement requirements/%.txt,serving pacs ray training development tools)
 
 # about ten minutes on two quiet cores
 bench-small-data: $(VENV)/.development ## train on 300 images by the plain call, score 800 others (CHILDREN=)
 	$(BIN)/python -m training.reports.small_data $(CHILDREN) $(ARGS)
+
+# under six minutes
+bench-ray: $(VENV)/.development ## measure the Ray engine against the local one, and on 1, 2 and 4 nodes
+	$(BIN)/python -m benchmarks ray_engine $(ARGS)
 
 bench-dicom: $(VENV)/.development ## read every DICOM test file, and time the reader
 	$(BIN)/python -m tests.dicom_matrix
@@ -202,6 +206,7 @@ requirements: $(VENV)/.development ## pin anew after pyproject.toml changed; UPG
 	$(COMPILE) $(UPGRADE) --extra development --output-file requirements/development.txt
 	$(COMPILE) --extra training --constraints requirements/development.txt \
 		--output-file requirements/training.txt
+	$(COMPILE) --extra ray --constraints requirements/development.txt --output-file requirements/ray.txt
 	$(COMPILE) --constraints requirements/development.txt --output-file requirements/serving.txt
 	$(PACS) | $(PIN) - --constraints requirements/development.txt --output-file requirements/pacs.txt
 	$(PIN) $(UPGRADE) --group tools --output-file requirements/tools.txt

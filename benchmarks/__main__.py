@@ -15,7 +15,7 @@ from training.reports.files import write
 
 NAMES = (
     *("speed", "peers", "growth", "tuning", "startup"),
-    *("memory", "overload", "soak", "dicom_reader", "drift", "platforms"),
+    *("memory", "overload", "soak", "dicom_reader", "drift", "platforms", "ray_engine"),
 )
 
 

@@ -184,6 +184,29 @@ def platforms(report: Report) -> str:
     return table(["platform", *(f"Python {python}" for python in pythons)], rows)
 
 
+def ray_engine(report: Report) -> str:
+    """The Ray engine against the local one, and its growth, two tables."""
+    ratios = [entry["ray_to_local"] for entry in report["rounds"]]
+    rows = [
+        ["local engine, images/s", f"{report['local_rate']:.1f}", ""],
+        ["Ray engine, images/s", f"{report['ray_rate']:.1f}", ""],
+        ["Ray / local", f"{report['ray_to_local']:.2f}", ">= 0.85"],
+        ["until Ray scores, s", f"{report['start_seconds']:.1f}", ""],
+    ]
+    growth = [
+        [str(at["nodes"]), f"{at['rate']:.1f}", f"{at['times']:.2f}"] for at in report["growth"]
+    ]
+    return (
+        f"{report['count']:,} {report['images']} in each of {len(ratios)} rounds (ratio "
+        f"{min(ratios):.2f} to {max(ratios):.2f}), {place(report)}.\n\n"
+        + table(["what", "median", "goal"], rows)
+        + f"\n\nGrowth with Ray nodes of one core on the same machine, whose images come from a "
+        f"store that answers after {report['store_seconds']:g} s; the answers were the same on all "
+        f"of them. Faults: {_faults(report)}.\n\n"
+        + table(["nodes", "images/s", "times one node"], growth)
+    )
+
+
 def settings() -> str:
     """The settings of the service, a table."""
     return _settings(Settings, PREFIX)

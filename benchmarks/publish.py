@@ -54,6 +54,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "tradeoff": told(model_blocks.tradeoff, REPORTS / "tradeoff.json", "bench-tradeoff"),
     "drift": told(model_blocks.drift, RESULTS / "drift.json", "bench-drift"),
     "platforms": told(blocks.platforms, RESULTS / "platforms.json", "platforms"),
+    "ray_engine": told(blocks.ray_engine, RESULTS / "ray_engine.json", "bench-ray"),
     "settings": blocks.settings,
     "pacs_settings": blocks.pacs_settings,
     "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from service.cli import Subparsers
     from service.predict.output import Lines
-    from service.predict.score import Scorer
+    from service.predict.score import Options, Scorer
+    from service.settings import Settings
 
 _BROKEN_PIPE = 128 + 13  # as the shell has it for a program that SIGPIPE ended
 _INTERRUPTED = 128 + 2
@@ -40,16 +41,22 @@ def register(subparsers: "Subparsers") -> None:
         nargs="+",
         metavar="PATH",
         help="image files; folders, with all images below them; patterns such as 'in/**/*.dcm'; "
-        "or - for an image on standard input",
+        "or - for an image on standard input; for --engine ray also URLs and Parquet manifests",
     )
     parser.add_argument("--csv", action="store_true", help="rows for a spreadsheet, not JSON lines")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="write to FILE, not to standard output"
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="local: the cores of this machine; ray: a Ray cluster, see RAY_ADDRESS",
     )
     parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue --out FILE: skip images that it has a line for",
+        "--out",
+        metavar="FILE",
+        help="write there, not to standard output; with --engine ray, a folder or its URL",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue --out: skip images that it has a line for"
     )
     parser.add_argument(
         "--explain", type=Path, metavar="DIR", help="draw the evidence of each answer into DIR"
@@ -92,6 +99,8 @@ def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     )
     scorer = Scorer(settings, options)
     try:
+        if arguments.engine == "ray":
+            return _answer_by_ray(arguments, settings, options, scorer)
         return _answer(arguments, scorer, most_workers(settings, memory_limit()))
     except BrokenPipeError:
         # what is still buffered has no reader; nor is there anybody to tell
@@ -106,8 +115,17 @@ def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
 def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Usage errors, before the model is loaded."""
     if arguments.resume and arguments.out is None:
-        parser.error("--resume needs --out FILE, the output to go on with")
-    if arguments.out and arguments.out.exists() and not arguments.resume:
+        parser.error("--resume needs --out, the output to go on with")
+    if arguments.engine == "ray":
+        if arguments.out is None:
+            parser.error("--engine ray needs --out DIR, a folder for its Parquet files")
+        if arguments.csv or arguments.explain:
+            parser.error("--csv and --explain are for the local engine")
+        if "-" in arguments.paths:
+            parser.error("standard input (-) is for the local engine")
+        if _holds_something(arguments.out) and not arguments.resume:
+            parser.error(f"{arguments.out} is not empty; add --resume to go on with it")
+    elif arguments.out and Path(arguments.out).exists() and not arguments.resume:
         parser.error(f"{arguments.out} exists; add --resume to go on with it, or name another")
     if arguments.paths.count("-") > 1:
         parser.error("standard input (-) can be read once only")
@@ -116,6 +134,43 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
             arguments.explain.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             parser.error(f"--explain {arguments.explain}: {error.strerror}")
+
+
+def _holds_something(folder: str) -> bool:
+    """Whether an output of the Ray engine has been begun.
+
+    Raises:
+        InvalidRequest: the packages for the engine are missing.
+    """
+    from service.errors import InvalidRequest
+
+    try:
+        import ray.data  # noqa: F401
+
+        from service.predict.parquet import ParquetOutput
+    except ModuleNotFoundError as error:
+        raise InvalidRequest(
+            f"the package {error.name} is missing; install the ray extra: "
+            "pip install -r requirements/ray.txt"
+        ) from None
+    return ParquetOutput(folder).exists()
+
+
+def _answer_by_ray(
+    arguments: argparse.Namespace, settings: "Settings", options: "Options", scorer: "Scorer"
+) -> int:
+    from service.predict.parquet import ParquetOutput
+    from service.predict.progress import Progress
+    from service.predict.ray_engine import score_all
+
+    out = ParquetOutput(arguments.out)
+    done = out.read_earlier(scorer.sha256) if arguments.resume else set[str]()
+    progress = Progress(sys.stderr, quiet=arguments.quiet)
+    # nodes work in other folders
+    settings = settings.model_copy(update={"model": settings.model.absolute()})
+    report = score_all(arguments.paths, out, (settings, options), scorer, done, progress)
+    progress.close()
+    return int(report["quarantined"] > 0 or not report["scored"] + report["scored_before"])
 
 
 def _answer(arguments: argparse.Namespace, scorer: "Scorer", threads: int) -> int:
@@ -152,7 +207,7 @@ def _done(arguments: argparse.Namespace, lines: "Lines", sha256: str) -> set[str
 
     if not arguments.resume:
         return set()
-    done, model = read_earlier(arguments.out, lines)
+    done, model = read_earlier(Path(arguments.out), lines)
     if model not in (None, sha256):
         raise ResumeError(
             f"{arguments.out} holds answers of another model. Name another file by --out."
@@ -160,11 +215,11 @@ def _done(arguments: argparse.Namespace, lines: "Lines", sha256: str) -> set[str
     return done
 
 
-def _open(out: Path | None) -> "AbstractContextManager[TextIO]":
+def _open(out: str | None) -> "AbstractContextManager[TextIO]":
     if out is None:
         return nullcontext(sys.stdout)
     try:
-        return out.open("a", encoding="utf-8", newline="")
+        return Path(out).open("a", encoding="utf-8", newline="")
     except OSError as error:
         from service.errors import InvalidRequest
 

@@ -29,6 +29,18 @@ def test_all_purposes_pin_the_same_versions() -> None:
     assert serving <= training <= development
 
 
+def test_the_ray_engine_is_pinned_with_the_service() -> None:
+    asked = {
+        canonicalize_name(Requirement(entry).name)
+        for entry in PROJECT["optional-dependencies"]["ray"]
+    }
+    pins = pinned("ray")
+    assert asked <= {name for name, _ in pins}
+    assert all(pins.values()), "every pin needs a hash"
+    assert set(pinned("serving")) <= set(pins) <= set(pinned("development"))
+    assert asked.isdisjoint({name for name, _ in pinned("serving")})
+
+
 def test_the_node_is_pinned_alone_and_as_in_development() -> None:
     asked = {
         canonicalize_name(Requirement(entry).name)
@@ -50,7 +62,7 @@ def test_the_tools_are_pinned_with_hashes() -> None:
     assert all(pins.values()), "every pin needs a hash"
 
 
-@pytest.mark.parametrize("purpose", (*PURPOSES, "pacs", "tools"))
+@pytest.mark.parametrize("purpose", (*PURPOSES, "pacs", "ray", "tools"))
 def test_no_package_index_is_named(purpose: str) -> None:
     text = (ROOT / "requirements" / f"{purpose}.txt").read_text(encoding="utf-8")
     assert "://" not in text

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,10 @@ def test_the_answers_of_another_model_are_not_continued(
         (["--out", __file__, "x.jpg"], "add --resume"),
         (["--explain", __file__, "x.jpg"], "--explain"),
         (["-", "-"], "once only"),
+        (["--engine", "ray", "x.jpg"], "needs --out DIR"),
+        (["--engine", "ray", "--out", "new", "--csv", "x.jpg"], "for the local engine"),
+        (["--engine", "ray", "--out", "new", "-"], "for the local engine"),
+        (["--engine", "ray", "--out", str(Path(__file__).parent), "x.jpg"], "not empty"),
     ],
 )
 def test_usage_errors_come_before_the_model(words: list[str], says: str, capsys: Captured) -> None:
@@ -218,3 +224,21 @@ def test_it_reads_no_more_than_is_allowed(
     assert predict(tiny_model, folder / "grey-070.jpg") == 1
     (line,) = lines(capsys)
     assert (line["code"], line["file"]) == ("too_large", str(folder / "grey-070.jpg"))
+
+
+def test_the_ray_engine_says_what_to_install(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    words = ["--engine", "ray", "--out", str(tmp_path / "out"), "x.jpg"]
+    assert main(["predict", "--model", "missing.onnx", *words]) == 1
+    assert "requirements/ray.txt" in capsys.readouterr().err
+
+
+def test_the_local_engine_imports_nothing_of_ray(tiny_model: Path, folder: Path) -> None:
+    program = (
+        "import sys; from service.cli import main; main(sys.argv[1:]); "
+        "sys.exit(bool({'ray', 'pyarrow', 'fsspec'} & set(sys.modules)))"
+    )
+    words = ["predict", "--model", str(tiny_model), str(folder / "grey-070.jpg")]
+    subprocess.run([sys.executable, "-c", program, *words], check=True, capture_output=True)
