@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import blocks
+from benchmarks import blocks, scaling_day, sizing
 from tests import dicom_matrix
 from training.reports import model_blocks, recipe_blocks, small_data, yardstick_blocks
 from training.reports.files import REPORTS, RESULTS, ROOT, read
@@ -55,6 +55,12 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "drift": told(model_blocks.drift, RESULTS / "drift.json", "bench-drift"),
     "platforms": told(blocks.platforms, RESULTS / "platforms.json", "platforms"),
     "ray_engine": told(blocks.ray_engine, RESULTS / "ray_engine.json", "bench-ray"),
+    "scale_assumptions": sizing.assumptions_block,
+    "scale_archives": sizing.archives_block,
+    "scale_requests": sizing.fleets_block,
+    "scale_limits": sizing.limits_block,
+    "scale_waits": scaling_day.waits_block,
+    "scale_day": scaling_day.day_block,
     "settings": blocks.settings,
     "pacs_settings": blocks.pacs_settings,
     "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),
