@@ -3,9 +3,6 @@
 import re
 from pathlib import Path, PurePath
 
-import pydicom
-from pydicom.errors import InvalidDicomError
-
 from training.samples import PatientFrom
 
 # the published sets of children (Kermany 2018) and of adults (NIH), as they always were
@@ -44,6 +41,9 @@ def recognise_patient(path: Path, inside: PurePath) -> tuple[str, PatientFrom]:
 
 
 def _patient_id(path: Path) -> str | None:
+    import pydicom  # takes longer than `pneumonia train --help` may
+    from pydicom.errors import InvalidDicomError
+
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
     except (InvalidDicomError, OSError, ValueError, EOFError):

@@ -4,8 +4,6 @@ import hashlib
 from dataclasses import dataclass
 from io import BytesIO
 
-import pydicom
-
 from service.pacs.errors import NotUnderstood
 
 _KEYWORDS = [
@@ -82,6 +80,8 @@ def read_header(data: bytes) -> Header:
     Raises:
         NotUnderstood: it is no data set, names no instance or study, or has no pixel data.
     """
+    import pydicom  # takes longer than `pneumonia pacs --help` may
+
     stream = BytesIO(data)
     try:
         dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=[*_KEYWORDS])
