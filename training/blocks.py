@@ -39,11 +39,15 @@ def split_by_block(data: Dataset, block: int) -> tuple[Dataset, Dataset]:
     """Hold out one block: the images to train on, and those of the block.
 
     Raises:
-        DataError: there is no such block.
+        DataError: there is no such block, or the patients have no numbers.
     """
     if not 0 <= block < BLOCKS:
         raise DataError(f"--block must lie from 0 to {BLOCKS - 1}.")
     held_out = blocks(data) == block
+    if held_out.all() or not held_out.any():
+        raise DataError(
+            "The names of the patients hold no numbers to divide them by; use --fold, not --block."
+        )
     return data.take(np.flatnonzero(~held_out)), data.take(np.flatnonzero(held_out))
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from service.cli import main
 from service.inference.contract import Contract
+from service.inference.model import OnnxModel
 from tests.dataset import write_dataset
 from tests.needs import SHARED
 from tests.process import ROOT, service_process
@@ -132,6 +133,22 @@ def test_the_contract_tells_the_whole_story(chain: Chain) -> None:
     assert contract.parity["largest_difference"] <= contract.parity["tolerance"]
     assert contract.input_check_limit is not None
     assert "fingerprint" in contract.training_data
+
+
+def test_eight_bits_keep_the_input_check(
+    chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from export import parity, quantize
+
+    # a network that learnt so little is far off; test_own_classes.py shows the refusal
+    monkeypatch.setattr(quantize, "AUROC_TOLERANCE", 1)
+    monkeypatch.setattr(quantize, "SHARE_TOLERANCE", 1)
+    monkeypatch.setattr(parity, "INT8_TOLERANCE", 1)
+    out = tmp_path / "int8.onnx"
+    in_process("export", chain.run, "--int8", chain.data, "--out", out, "--force")
+    contract = OnnxModel(out).contract
+    assert contract.input_check_limit is not None
+    assert 0 <= contract.metrics["refused_clean_int8"] <= 1
 
 
 def test_accuracy_is_weighed_against_speed(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.dataset import write_dataset
-from training.blocks import blocks
-from training.data import Dataset, find_samples, load
+from training.blocks import blocks, split_by_block
+from training.configuration import BLOCKS
+from training.data import DataError, Dataset, find_samples, load
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,13 @@ def test_patients_stay_together_also_where_two_share_an_image(tmp_path: Path) ->
     found = blocks(data)
     for group in np.unique(data.groups):
         assert len(np.unique(found[data.groups == group])) == 1
+
+
+def test_patients_without_numbers_are_said_to_have_no_blocks(tmp_path: Path) -> None:
+    write_dataset(tmp_path, patients=3)
+    for number, file in enumerate(sorted(tmp_path.rglob("*.jpeg"))):
+        file.rename(file.with_name(f"{chr(97 + number)}.jpeg"))
+    data = load(find_samples(tmp_path), quiet=True)
+    for block in range(BLOCKS):
+        with pytest.raises(DataError, match="hold no numbers"):
+            split_by_block(data, block)
