@@ -10,7 +10,7 @@ from service.imaging.radiograph import Pixels
 from tests.dataset import write_dataset
 from training.augment import augment, batches, preview
 from training.data import Dataset, find_samples, load
-from training.recipe import Augmentation
+from training.recipe import Augmentation, Balance
 
 STILL = Augmentation(
     area=(1, 1),
@@ -127,7 +127,8 @@ def test_classes_are_balanced_by_weights_by_sampling_or_not_at_all(data: Dataset
     shares = {}
     # each image several times, so that what is drawn comes near to what is meant
     repeated = skewed.take(np.repeat(np.arange(len(skewed)), 1 + 600 // len(skewed)))
-    for balance, images in (("loss", skewed), ("sampling", repeated), ("none", skewed)):
+    shown: dict[Balance, Dataset] = {"loss": skewed, "sampling": repeated, "none": skewed}
+    for balance, images in shown.items():
         drawn = [
             (targets.numpy(), weights.numpy())
             for _, targets, weights in batches(images, 32, 64, STILL, 0, 0, balance)
