@@ -14,12 +14,14 @@ COMPILE := $(PIN) pyproject.toml
 PACS := $(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['pacs'], sep='\n')"
 # what looks at the product from outside and shares no package with it
 TOOLS := .tools
-SBOM := $(TOOLS)/bin/cyclonedx-py requirements requirements/serving.txt \
-	--pyproject pyproject.toml --output-reproducible --output-file
 # where the site and the bundle are built
 BUILD := build
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' service/__init__.py)
 BUNDLE := $(BUILD)/pneumonia-$(VERSION)
+# the list of packages, whose maker reads the version from the project file alone
+SBOM = sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > $(BUILD)/pyproject.toml \
+	&& $(TOOLS)/bin/cyclonedx-py requirements requirements/serving.txt \
+		--pyproject $(BUILD)/pyproject.toml --output-reproducible --output-file
 # where manifests and documentation name an image of this version
 TAGGED := (pneumonia-detection(-pacs)?:|newTag: )[0-9]+\.[0-9]+\.[0-9]+
 # what the site shows and links to: pages keep their places, so that every link works as it does in the repository
@@ -147,7 +149,8 @@ fuzz: $(VENV)/.development $(TOOLS)/.installed ## mutated files, forms, contract
 
 # under a minute; fails where a vulnerability is known, and where the database could not be asked
 audit: $(TOOLS)/.installed ## build/sbom.json, and known vulnerabilities of all pins
-	mkdir -p build && $(SBOM) build/sbom.json
+	mkdir -p $(BUILD)
+	$(SBOM) $(BUILD)/sbom.json
 	$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes \
 		$(patsubst %,--requirement requirements/%.txt,serving pacs ray training development tools)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from service import __version__
 from tests import needs
 from tests.process import ROOT, make
 
@@ -79,11 +80,24 @@ def test_it_installs_and_answers_without_internet(bundle: Path) -> None:
 
 
 def test_it_says_what_is_inside(bundle: Path) -> None:
-    components = json.loads((bundle / "sbom.json").read_text())["components"]
-    listed = {(entry["name"].replace("-", "_").lower(), entry["version"]) for entry in components}
+    content = json.loads((bundle / "sbom.json").read_text())
+    product = content["metadata"]["component"]
+    assert (product["name"], product["version"]) == ("pneumonia-detection", __version__)
+    listed = {
+        (entry["name"].replace("-", "_").lower(), entry["version"])
+        for entry in content["components"]
+    }
     wheels = {tuple(file.name.lower().split("-")[:2]) for file in (bundle / "wheels").iterdir()}
     assert wheels
     assert wheels <= listed
+
+
+def test_another_python_is_told_which_one_it_takes(bundle: Path) -> None:
+    other = "printf '#!/bin/sh\\necho cp399\\n' > /tmp/other && chmod +x /tmp/other"
+    result = alone(bundle, f"{other} && PYTHON=/tmp/other /mnt/install.sh")
+    assert result.returncode == 1
+    version = ".".join(map(str, sys.version_info[:2]))
+    assert f"this bundle is for Python {version}" in result.stderr
 
 
 def test_damage_is_noticed(bundle: Path) -> None:
