@@ -62,12 +62,18 @@ class Puller:
         return self._search({"StudyDate": dates})
 
     def by_accession(self, numbers: Iterable[str]) -> list[str]:
-        """Study Instance UIDs of accession numbers.
+        """Study Instance UIDs of accession numbers; those that the server does not know are told.
 
         Raises:
             InvalidRequest: the server does not answer.
         """
-        return [study for number in numbers for study in self._search({"AccessionNumber": number})]
+        found: list[str] = []
+        for number in numbers:
+            studies = self._search({"AccessionNumber": number})
+            if not studies:
+                self._tell(f"accession number {number}: no study with CR or DX images")
+            found += studies
+        return found
 
     def pull(self, studies: Iterable[str], again: bool = False) -> Counts:
         """Fetch the images of studies.

@@ -48,6 +48,9 @@ class Spool:
         part = self._arriving / name
         try:
             with part.open("xb") as file:
+                if os.geteuid() == 0:  # of a command that root runs beside a node with its own user
+                    owner = self._images.stat()
+                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

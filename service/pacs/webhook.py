@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import logging
 import time
 from typing import Any
 
@@ -12,6 +13,8 @@ from service.pacs.backoff import wait_before
 from service.pacs.monitoring import Metrics
 from service.pacs.settings import PacsSettings
 from service.pacs.store import PENDING, Store
+
+_logger = logging.getLogger("service.pacs")
 
 SIGNATURE = "X-Pneumonia-Signature"
 _TRIES = 50
@@ -39,6 +42,11 @@ class Webhook:
             self._metrics.told.labels("delivered" if told else "failed").inc()
             tries = study["tries"] + 1
             over = told or tries >= _TRIES
+            if over and not told:
+                [row, *_] = self._store.rows(
+                    "study_instance_uid = ?", (study["study_instance_uid"],), limit=1
+                )
+                _logger.error("study not told", extra={"fields": {"image": row.id, "tries": tries}})
             with self._store.changing() as connection:
                 connection.execute(
                     "UPDATE studies SET tries = ?, next_at = ?, told_at = ?"

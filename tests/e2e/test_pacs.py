@@ -5,7 +5,8 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
 
 import httpx
@@ -150,6 +151,29 @@ def test_silent_connections_are_bounded_and_leave_room_again(
             connection.close()
 
 
+@pytest.mark.parametrize("bound", [{"max_object_bytes": 2**20}, {"object_seconds": 0.5}])
+def test_an_object_that_is_too_large_or_too_slow_is_aborted_and_leaves_nothing(
+    make_node: NodeFactory, tmp_path: Path, bound: dict[str, float]
+) -> None:
+    big = tmp_path / "big.dcm"
+    big.write_bytes(file_bytes(radiograph(shadows(1024, 1024), SOPInstanceUID="1.2.3.11")))
+    with (
+        make_node(**bound).running() as node,
+        stalling_relay(node, after_bytes=500_000) as (port, resume),
+    ):
+        command = [program("storescu", "dcmtk"), "-v", "-aec", "PNEUMONIA", "127.0.0.1", str(port)]
+        sender = subprocess.Popen([*command, big], stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: resume.stalled, "stalled")
+        time.sleep(1)
+        resume.set()
+        _, told = sender.communicate(timeout=PATIENCE_SECONDS)
+        assert sender.returncode != 0
+        assert "(Success)" not in told
+        wait_until(lambda: 'associations_total{result="aborted"} 1.0' in node.metrics(), "aborted")
+        assert node.images() == []
+        assert node.kept_files() == []
+
+
 def test_a_stalled_transfer_through_a_restart_is_a_failure_for_its_sender_and_leaves_nothing(
     make_node: NodeFactory, tmp_path: Path
 ) -> None:
@@ -273,23 +297,17 @@ def stalling_relay(node: Node, after_bytes: int) -> Iterator[tuple[int, _Gate]]:
         sender, _ = listener.accept()
         with sender, socket.create_connection(("127.0.0.1", node.port)) as receiver:
             threading.Thread(target=pass_on, args=(receiver, sender), daemon=True).start()
-            passed = 0
-            while data := sender.recv(4096):
+            pass_on(sender, receiver, after_bytes)
+
+    def pass_on(source: socket.socket, target: socket.socket, stall_after: float = inf) -> None:
+        passed = 0
+        with suppress(OSError):
+            while data := source.recv(4096):
                 passed += len(data)
-                if passed > after_bytes and not gate.is_set():
+                if passed > stall_after and not gate.is_set():
                     gate.stalled = True
                     gate.wait(PATIENCE_SECONDS)
-                try:
-                    receiver.sendall(data)
-                except OSError:
-                    return
-
-    def pass_on(receiver: socket.socket, sender: socket.socket) -> None:
-        try:
-            while data := receiver.recv(4096):
-                sender.sendall(data)
-        except OSError:
-            pass
+                target.sendall(data)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=relay, args=(listener,), daemon=True)

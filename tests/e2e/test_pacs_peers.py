@@ -124,6 +124,7 @@ def test_an_archive_is_pulled_once_and_results_go_back_by_stow(
             accessions.write_text("A2011\n\nA404\n")
             first = node.command("pull", "--accessions", str(accessions))
             assert json.loads(first.stdout)["kept"] == 1, first.stderr
+            assert "A404: no study" in first.stderr
             pulled = node.command("pull", "--date", "20260101-20260131")
             assert json.loads(pulled.stdout) | {"kept": 2, "known": 1} == json.loads(pulled.stdout)
             assert "study 3 of 3: 2 kept, 1 known" in pulled.stderr

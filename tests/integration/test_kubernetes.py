@@ -164,16 +164,20 @@ def test_what_selects_pods_selects_these() -> None:
     assert autoscaler["minReplicas"] == DEPLOYMENT["spec"]["replicas"]
 
 
-def test_the_alerts_know_the_job_that_is_scraped(client: AppClient) -> None:
+def test_the_alerts_know_the_jobs_that_are_scraped(client: AppClient) -> None:
     monitor = read("overlays/monitoring/servicemonitor.yaml")["spec"]
-    service = read("base/service/service.yaml")
-    assert monitor["selector"]["matchLabels"] == service["metadata"]["labels"]
-    [endpoint] = monitor["endpoints"]
-    assert endpoint["port"] == service["spec"]["ports"][0]["name"]
-    assert client.get(endpoint["path"]).status_code == 200
-    job = service["metadata"]["labels"][monitor["jobLabel"]]
-    alerts = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text()
-    assert f'up{{job="{job}"}}' in alerts
+    [expression] = monitor["selector"]["matchExpressions"]
+    assert (expression["key"], expression["operator"]) == (monitor["jobLabel"], "In")
+    endpoints = {endpoint["port"]: endpoint["path"] for endpoint in monitor["endpoints"]}
+    assert client.get(endpoints["http"]).status_code == 200
+    files = {"base/service/service.yaml": "alerts.yml", "pacs/service.yaml": "pacs.yml"}
+    for (path, rules), job in zip(files.items(), expression["values"], strict=True):
+        service = read(path)
+        assert service["metadata"]["labels"] == {monitor["jobLabel"]: job}
+        scraped = endpoints.keys() & {port["name"] for port in service["spec"]["ports"]}
+        assert len(scraped) == 1
+        alerts = (ROOT / "deploy" / "prometheus" / rules).read_text()
+        assert f'up{{job="{job}"}}' in alerts
 
 
 def test_the_autoscaler_asks_for_a_metric_that_there_is(
@@ -231,11 +235,11 @@ def test_the_dicom_node_is_set_as_it_reads_its_settings(monkeypatch: pytest.Monk
 
 def test_the_rules_of_prometheus_become_a_resource_by_the_documented_command() -> None:
     text = (ROOT / "docs" / "kubernetes.md").read_text()
-    start = text.index("for name in alerts drift")
+    start = text.index("for name in alerts drift pacs")
     command = text[start : text.index(" | kubectl apply", start)]
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
     resources = list(yaml.safe_load_all(done.stdout))
-    assert [resource["kind"] for resource in resources] == ["PrometheusRule"] * 2
-    for resource, name in zip(resources, ("alerts", "drift"), strict=True):
+    assert [resource["kind"] for resource in resources] == ["PrometheusRule"] * 3
+    for resource, name in zip(resources, ("alerts", "drift", "pacs"), strict=True):
         rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / f"{name}.yml").read_text())
         assert resource["spec"] == rules

@@ -94,6 +94,7 @@ def test_there_are_a_report_and_a_picture_in_the_study_of_the_image(answered: _A
     assert picture.ImageType[:2] == ["DERIVED", "SECONDARY"]
     assert report.VerificationFlag == "UNVERIFIED"
     assert report.PreliminaryFlag == "PRELIMINARY"
+    assert report.ContentTemplateSequence[0].TemplateIdentifier == "1500"
 
 
 def test_made_anew_they_are_the_same_bytes(answered: _Answered) -> None:

@@ -1,6 +1,7 @@
 """Files are whole or not there."""
 
 import contextlib
+import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from service.errors import StartError
 from service.pacs.errors import DiskFull
 from service.pacs.spool import FolderLock, Spool
+from tests.needs import root
 
 
 def files(folder: Path) -> list[Path]:
@@ -36,6 +38,14 @@ def test_a_file_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     path = spool.path(spool.write(b"image"))
     assert path.read_bytes() == b"image"
     assert (tmp_path / "node").stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_root_keeps_is_the_nodes(tmp_path: Path) -> None:
+    root()
+    spool = Spool(tmp_path)
+    os.chown(tmp_path / "images", 10001, 10001)
+    path = spool.path(spool.write(b"image"))
+    assert (path.stat().st_uid, path.stat().st_gid) == (10001, 10001)
 
 
 def test_of_a_file_without_room_nothing_is_left(tmp_path: Path) -> None:
