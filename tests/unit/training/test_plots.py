@@ -54,7 +54,7 @@ def test_epochs_are_whole_numbers_on_the_curves(
         "1,32,0.9,0.5,0.8,0.6,0.7,last\n2,32,0.7,0.6,0.6,0.7,0.8,last\n"
     )
     drawn: list[Figure] = []
-    monkeypatch.setattr(checkpoint.plt, "close", drawn.append)
+    monkeypatch.setattr(plt, "close", drawn.append)
     checkpoint._draw_curves(tmp_path)
     monkeypatch.undo()
     assert drawn
