@@ -153,6 +153,7 @@ def _described(row: Row) -> dict[str, object]:
         "sop_instance_uid": row.sop_instance_uid,
         "operating_point": row.operating_point,
         "model_sha256": row.model_sha256,
+        "request_id": answer.get("request_id"),
         "decision": answer.get("decision"),
         "probability": answer.get("probability"),
         "shadow": json.loads(row.shadow) if row.shadow else None,

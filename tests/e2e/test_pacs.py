@@ -58,7 +58,7 @@ def results_of(path: Path, archive: Orthanc) -> dict[str, Dataset]:
 
 
 def test_an_image_gets_a_report_and_a_picture_and_is_deleted(
-    make_node: NodeFactory, archive: Orthanc, tmp_path: Path
+    make_node: NodeFactory, archive: Orthanc, tiny_service: ServiceProcess, tmp_path: Path
 ) -> None:
     [path] = write_xrays(tmp_path / "sent", [1001])
     with make_node().running() as node:
@@ -66,6 +66,13 @@ def test_an_image_gets_a_report_and_a_picture_and_is_deleted(
         wait_until(lambda: node.states() == {"done": 1}, "done")
         wait_until(lambda: not node.kept_files(), "deleted")
         log = node.log()
+        [row] = node.images()
+    [answered] = [
+        line
+        for line in tiny_service.log_lines()
+        if (line["message"], line.get("request_id")) == ("answer", row["request_id"])
+    ]
+    assert answered["model_sha256"] == row["model_sha256"]
     results = results_of(path, archive)
     assert set(results) == {SR, SC}
     image = pydicom.dcmread(path)
@@ -195,6 +202,21 @@ def test_a_stalled_transfer_through_a_restart_is_a_failure_for_its_sender_and_le
             assert node.kept_files() == []
             assert node.send(big).returncode == 0
             wait_until(lambda: sum(node.states().values()) == 1, "taken")
+
+
+def test_a_shadow_service_that_hangs_delays_no_answer(
+    make_node: NodeFactory, tmp_path: Path
+) -> None:
+    [path] = write_xrays(tmp_path / "sent", [1010])
+    with socket.create_server(("127.0.0.1", 0)) as shadow:
+        shadow.settimeout(PATIENCE_SECONDS)
+        url = f"http://127.0.0.1:{shadow.getsockname()[1]}"
+        with make_node(shadow_url=url).running() as node:
+            assert node.send(path).returncode == 0
+            asked, _ = shadow.accept()
+            with asked:
+                assert node.states().keys() <= {"answered", "stored", "done"}
+                wait_until(lambda: node.states() == {"done": 1}, "done")
 
 
 def test_a_second_node_leaves_the_folder_of_the_first_alone(make_node: NodeFactory) -> None:
