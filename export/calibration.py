@@ -10,7 +10,7 @@ from export.pool import Pool
 from export.reliability import measure_band, share
 from export.scaling import Scaling, log_odds
 from service.inference.contract import Histogram
-from service.inference.operating_point import OperatingPoint
+from service.inference.operating_point import OperatingPoint, Rate
 from training.budgets import FALSE_ALARMS, MISSED
 from training.metrics import interval
 
@@ -82,8 +82,7 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
     y_true = pool.y_true
     low = float(np.quantile(probability[y_true & pool.once], MISSED, method="lower"))
     high = float(np.quantile(probability[~y_true & pool.once], 1 - FALSE_ALARMS, method="higher"))
-    equal = _equal_errors(probability, y_true)
-    ranked = np.sort(probability[y_true])
+    equal, screening = _thresholds(probability, y_true)
     rules: tuple[tuple[str, float, float | None, float | None, str], ...] = (
         (
             "balanced",
@@ -96,7 +95,7 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
         ),
         (
             "screening",
-            float(ranked[int((1 - SCREENING) * len(ranked))]),
+            screening,
             None,
             None,
             f"the highest threshold that finds {SCREENING:.1%} of the pneumonia images",
@@ -130,6 +129,28 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
             )
         )
     return tuple(points)
+
+
+def threshold_intervals(pool: Pool, scaling: Scaling) -> dict[str, Rate]:
+    """How far the thresholds would differ on other patients like these: 95 % intervals by name."""
+    probability, y_true = scaling.pneumonia(pool.logits), pool.y_true
+
+    def of(place: int) -> Rate:
+        def figure(rows: NDArray[np.int64]) -> float:
+            return _thresholds(probability[rows], y_true[rows])[place]
+
+        return interval(figure, pool.patients)
+
+    return {"balanced": of(0), "screening": of(1)}
+
+
+def _thresholds(probability: NDArray[np.float64], y_true: NDArray[np.bool_]) -> tuple[float, float]:
+    """Those of ``balanced`` and ``screening``; NaN where a class is missing."""
+    ranked = np.sort(probability[y_true])
+    if len(ranked) in (0, len(y_true)):
+        return float("nan"), float("nan")
+    equal = _equal_errors(probability, y_true)
+    return equal, float(ranked[int((1 - SCREENING) * len(ranked))])
 
 
 def _equal_errors(probability: NDArray[np.float64], y_true: NDArray[np.bool_]) -> float:

@@ -125,17 +125,35 @@ def _held_out(run: Run) -> str:
 
 
 def recalibrated(
-    before: Contract, graph: onnx.ModelProto, pool: Pool, scaling: Scaling, images: int
+    before: Contract,
+    graph: onnx.ModelProto,
+    pool: Pool,
+    scaling: Scaling,
+    images: int,
+    site: str,
 ) -> Contract:
-    """The contract of a graph that got another scaling, fitted on a pool of so many images."""
+    """The contract of a graph that got another scaling.
+
+    Args:
+        before: the contract until now.
+        graph: with the new scaling.
+        pool: what that was fitted on.
+        scaling: the new one.
+        images: how many images the pool was made of.
+        site: whose images they are.
+    """
     data = (
-        f"{images} labelled images of {len(np.unique(pool.patients))} patients given to "
-        "`pneumonia calibrate`"
+        f"{images} labelled images of {len(np.unique(pool.patients))} patients of "
+        f"{site} given to `pneumonia calibrate`"
     )
     fields = _calibration(graph, pool, scaling, data, before.input.height, before.subtype_rule)
     fields["reference_histograms"] = before.reference_histograms | fields["reference_histograms"]
     return before.model_copy(
-        update={"version": f"{before.version.split('+')[0]}+calibrated", **fields}
+        update={
+            "version": f"{before.version.split('+')[0]}+calibrated",
+            "site": site,
+            **fields,
+        }
     )
 
 

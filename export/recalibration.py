@@ -1,38 +1,61 @@
 """Refit the scaling and the operating points of a model file to a user's own images."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.calibration import fit_scaling
+from export.calibration import fit_scaling, threshold_intervals
 from export.contract import recalibrated
 from export.pool import Pool
+from export.reliability import share
 from export.scaling import Scaling, has_scaling, set_scaling
 from service.errors import ModelFileError
 from service.inference.contract import Contract
+from service.inference.operating_point import Rate
 from training.conflicting import answered, repeats
 from training.data import DataError, Sample, find_samples, load
 from training.evaluate import Evaluation, evaluate
 from training.labels import LabelSet
+from training.layouts import name_and_place
+from training.metrics import interval
 from training.shortcuts import find_conflicting
 
 FEWEST = 30  # images of each class
+LONGEST_SITE = 100  # letters
 
 
-def recalibrate(model: Path, folder: Path, part: str = "val") -> tuple[onnx.ModelProto, Contract]:
+@dataclass(frozen=True)
+class Recalibration:
+    """A scaling and operating points that are proposed, beside those in use.
+
+    Attributes:
+        graph: with the new scaling.
+        contract: of it.
+        thresholds: by operating point, with the interval in which they would lie for other
+            patients like these.
+        now: sensitivity and specificity of the thresholds in use, on the same images.
+    """
+
+    graph: onnx.ModelProto
+    contract: Contract
+    thresholds: dict[str, Rate]
+    now: dict[str, tuple[Rate, Rate]]
+
+
+def recalibrate(
+    model: Path, folder: Path, part: str = "val", site: str | None = None
+) -> Recalibration:
     """Fit a model file's scaling and operating points to labelled images.
 
     Args:
         model: an ``.onnx`` file of `pneumonia export`.
         folder: labelled images.
         part: which part of a divided data set is used.
-
-    Returns:
-        The graph with the new scaling, and its contract.
+        site: whose images they are; by default the data set's name.
 
     Raises:
         DataError: there is no such file, or the model answers too few images of a class.
@@ -70,7 +93,24 @@ def recalibrate(model: Path, folder: Path, part: str = "val") -> tuple[onnx.Mode
     if not pool.sides:
         fitted = replace(fitted, subtype_temperature=scaling.subtype_temperature)
     set_scaling(graph, fitted)
-    return graph, recalibrated(before, graph, pool, fitted, images)
+    return Recalibration(
+        graph,
+        recalibrated(
+            before, graph, pool, fitted, images, site or name_and_place(folder)[0][:LONGEST_SITE]
+        ),
+        threshold_intervals(pool, fitted),
+        {
+            point.name: (
+                _share(scores.probability >= point.threshold, scores.y_true, scores.patients),
+                _share(scores.probability < point.threshold, ~scores.y_true, scores.patients),
+            )
+            for point in before.operating_points
+        },
+    )
+
+
+def _share(said: NDArray[np.bool_], among: NDArray[np.bool_], patients: NDArray[np.int64]) -> Rate:
+    return interval(lambda rows: share(said[rows], among[rows]), patients)
 
 
 def _repeats(evaluation: Evaluation, samples: Sequence[Sample]) -> NDArray[np.int64]:

@@ -9,18 +9,30 @@ from training.commands.data import LAYOUTS
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
+    from service.inference.operating_point import Rate
 
 
 def register(subparsers: "Subparsers") -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "calibrate",
-        description="Refit a model file's calibration and operating points on your own labelled "
-        "images.",
+        description="Propose calibration and thresholds from your own labelled images, with 95 % "
+        "intervals, and write them into a new model file.",
     )
     parser.add_argument("model", type=Path, help="an .onnx file of `pneumonia export`")
     parser.add_argument("folder", type=Path, help=LAYOUTS)
-    parser.add_argument("--out", type=onnx_file, required=True, metavar="NEW.onnx")
+    parser.add_argument(
+        "--out",
+        type=onnx_file,
+        metavar="NEW.onnx",
+        help="for the model file; without it the proposal is told and nothing is written",
+    )
+    parser.add_argument(
+        "--site",
+        type=_site,
+        metavar="NAME",
+        help="whose images these are; the page names it beside the figures (default: the folder)",
+    )
     parser.add_argument(
         "--part",
         choices=("train", "val", "test"),
@@ -30,11 +42,39 @@ def register(subparsers: "Subparsers") -> None:
     parser.set_defaults(run=_run)
 
 
+def _site(text: str) -> str:
+    if not 0 < len(text) <= 100:
+        raise argparse.ArgumentTypeError("must have 1 to 100 letters")
+    return text
+
+
 def _run(arguments: argparse.Namespace) -> int:
     from export.pack import write
     from export.recalibration import recalibrate
 
-    graph, contract = recalibrate(arguments.model, arguments.folder, arguments.part)
-    write(graph, contract, arguments.out)
-    print_written(arguments.out, contract)
+    made = recalibrate(arguments.model, arguments.folder, arguments.part, arguments.site)
+    print(f"{made.contract.calibration}; 95 % intervals by bootstrap over patients")
+    for point in made.contract.operating_points:
+        if point.name in made.now:
+            sensitivity, specificity = made.now[point.name]
+            print(
+                f"{point.name}, now: sensitivity {_interval(sensitivity)}, "
+                f"specificity {_interval(specificity)}"
+            )
+        print(
+            f"{point.name}, proposed: threshold {_interval(made.thresholds[point.name])}, "
+            f"sensitivity {_interval(point.sensitivity)}, "
+            f"specificity {_interval(point.specificity)}"
+        )
+    print(
+        "The proposed thresholds are for recalibrated probabilities, and measured on the images "
+        "they were chosen on: evaluate the new file on others."
+    )
+    if arguments.out:
+        write(made.graph, made.contract, arguments.out)
+        print_written(arguments.out, made.contract)
     return 0
+
+
+def _interval(rate: "Rate") -> str:
+    return f"{rate.value:.4f} ({rate.low:.4f} to {rate.high:.4f})"

@@ -80,6 +80,8 @@ class Contract(Part):
         calibration_prevalence: the share of pneumonia for which the probabilities are calibrated;
             None where nobody knows.
         subtype_rule: when the kind of pneumonia is named.
+        site: whose images scaling, thresholds and figures were fitted to by `pneumonia calibrate`;
+            None for those that the model came with.
         population_age_years: youngest and oldest age, in completed years, that the figures hold
             for; None where nobody knows.
         objections: why the export refused to make the file until it was forced.
@@ -104,6 +106,7 @@ class Contract(Part):
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1)
     subtype_rule: SubtypeRule = SubtypeRule()
     calibration: str = ""
+    site: str | None = Field(default=None, min_length=1, max_length=100)
     calibration_prevalence: float | None = Field(default=None, gt=0, lt=1)
     input_check_limit: float | None = Field(default=None, gt=0)
     lung_rule: LungRule | None = None

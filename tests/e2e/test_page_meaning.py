@@ -44,6 +44,7 @@ def measured_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servi
         folder / "measured.onnx",
         calibration_prevalence=0.74,
         population_age_years=(1, 5),
+        site="St Mary, Leeds",
         operating_points=(
             point("balanced", 0.5, uncertain_low=0.25, uncertain_high=0.75, uncertain=BAND),
             point("screening", 0.2),
@@ -58,6 +59,15 @@ def measured(open_reader: ReaderFactory, measured_service: ServiceProcess) -> Re
     reader = open_reader(url=measured_service.url)
     reader.open()
     return reader
+
+
+def test_the_page_says_whose_thresholds_they_are(measured: Reader, reader: Reader) -> None:
+    words = "Threshold and figures were fitted to the images of St Mary, Leeds"
+    for reading, expected in ((measured, words), (reader, "those the model came with")):
+        reading.add(BRIGHT)
+        expect(reading.card.locator(".meaning")).to_contain_text(expected)
+        reading.page.keyboard.press("m")
+        expect(reading.page.get_by_role("dialog")).to_contain_text(expected.split(" of ")[-1])
 
 
 def test_above_a_screening_threshold_is_not_called_pneumonia(measured: Reader) -> None:

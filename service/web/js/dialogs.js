@@ -32,6 +32,7 @@ export function openModelCard(description, texts) {
         ["model.created", date],
         contract.population.trim() && ["model.population", english(contract.population)],
         contract.training_data.trim() && ["model.training", english(contract.training_data)],
+        ["model.site", contract.site ? english(contract.site) : texts.say("meaning.no_site")],
         ["model.labels", contract.labels.map((label) => texts.name("label", label)).join(", ")],
         ["model.input", `${contract.input.width} × ${contract.input.height}`],
         contract.calibration_prevalence && ["model.prevalence", texts.share(contract.calibration_prevalence)],

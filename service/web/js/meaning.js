@@ -1,5 +1,6 @@
 /** What an answer means in numbers of patients: at its operating point, and at another prevalence. */
 
+import { english } from "./components.js";
 import { make } from "./dom.js";
 import { adjust } from "./prevalence.js";
 
@@ -29,6 +30,7 @@ export function meaning(answer, point, contract, texts) {
     unmeasured && say("meaning.threshold_alone"),
     band ? say("meaning.outside_band") : say("meaning.found", "meaning.cleared"),
     make("p", { class: "small" }, texts.say("meaning.intervals", words)),
+    make("p", { class: "small" }, ...(contract.site ? [texts.say("meaning.site"), " ", english(contract.site)] : [texts.say("meaning.no_site")])),
   );
 }
 

@@ -1,5 +1,6 @@
 """`pneumonia calibrate`, on a model file of an untrained network."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         training_data="none",
     )
     file = tmp_path_factory.mktemp("recalibration") / "model.onnx"
-    write(graph, recalibrated(draft, graph, make_pool(images=300), Scaling(), 300), file)
+    write(graph, recalibrated(draft, graph, make_pool(images=300), Scaling(), 300, "here"), file)
     return file
 
 
@@ -42,11 +43,31 @@ def test_a_recalibrated_file_has_a_new_scaling_and_the_contract_of_it(
 ) -> None:
     write_dataset(tmp_path / "ours", patients=30, images=1, part=None)
     out = tmp_path / "ours.onnx"
-    assert main(["calibrate", str(model), str(tmp_path / "ours"), "--out", str(out)]) == 0
-    assert "balanced: threshold" in capsys.readouterr().out
+    command = ["calibrate", str(model), str(tmp_path / "ours")]
+    assert main(command) == 0
+    proposal = capsys.readouterr().out
+    assert not out.exists()
+    assert main([*command, "--out", str(out), "--site", "St Mary, Leeds"]) == 0
+    told = capsys.readouterr().out
+    assert "balanced: threshold" in told
+    assert proposal.splitlines()[1:] == told.splitlines()[1 : len(proposal.splitlines())]
     before, after = OnnxModel(model).contract, OnnxModel(out).contract
     assert after.version == "1.0.0+calibrated"
-    assert after.calibration.startswith("90 labelled images of 90 patients")
+    assert after.calibration.startswith("90 labelled images of 90 patients of St Mary, Leeds")
+    assert after.site == "St Mary, Leeds"
+    number = r"(\d\.\d{4}) \((\d\.\d{4}) to (\d\.\d{4})\)"
+    for point in after.operating_points:
+        kept = before.operating_point(point.name)
+        now = re.search(f"{point.name}, now: sensitivity {number}, specificity {number}", told)
+        line = f"{point.name}, proposed: threshold {number}, sensitivity {number}"
+        proposed = re.search(line, told)
+        assert now
+        assert proposed
+        value, low, high = map(float, proposed.groups()[:3])
+        assert value == pytest.approx(point.threshold, abs=1e-4)
+        assert 0 <= low <= value <= high <= 1
+        assert float(proposed[4]) == pytest.approx(point.sensitivity.value, abs=1e-4)
+        assert kept.threshold != point.threshold
     assert after.created > datetime(2020, 1, 1, tzinfo=UTC)
     assert (after.temperature, after.offset) != (before.temperature, before.offset)
     assert sum(after.reference_histograms["probability"].counts) == 90
