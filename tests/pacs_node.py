@@ -58,6 +58,8 @@ def _arriving(_server: BoundedServer, event: Any) -> bool:
 
 # point -> what is replaced, by what
 POINTS: dict[str, tuple[object, str, Function]] = {
+    "before refused": (Store, "move", _before(Store.move, _to("refused"))),
+    "after refused": (Store, "move", _after(Store.move, _to("refused"))),
     "during a transfer": (BoundedServer, "_watch", _before(BoundedServer._watch, _arriving)),
     "before a file is written": (Spool, "write", _before(Spool.write)),
     "before its name is on the disk": (spool, "sync_folder", _before(spool.sync_folder)),

@@ -13,7 +13,10 @@ import httpx
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
+from service.pacs.commitment import ALL_KEPT, StorageCommitmentPushModel
 from tests.dicom import file_bytes, radiograph, shadows
 from tests.needs import program
 from tests.pacs import SC, SR, Node, Orthanc, orthanc, write_xrays, xray
@@ -304,6 +307,42 @@ def test_storage_commitment_is_reported_to_the_peers_address(
                     return bool(device.ask(path)["Status"] == status)
 
                 wait_until(reported, f"reported as {status}")
+
+
+def test_storage_commitment_is_reported_on_the_association_that_asked(
+    make_node: NodeFactory, tmp_path: Path
+) -> None:
+    [path] = write_xrays(tmp_path / "sent", [1210])
+    image, reports = pydicom.dcmread(path), list[tuple[int | None, Dataset]]()
+
+    def take(event: evt.Event) -> tuple[int, None]:
+        reports.append((event.event_type, event.event_information))
+        return 0, None
+
+    device = AE("STORESCU")
+    device.add_requested_context(image.SOPClassUID, image.file_meta.TransferSyntaxUID)
+    device.add_requested_context(StorageCommitmentPushModel)
+    reference, request = Dataset(), Dataset()
+    reference.ReferencedSOPClassUID = image.SOPClassUID
+    reference.ReferencedSOPInstanceUID = image.SOPInstanceUID
+    request.TransactionUID = "1.2.3.1210"
+    request.ReferencedSOPSequence = [reference]
+    with make_node().running() as node:
+        handlers: list[evt.EventHandlerType] = [(evt.EVT_N_EVENT_REPORT, take)]
+        association = device.associate(
+            "127.0.0.1", node.port, ae_title="PNEUMONIA", evt_handlers=handlers
+        )
+        assert association.send_c_store(image).Status == 0
+        instance = StorageCommitmentPushModelInstance
+        status, _ = association.send_n_action(request, 1, StorageCommitmentPushModel, instance)
+        assert status.Status == 0
+        wait_until(lambda: reports, "reported")
+        association.release()
+    [(kind, told)] = reports
+    assert kind == ALL_KEPT
+    assert told.TransactionUID == request.TransactionUID
+    [kept] = told.ReferencedSOPSequence
+    assert kept.ReferencedSOPInstanceUID == image.SOPInstanceUID
 
 
 class _Gate(threading.Event):
