@@ -67,7 +67,12 @@ class CStore:
             tls_args=(self._context, settings.pacs_host) if self._context else None,
         )
         if not association.is_established:
-            how = "rejects the association" if association.is_rejected else "cannot be reached"
+            if association.is_rejected:
+                how = "rejects the association"
+            elif self._context:
+                how = "cannot be reached over TLS, or its certificate is not trusted for that host"
+            else:
+                how = "cannot be reached"
             raise Unavailable(f"The PACS {how}.")
 
         def send(result: Dataset) -> None:

@@ -100,7 +100,7 @@ def test_results_go_to_no_pacs_whose_certificate_nobody_signed(
         [path] = write_xrays(tmp_path / "sent", [2003])
         with Node(tmp_path / "node", settings).running() as node:
             assert node.send(path).returncode == 0
-            told = "send: waiting since"
+            told = "its certificate is not trusted"
             wait_until(lambda: told in node.command("status").stdout, "the node waits")
             assert node.states() == {"answered": 1}
         assert archive.stored() == []
