@@ -23,12 +23,16 @@ COPY requirements/pacs.txt requirements/
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --disable-pip-version-check \
         --require-hashes -r requirements/pacs.txt \
+    && find /venv -type d -name tests -prune -exec rm -rf {} + \
     && install -d -o 10001 -g 10001 -m 700 /var/lib/pneumonia-pacs
 COPY service service
 COPY LICENSE ./
+RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib service
 USER 10001:10001
 VOLUME /var/lib/pneumonia-pacs
 EXPOSE 11112 8010
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PNEUMONIA_PACS_MONITORING_PORT', 8010)), timeout=2); c.request('GET', '/health'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["python", "-m", "service"]
 CMD ["pacs", "serve"]
 

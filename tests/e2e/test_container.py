@@ -1,11 +1,12 @@
-"""The image, built from the Dockerfile for real: its size, and how little it needs to run."""
+"""The images, built from the Dockerfile for real: their size, and how little they need to run."""
 
 import json
 import os
 import re
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ import pytest
 
 from tests import needs
 from tests.dicom import file_bytes, radiograph
+from tests.pacs import Node, write_xrays
 from tests.process import free_port, health
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_MEGABYTES_OVER_BASE = 300
+MAX_NODE_MEGABYTES = 200
 BUILDAH = {"BUILDAH_ISOLATION": "chroot", "STORAGE_DRIVER": "vfs"}
 # where the check tool starts the image, which it does on the host's network
 PORT = 8000
@@ -41,14 +44,28 @@ class Image:
     config: dict[str, Any]
     report: str
 
-    def command(self, *words: str, port: int) -> list[str]:
-        """Run words in it with all it may expect: a read-only root, no capability, its user."""
+    def command(
+        self,
+        *words: str,
+        port: int = 0,
+        settings: Mapping[str, str] | None = None,
+        volume: tuple[Path, str] | None = None,
+    ) -> list[str]:
+        """Run words in it with all it may expect: a read-only root, no capability, its user.
+
+        Args:
+            words: the program and its arguments.
+            port: that the service listens on.
+            settings: variables beside the image's own.
+            volume: a folder, and where the image has it, where it may write.
+        """
         user, _, group = self.config["User"].partition(":")
         environment = dict(entry.split("=", 1) for entry in self.config["Env"])
-        environment["PNEUMONIA_PORT"] = str(port)
+        environment |= {"PNEUMONIA_PORT": str(port), **(settings or {})}
         return [
             *(needs.program("bwrap", "bubblewrap"), "--ro-bind", str(self.root), "/"),
             *("--proc", "/proc", "--dev", "/dev", "--chdir", self.config["WorkingDir"]),
+            *(("--bind", str(volume[0]), volume[1]) if volume else ()),
             *("--unshare-all", "--share-net", "--die-with-parent", "--cap-drop", "ALL"),
             *("--uid", user, "--gid", group, "--clearenv"),
             *(word for pair in environment.items() for word in ("--setenv", *pair)),
@@ -68,7 +85,7 @@ def image(xray: Path) -> Iterator[Image]:
     """The image, built and tried by the check tool, then laid out."""
     tool = needs.shared("tools", "container-check.sh")
     needs.root()
-    buildah = needs.program("buildah")
+    needs.program("buildah")
     needs.program("debootstrap")
     needs.shipped_model()
     if not port_is_free(PORT):
@@ -78,19 +95,39 @@ def image(xray: Path) -> Iterator[Image]:
         [tool, ROOT, str(PORT), xray], env=environment, capture_output=True, text=True
     )
     assert check.returncode == 0, check.stdout + check.stderr
+    with laid_out("container-check:latest", check.stdout) as found:
+        yield found
 
-    def run(*words: str) -> str:
-        result = subprocess.run(
-            [buildah, *words], env=environment, capture_output=True, text=True, check=True
-        )
-        return result.stdout.strip()
 
-    container = run("from", "container-check:latest")
+@pytest.fixture(scope="module")
+def node_image(image: Image) -> Iterator[Image]:
+    """The node's image, built on the base that the check tool made for the service's."""
+    del image
+    tag = "container-check-pacs:latest"
+    options = ("--network", "host", "--format", "docker", "--quiet", "--target", "pacs")
+    buildah("bud", *options, "--tag", tag, str(ROOT))
+    with laid_out(tag, buildah("images", "--format", "{{.Size}}", tag)) as found:
+        yield found
+
+
+@contextmanager
+def laid_out(tag: str, report: str) -> Iterator[Image]:
+    """An image that was built, in a folder."""
+    container = buildah("from", tag)
     try:
-        inspected = json.loads(run("inspect", "--type", "image", "container-check:latest"))
-        yield Image(Path(run("mount", container)), inspected["Docker"]["config"], check.stdout)
+        inspected = json.loads(buildah("inspect", "--type", "image", tag))
+        yield Image(Path(buildah("mount", container)), inspected["Docker"]["config"], report)
     finally:
-        run("rm", container)
+        buildah("rm", container)
+
+
+def buildah(*words: str) -> str:
+    """What it prints."""
+    command = [needs.program("buildah"), *words]
+    result = subprocess.run(
+        command, env={**os.environ, **BUILDAH}, capture_output=True, text=True, check=True
+    )
+    return result.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +195,42 @@ def test_its_health_check_tells_a_running_service_from_a_missing_one(
     assert subprocess.run(image.command(*words, port=confined)).returncode == 0
     unused = subprocess.run(image.command(*words, port=free_port()), stderr=subprocess.DEVNULL)
     assert unused.returncode == 1
+
+
+def test_the_nodes_image_takes_images_with_one_folder_to_write_to(
+    image: Image, node_image: Image, tmp_path: Path
+) -> None:
+    base = re.search(r"stand-in base: (\d+) MB", image.report)
+    assert base
+    assert int(node_image.report.split()[0]) - int(base[1]) <= MAX_NODE_MEGABYTES
+    code = (
+        "import importlib.util as u; print([n for n in ('onnxruntime', 'pip') if u.find_spec(n)])"
+    )
+    inside = subprocess.run(
+        node_image.command("python", "-c", code), capture_output=True, text=True, check=True
+    )
+    assert inside.stdout.strip() == "[]"
+    node = Node(tmp_path / "node", {"service_url": f"http://127.0.0.1:{free_port()}"})
+    node.folder.mkdir()
+    [kept] = node_image.config["Volumes"]
+    settings = {**node.environment, "PNEUMONIA_PACS_FOLDER": kept}
+    words = [*node_image.config["Entrypoint"], *node_image.config["Cmd"]]
+    volume = (node.folder, kept)
+    command = node_image.command(*words, settings=settings, volume=volume)
+    with subprocess.Popen(command) as process:
+        try:
+            wait_until(lambda: process.poll() is not None or node.health() == 200, "ready")
+            assert process.poll() is None
+            paths = write_xrays(tmp_path / "sent", [4001])
+            assert node.acknowledged(paths) == set(paths)
+            assert len(node.kept_files()) == 1
+            kind, *check = node_image.config["Healthcheck"]["Test"]
+            assert kind == "CMD"
+            checked = node_image.command(*check, settings=settings)
+            assert subprocess.run(checked).returncode == 0
+        finally:
+            process.terminate()
+    assert subprocess.run(checked, stderr=subprocess.DEVNULL).returncode == 1
 
 
 def port_is_free(port: int) -> bool:
