@@ -5,6 +5,7 @@ import datetime
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,17 @@ def _status(_: argparse.Namespace) -> int:
     for trouble in store.ask("SELECT * FROM troubles ORDER BY worker"):
         since = _when(trouble["since"])
         print(f"{trouble['worker']}: waiting since {since}: {trouble['reason']}")
+    asked = store.ask("SELECT answer, shadow FROM images WHERE answer NOT NULL AND shadow NOT NULL")
+    pairs = Counter((_said(row["answer"]), _said(row["shadow"])) for row in asked)
+    for (first, second), count in sorted(pairs.items()):
+        print(f"answered {first}, by the shadow service {second}: {count}")
     return 0
+
+
+def _said(answer: str) -> str:
+    """The decision, the code of a refusal, or that there was no answer."""
+    content = json.loads(answer)
+    return str(content.get("decision") or content.get("code") or "not at all")
 
 
 def _list(arguments: argparse.Namespace) -> int:
