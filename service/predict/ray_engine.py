@@ -117,8 +117,10 @@ def _cluster() -> Iterator[None]:
     """Connect to the cluster that ``RAY_ADDRESS`` names, or start one on this machine."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # with no address Ray would look for whatever runs here already
+    address = os.environ.get("RAY_ADDRESS") or "local"
     try:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise RayFailed(f"Ray cannot be used: {error}. See RAY_ADDRESS.") from error
     context = ray.data.DataContext.get_current()

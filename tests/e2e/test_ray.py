@@ -132,6 +132,16 @@ def assert_same(found: dict[str, dict[str, Any]], local: dict[str, dict[str, Any
         assert row["warnings"] == [warning["code"] for warning in record["warnings"]]
 
 
+def test_without_a_cluster_it_starts_one_here(tiny_model: Path, many: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}
+    out = tmp_path / "out"
+    words = (many / "10*.jpg", "--uids", "--out", out)
+    assert Ray(environment, lambda: None).predict(tiny_model, *words)[0] == 0
+    found = rows(out)
+    assert len(found) == 10
+    assert {"study_instance_uid", "model_sha256"} <= next(iter(found.values())).keys()
+
+
 def test_it_answers_for_folders_manifests_dicom_and_urls(
     ray: Ray, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -222,13 +232,3 @@ def test_a_lost_node_costs_time_alone(
     report = json.loads((out / "report.json").read_text())
     assert (report["nodes"], report["scored"]) == (2, _MANY)
     assert_same(rows(out), locally(tiny_model, capsys, many))
-
-
-def test_without_a_cluster_it_starts_one_here(tiny_model: Path, many: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_worker_niceness": "0"}
-    out = tmp_path / "out"
-    words = (many / "10*.jpg", "--uids", "--out", out)
-    assert Ray(environment, lambda: None).predict(tiny_model, *words)[0] == 0
-    found = rows(out)
-    assert len(found) == 10
-    assert {"study_instance_uid", "model_sha256"} <= next(iter(found.values())).keys()
