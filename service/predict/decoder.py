@@ -78,6 +78,7 @@ class Decoder:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # codecs repeat values of files
+            pipesize=2**20,  # room for most images, so that neither end waits for the other
             process_group=0,  # out of reach of the terminal's Ctrl-C
         )
         assert process.stdin
