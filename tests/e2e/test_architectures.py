@@ -13,13 +13,17 @@ import pytest
 from service.cli import main
 from tests.conftest import ServiceFactory
 from tests.dataset import write_dataset
+from tests.eager import WARNING, eagerly
 from tests.images import image_bytes
 from training.configuration import Selection
 from training.pipeline import load_selection, train_run
 from training.recipe import Architecture, Augmentation, Phase, Recipe
 
 # Keras makes arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings(WARNING),
+]
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet50", "densenet121", "efficientnet_v2_b0"])
@@ -36,7 +40,8 @@ def test_an_architecture_is_trained_exported_and_served(
         weights="random",
     )
     selection = Selection((data,), folds=2)
-    train_run(recipe, selection, load_selection(selection, 0), run, None)
+    with eagerly():
+        train_run(recipe, selection, load_selection(selection, 0), run, None)
     assert main(["export", str(run), "--out", str(model), "--force"]) == 0
     session = ort.InferenceSession(model)
     outputs = [output.name for output in session.get_outputs()]

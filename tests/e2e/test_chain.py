@@ -19,6 +19,7 @@ from service.cli import main
 from service.inference.contract import Contract
 from service.inference.model import OnnxModel
 from tests.dataset import write_dataset
+from tests.eager import WARNING, eagerly
 from tests.needs import SHARED
 from tests.process import ROOT, service_process
 from tests.waiting import wait_until
@@ -27,7 +28,10 @@ REAL = SHARED / "data" / "chest_xray" / "train"
 SIZES = 48, 64
 
 # Keras asks NumPy for a copy in a way that it warns of; the commands run outside pytest as well
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings(WARNING),
+]
 
 
 def pneumonia(*words: object) -> subprocess.CompletedProcess[str]:
@@ -78,10 +82,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def chain(data: Path) -> Chain:
     """Pretrained network, two short phases, exported; a held-out block asks for no other folds."""
     run, model = data.parent / "run", data.parent / "models" / "chain.onnx"
-    in_process(
-        *("train", data, "--out", run, "--block", 2),
-        *("--phase", f"{SIZES[0]}:0.7:1:0.002", "--phase", f"{SIZES[1]}:0.7:1:0.001"),
-    )
+    with eagerly():
+        in_process(
+            *("train", data, "--out", run, "--block", 2),
+            *("--phase", f"{SIZES[0]}:0.7:1:0.002", "--phase", f"{SIZES[1]}:0.7:1:0.001"),
+        )
     with redirect_stderr(StringIO()) as said:
         in_process("export", run, "--out", model, "--force")
     assert "no input check" not in said.getvalue()

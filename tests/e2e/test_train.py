@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util import tensor_util
 
 from tests.dataset import write_dataset
+from tests.eager import WARNING, eagerly
 from training.configuration import Selection
 from training.data import Dataset, find_samples, load, split
 from training.provenance import describe_run
@@ -20,7 +21,10 @@ from training.recipe import Phase, Recipe
 from training.train import TENSORBOARD_FOLDER, predict_logits, train
 
 # Keras makes arrays of tensors in a way that numpy 2 warns of
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings(WARNING),
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,8 @@ def _train(
     phase = Phase(32, 0, epochs, rate, norms)
     recipe = Recipe("cnn", (phase,), average=average, **others)
     selection = Selection((Path("data"),), folds=3)
-    return train(describe_run(recipe, selection, *parts, "test"), *parts, folder)
+    with eagerly():
+        return train(describe_run(recipe, selection, *parts, "test"), *parts, folder)
 
 
 def _loss(model: keras.Model, data: Dataset) -> float:
