@@ -94,6 +94,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "partitions": told(recipe_blocks.partitions, REPORTS / "partitions.json", "model-report"),
     "small_data": told(small_data.block, REPORTS / "small_data.json", "bench-small-data"),
     "levers": told(yardstick_blocks.levers, REPORTS / "yardstick/levers.json", "yardstick"),
+    "longer": told(yardstick_blocks.levers, REPORTS / "yardstick/longer.json", "yardstick"),
+    "longer_exported": told(
+        yardstick_blocks.shipped, REPORTS / "yardstick/longer_exported.json", "yardstick"
+    ),
     "yardstick": told(yardstick_blocks.shipped, REPORTS / "yardstick/shipped.json", "yardstick"),
     "dicom_syntaxes": told(dicom_matrix.syntaxes_block, dicom_matrix.REPORT, "bench-dicom"),
     "dicom_matrix": told(dicom_matrix.files_block, dicom_matrix.REPORT, "bench-dicom"),
