@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # looked up only when a virtual environment has to be made
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo "$$python" && break; done)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --require-hashes
 PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
@@ -219,8 +219,8 @@ clean: ## remove the virtual environment and all caches, but no data and no trai
 	find service training export tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@test -n "$(PYTHON)" || { echo "This project needs Python 3.11 or newer, and none is on the \
-	PATH: install one, or name it with make PYTHON=/path/to/python." >&2; exit 1; }
+	@test -n "$(PYTHON)" || { echo "This project needs Python 3.11 to 3.13, and none is on the \
+	PATH: install one, or name one with make PYTHON=/path/to/python (3.14 needs a C++ compiler)." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "$(PYTHON) is not Python 3.11 or newer: name one with make PYTHON=..." >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
