@@ -70,6 +70,8 @@ POINTS: dict[str, tuple[object, str, Function]] = {
     "between its results": (Association, "send_c_store", _after(Association.send_c_store)),
     "before stored": (Store, "move", _before(Store.move, _to("stored"))),
     "after stored": (Store, "move", _after(Store.move, _to("stored"))),
+    "before dead": (Store, "move", _before(Store.move, _to("dead"))),
+    "after dead": (Store, "move", _after(Store.move, _to("dead"))),
     "before done": (Store, "move", _before(Store.move, _to("done"))),
     "after done": (Store, "move", _after(Store.move, _to("done"))),
 }

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.dicom import file_bytes
 from tests.pacs import SC, SR, Node, orthanc, write_xrays, xray
@@ -111,6 +112,31 @@ def test_an_image_that_fails_is_tried_ever_later_put_aside_and_tried_again_on_de
             assert wrong.returncode != 0
             assert "is not dead" in wrong.stderr
         assert sorted(kind for kind, _, _ in archive.stored()) == sorted([SR, SC] * 2)
+
+
+@pytest.mark.parametrize("point", ["before dead", "after dead"])
+def test_a_kill_while_an_image_is_given_up_loses_none(
+    point: str, tmp_path: Path, tiny_service: ServiceProcess
+) -> None:
+    with orthanc(tmp_path / "orthanc") as archive, ailing(tiny_service) as service:
+        settings: dict[str, object] = {
+            "service_url": service.url,
+            "pacs_port": archive.dicom_port,
+            "pacs_aet": "ARCHIVE",
+            "attempts": 2,
+            "retry_seconds": 0.2,
+        }
+        service.breaks_on = str(xray(3001).SOPInstanceUID).encode()
+        node = Node(tmp_path / "node", settings)
+        with node.running(("-m", "tests.pacs_node", point, "1")) as running:
+            sent = write_xrays(tmp_path / "sent", [3001, 3002])
+            assert node.acknowledged(sent) == set(sent)
+            wait_until(lambda: running.ended() == -9, f"killed {point}")
+        with node.running():
+            wait_until(lambda: node.states() == {"dead": 1, "done": 1}, "one dead, one done")
+            assert len(node.kept_files()) == 1
+            node.stop()
+        assert sorted(kind for kind, _, _ in archive.stored()) == sorted([SR, SC])
 
 
 def test_a_study_is_judged_again_once_the_model_has_changed(
