@@ -172,8 +172,10 @@ def free_port() -> int:
 
 def make(*words: str) -> None:
     """Run one of the project's commands; what it needs is taken as installed."""
-    # a test is run by make itself, perhaps by one with options of its own
-    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    # a test is run by make itself, perhaps by one with options and ARGS of its own
+    environment = {
+        name: value for name, value in os.environ.items() if "MAKE" not in name and name != "ARGS"
+    }
     installed = (".tools/.installed", ".venv/.serving", ".venv/.development")
     command = ["make", *(word for stamp in installed for word in ("--assume-old", stamp)), *words]
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
