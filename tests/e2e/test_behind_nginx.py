@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -238,10 +239,15 @@ def test_the_id_of_a_request_is_the_same_in_every_log_and_answer(
         response = client.post("/predict", content=BRIGHT, headers=sent)
         request_id = response.json()["request_id"]
         assert re.fullmatch("[0-9a-f]{32}", request_id), "made by nginx"
-        logs = [line for _, service in replicas.running.values() for line in service.log_lines()]
-        ours = [line for line in logs if line.get("request_id") == request_id]
-        assert [line["message"] for line in ours] == ["answer", "request"]
-        assert {line.get("trace_id") for line in ours} == {
+
+        def ours(request_id: str = request_id) -> list[dict[str, object]]:
+            logs = (service.log_lines() for _, service in replicas.running.values())
+            return [line for line in chain(*logs) if line.get("request_id") == request_id]
+
+        # the client may have its answer before the line is written
+        wait_until(lambda: len(ours()) >= 2, "both lines")
+        assert [line["message"] for line in ours()] == ["answer", "request"]
+        assert {line.get("trace_id") for line in ours()} == {
             "4b" * 16 if "traceparent" in sent else None
         }
     refused = client.post("/predict", content=bytes(34 * 2**20), headers={"x-request-id": "case-2"})
