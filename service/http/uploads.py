@@ -237,7 +237,7 @@ class UploadReader:
             raise UnsupportedType(
                 "The content type is that of a web form without files, as curl --data-binary sends "
                 "it unless told otherwise. Add -H 'Content-Type: application/octet-stream', or "
-                "send the image as a form with -F file=@IMAGE."
+                "send the image as multipart/form-data with -F file=@IMAGE."
             )
         if kind and not kind.startswith(b"image/") and kind not in _RAW_TYPES:
             raise UnsupportedType(
