@@ -158,7 +158,7 @@ audit: $(TOOLS)/.installed ## build/sbom.json, and known vulnerabilities of all 
 bench-small-data: $(VENV)/.development ## train on 300 images by the plain call, score 800 others (CHILDREN=)
 	$(BIN)/python -m training.reports.small_data $(CHILDREN) $(ARGS)
 
-# under six minutes
+# ten minutes
 bench-ray: $(VENV)/.development ## measure the Ray engine against the local one, and on 1, 2 and 4 nodes
 	$(BIN)/python -m benchmarks ray_engine $(ARGS)
 

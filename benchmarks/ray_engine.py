@@ -29,9 +29,10 @@ from tests.process import ROOT
 NODES = (1, 2, 4)
 
 _ROUNDS = 2
-_IMAGES = 2400
-# so many are fewer in the growth, where a node is slow
-_GROWTH_PART = 0.3
+# enough that the seconds in which Ray starts its workers do not decide
+_IMAGES = 12_000
+# in the growth, where a node is slow
+_GROWTH_IMAGES = 1600
 _STORE_SECONDS = 0.25
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -50,7 +51,7 @@ def measure(options: Options) -> dict[str, Any]:
         _write_images(images, options.images, count)
         rounds = [_round(options, folder, images, number) for number in range(_ROUNDS)]
         probabilities, size = _read(folder / "ray-0")
-        growth = _growth(options, folder, images, round(_GROWTH_PART * count))
+        growth = _growth(options, folder, images, min(_GROWTH_IMAGES, count))
     identical = all(
         probabilities.get(name) == value
         for point in growth
