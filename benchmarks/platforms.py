@@ -27,7 +27,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 _MISSING = re.compile(r"Because (\S+)==\S+ has no")
 
 
-def measure(options: Options) -> dict[str, Any]:  # noqa: ARG001
+def measure(_options: Options) -> dict[str, Any]:
     """The figures of ``platforms.json``: per platform and Python the first package it lacks."""
     rows = [
         {"platform": name, "lacks": {python: first_missing(target, python) for python in PYTHONS}}

@@ -89,7 +89,7 @@ def measured() -> Measured:
         key: statistics.median(entry[key] for entry in speed["rounds"]) / cores
         for key in ("raw_rate", "ceiling_rate")
     }
-    with_ray = (_RAY).is_file()
+    with_ray = _RAY.is_file()
     ray = read(_RAY) if with_ray else {}
     return Measured(
         service_rate=rates["raw_rate"],
