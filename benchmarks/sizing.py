@@ -18,7 +18,6 @@ from training.reports.files import RESULTS, place, read, table
 ARCHIVES = (1_000, 1_000_000, 10_000_000, 100_000_000)
 REQUESTS = (10, 1_000, 100_000)
 _HOUR = 3600.0
-_RAY = RESULTS / "ray_engine.json"
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,9 @@ class Measured:
 
     Attributes:
         service_rate: images/s over HTTP.
-        batch_rate: images/s of the Ray engine, or of the local one where Ray was not measured.
-        with_ray: which of them.
+        batch_rate: images/s of the Ray engine.
         image_kilobytes: of an image.
-        row_bytes: of an answer in Parquet; None where Ray was not measured.
+        row_bytes: of an answer in Parquet.
         pod_megabytes: the most that a service on so many cores took, DICOM included.
         pod_cores: cores of that service.
         start_seconds: from start to ready.
@@ -68,9 +66,8 @@ class Measured:
 
     service_rate: float
     batch_rate: float
-    with_ray: bool
     image_kilobytes: float
-    row_bytes: float | None
+    row_bytes: float
     pod_megabytes: int
     pod_cores: int
     start_seconds: float
@@ -84,19 +81,13 @@ def measured() -> Measured:
         FileNotFoundError: one was never written.
     """
     speed, memory = read(RESULTS / "speed.json"), read(RESULTS / "memory.json")
-    cores = speed["measured_on"]["cores"]
-    rates = {
-        key: statistics.median(entry[key] for entry in speed["rounds"]) / cores
-        for key in ("raw_rate", "ceiling_rate")
-    }
-    with_ray = _RAY.is_file()
-    ray = read(_RAY) if with_ray else {}
+    ray = read(RESULTS / "ray_engine.json")
+    rate = statistics.median(entry["raw_rate"] for entry in speed["rounds"])
     return Measured(
-        service_rate=rates["raw_rate"],
-        batch_rate=ray["ray_rate"] / ray["measured_on"]["cores"] if ray else rates["ceiling_rate"],
-        with_ray=with_ray,
+        service_rate=rate / speed["measured_on"]["cores"],
+        batch_rate=ray["ray_rate"] / ray["measured_on"]["cores"],
         image_kilobytes=speed["mean_kilobytes"],
-        row_bytes=ray.get("bytes_a_row"),
+        row_bytes=ray["bytes_a_row"],
         pod_megabytes=memory["with_dicom"]["peak_megabytes"],
         pod_cores=memory["measured_on"]["cores"],
         start_seconds=read(RESULTS / "startup.json")["median_seconds"],
@@ -113,7 +104,7 @@ class Archive:
         machines: that do it within the weekend.
         hours: that they take.
         read_gigabytes: of images.
-        written_gigabytes: of answers; None where their size was not measured.
+        written_gigabytes: of answers.
         compute_cost: of the core hours.
         storage_cost: of keeping images and answers for a month.
     """
@@ -122,7 +113,7 @@ class Archive:
     machines: int
     hours: float
     read_gigabytes: float
-    written_gigabytes: float | None
+    written_gigabytes: float
     compute_cost: float
     storage_cost: float
 
@@ -136,7 +127,7 @@ def size_archive(images: int, found: Measured, assumed: Assumptions) -> Archive:
     machines = math.ceil(machine_hours / assumed.weekend_hours)
     core_hours = machine_hours * assumed.machine_cores
     read_gigabytes = images * found.image_kilobytes / 1e6
-    written = None if found.row_bytes is None else images * found.row_bytes / 1e9
+    written = images * found.row_bytes / 1e9
     return Archive(
         core_hours=core_hours,
         machines=machines,
@@ -144,7 +135,7 @@ def size_archive(images: int, found: Measured, assumed: Assumptions) -> Archive:
         read_gigabytes=read_gigabytes,
         written_gigabytes=written,
         compute_cost=core_hours * assumed.core_hour,
-        storage_cost=(read_gigabytes + (written or 0.0)) * assumed.gigabyte_month,
+        storage_cost=(read_gigabytes + written) * assumed.gigabyte_month,
     )
 
 
@@ -214,10 +205,9 @@ def archives_table(found: Measured, assumed: Assumptions) -> str:
     rows = []
     for images in ARCHIVES:
         size = size_archive(images, found, assumed)
-        written = size.written_gigabytes
         cells = [f"{images:,}", number(size.core_hours), f"{size.machines:,}"]
         cells += [duration(size.hours), gigabytes(size.read_gigabytes)]
-        cells += ["not measured" if written is None else gigabytes(written)]
+        cells += [gigabytes(size.written_gigabytes)]
         rows.append([*cells, f"{size.compute_cost:,.2f}", f"{size.storage_cost:,.2f}"])
     return table(head, rows)
 
@@ -237,15 +227,15 @@ def fleets_table(found: Measured, assumed: Assumptions) -> str:
 
 def assumptions_table(found: Measured, assumed: Assumptions) -> str:
     """What everything else follows from."""
-    engine = "the Ray engine" if found.with_ray else "the local engine (Ray is not measured yet)"
     facts = [
         ["requests answered a second by a core", f"{found.service_rate:.1f}", "`make bench`"],
         [
-            f"images scored a second by a core, with {engine}",
+            "images scored a second by a core, with the Ray engine",
             f"{found.batch_rate:.1f}",
-            "`make bench-ray`" if found.with_ray else "`make bench`",
+            "`make bench-ray`",
         ],
         ["size of an image", f"{found.image_kilobytes:,} kB", "`make bench`"],
+        ["size of an answer", f"{found.row_bytes:.0f} B", "`make bench-ray`"],
         [
             f"memory of a service on {found.pod_cores} cores at its peak, DICOM included",
             f"{found.pod_megabytes} MB",
@@ -253,8 +243,6 @@ def assumptions_table(found: Measured, assumed: Assumptions) -> str:
         ],
         ["start to ready", f"{found.start_seconds:.2f} s", "`make bench-startup`"],
     ]
-    if found.row_bytes is not None:
-        facts.insert(3, ["size of an answer", f"{found.row_bytes:.0f} B", "`make bench-ray`"])
     guesses = [
         [meaning, f"{getattr(assumed, name):g}", f"`--{name.replace('_', '-')}`"]
         for name, meaning in _meanings().items()

@@ -19,7 +19,6 @@ from benchmarks.sizing import (
 FOUND = Measured(
     service_rate=50.0,
     batch_rate=100.0,
-    with_ray=True,
     image_kilobytes=250.0,
     row_bytes=100.0,
     pod_megabytes=500,
