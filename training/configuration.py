@@ -14,6 +14,7 @@ from training.recipe import ConfigurationError, Recipe, first_fault
 
 CONFIGURATION_FILE = "configuration.json"
 BLOCKS = 3  # of patient numbers, one of which may be held out
+CLUSTERS = 4  # of images that look as if one device had made them, likewise
 
 HISTORY_FILE = "history.csv"
 STATE_FILE = "state.json"
@@ -35,6 +36,8 @@ class Selection:
         limit: use only this many images, drawn by the recipe's seed; None for all.
         block: hold out this block of patient numbers (``training.blocks``) instead of a fold; None
             for a fold.
+        cluster: hold out this cluster of images that look as if one device had made them
+            (``training.shortcuts``) instead of a fold; None for a fold.
         conflicting_times: how often an epoch shows the images of the first data set on which an
             anatomy-free model is wrong (``training.shortcuts``).
         positive: labels that count as disease; empty for all but the one that is named normal.
@@ -50,6 +53,7 @@ class Selection:
     fold: int = 0
     limit: int | None = None
     block: int | None = None
+    cluster: int | None = None
     conflicting_times: int = 1
     positive: tuple[str, ...] = ()
     finding: str | None = None

@@ -17,7 +17,7 @@ from training.layouts import find, labels_of, name_and_place, taken
 from training.provenance import describe_run
 from training.recipe import Recipe
 from training.samples import PARTS_TRAINED_ON
-from training.shortcuts import find_conflicting
+from training.shortcuts import find_conflicting, split_by_cluster
 from training.train import train
 from training.validation import Validation, join, record
 
@@ -85,17 +85,19 @@ def train_run(
         ConfigurationError: the configuration of an earlier run, or of the one to resume, cannot be
             read.
     """
-    if selection.block is None:
+    first, _ = name_and_place(selection.folders[0])
+    if selection.block is not None:
+        training, validation = split_by_block(images, selection.block)
+    elif selection.cluster is not None:
+        training, validation = split_by_cluster(images, first, selection.cluster)
+    else:
         # the split does not follow the seed of the run, so that seeds can be compared
         training, validation = split(images, selection.folds, selection.fold, seed=0)
-    else:
-        training, validation = split_by_block(images, selection.block)
     recipe = replace(
         recipe,
         start=start_networks(start, recipe.architecture, validation),
         teachers=teacher_networks(teachers, validation),
     )
-    first, _ = name_and_place(selection.folders[0])
     conflicting = {images.samples[row].name for row in find_conflicting(images, first)}
     run = _Folds(recipe, selection, images, conflicting, command)
     model = run.train(selection, training, validation, folder, resume)

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from service.imaging.radiograph import Pixels
+from training.configuration import CLUSTERS
 from training.data import Dataset
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,6 @@ Booleans = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
 FOLDS = 6
-CLUSTERS = 4
 _FRAME = 0.25  # of each side
 _CELLS = 12
 _SCALES = (1, 2, 4, 8)
@@ -112,6 +112,18 @@ def device_clusters(described: Floats, clusters: int = CLUSTERS, seed: int = 0) 
     scaled = StandardScaler().fit_transform(described)
     found: Integers = KMeans(clusters, n_init=4, random_state=seed).fit_predict(scaled)
     return found.astype(np.int64)
+
+
+def split_by_cluster(data: Dataset, root: str, cluster: int) -> tuple[Dataset, Dataset]:
+    """Hold out one device cluster of a data set.
+
+    Returns:
+        The images to train on, which are of no patient of the cluster, and those of the cluster.
+    """
+    rows = np.flatnonzero([sample.root == root for sample in data.samples])
+    held_out = rows[device_clusters(features(data.images[rows])) == cluster]
+    learnt = ~np.isin(data.groups, data.groups[held_out])
+    return data.take(np.flatnonzero(learnt)), data.take(held_out)
 
 
 def mask_geometry(masks: NDArray[np.bool_]) -> Floats:

@@ -119,8 +119,8 @@ def _train(
         arguments.preview.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(sheet).save(arguments.preview, "PNG")
         return 0
-    derived = recipe.start or recipe.teachers or selection.block is not None
-    derived = derived or not selection.input_check
+    derived = recipe.start or recipe.teachers or not selection.input_check
+    derived = derived or selection.block is not None or selection.cluster is not None
     if arguments.resume is None and needs_all_folds(images) and not derived:
         folds = vars(arguments).get("folds", _FEW_FOLDS)
         selection = replace(selection, folds=folds, all_folds=True)
@@ -167,8 +167,11 @@ def _check(recipe: Recipe, selection: Selection) -> None:
             place = Path(file).parent / name
             if not place.is_file():
                 raise ConfigurationError(f"There is no {place}; give a run of `pneumonia train`.")
-    if selection.all_folds and selection.block is not None:
-        raise ConfigurationError("--all trains a network for each fold; leave --block out.")
+    parts = [option for option in ("block", "cluster") if vars(selection)[option] is not None]
+    if selection.all_folds and parts:
+        raise ConfigurationError(f"--all trains a network for each fold; leave --{parts[0]} out.")
+    if len(parts) > 1:
+        raise ConfigurationError("--block and --cluster each say what to hold out; give one.")
     if selection.all_folds and (recipe.start or recipe.teachers):
         raise ConfigurationError(
             "--all trains a network for each fold, and earlier runs have seen what some of them "

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from training.commands.data import LAYOUTS, add_labels
-from training.configuration import BLOCKS, MODEL_FILE, Selection
+from training.configuration import BLOCKS, CLUSTERS, MODEL_FILE, Selection
 from training.recipe import (
     Architecture,
     Augmentation,
@@ -152,6 +152,13 @@ def _add_images(group: argparse._ArgumentGroup, selection: Selection) -> None:
         choices=range(BLOCKS),
         help="hold out a block of patients with neighbouring numbers instead of a fold: images "
         "made at one time on one device lie together",
+    )
+    group.add_argument(
+        "--cluster",
+        type=int,
+        choices=range(CLUSTERS),
+        help="hold out a cluster of images that look as if one device had made them instead of a "
+        "fold, and train on no image of their patients",
     )
     group.add_argument(
         "--conflicting-times",

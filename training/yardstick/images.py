@@ -52,6 +52,11 @@ class Images:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def sources(self) -> list[str]:
+        """Name of the data set of each image."""
+        return [name.partition("/")[0] for name in self.names]
+
     def rows(self, names: Iterable[str]) -> Booleans:
         """bool ``[N]``: which images are named.
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from service.inference.model import OnnxModel
 from service.inference.predictor import Predictor
-from training.configuration import MODEL_FILE
+from training.configuration import MODEL_FILE, RunConfiguration
 from training.data import DataError
 from training.labels import CHILDREN as CHILDRENS_LABELS
 from training.shortcuts import Booleans, Floats, Integers
 from training.train import predict_logits
-from training.yardstick.images import CHILDREN, SCREENING, Images
+from training.yardstick.images import ADULTS, CHILDREN, SCREENING, Images
 
 HELD_OUT_FILE = "validation.txt"
 
@@ -46,20 +46,25 @@ def score(run: Path, images: Images) -> Scores:
     """Let the network of a run answer what it held out, and the screening images.
 
     Args:
-        run: a run folder, or one with ``validation.txt``, the names of the held-out images, and one
-            ``.onnx`` file.
+        run: a run folder, all adults of which are held out where they are none of its data sets;
+            or one with ``validation.txt``, the names of the held-out images, and one ``.onnx``
+            file.
         images: of the yardstick.
 
     Raises:
         DataError: the folder holds no list or not exactly one network, or the list names an image
             of others.
         ModelFileError: the ONNX file cannot be used.
+        ConfigurationError: the configuration of the run cannot be read.
     """
     # a run also keeps the network with which it could go on
     models = [*run.glob(MODEL_FILE), *run.glob("*.onnx")]
     if len(models) != 1 or not (run / HELD_OUT_FILE).is_file():
         raise DataError(f"{run} must hold {MODEL_FILE} or one .onnx file, and {HELD_OUT_FILE}.")
     held_out = images.rows((run / HELD_OUT_FILE).read_text().split())
+    if models[0].suffix != ".onnx":
+        learnt = set(RunConfiguration.read(run).sources)
+        held_out |= (images.part == ADULTS) & [source not in learnt for source in images.sources]
     rows = np.flatnonzero(held_out | (images.part == SCREENING))
     probability, viral, refused, uncertain = np.full((4, len(images)), np.nan)
     if models[0].suffix == ".onnx":

@@ -1,14 +1,16 @@
-"""Patients held out in contiguous blocks of their numbers."""
+"""Patients held out in contiguous blocks of their numbers, and in clusters of one device."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.dataset import write_dataset
 from training.blocks import blocks, split_by_block
-from training.configuration import BLOCKS
+from training.configuration import BLOCKS, CLUSTERS
 from training.data import DataError, Dataset, find_samples, load
+from training.shortcuts import split_by_cluster
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +47,21 @@ def test_patients_without_numbers_are_said_to_have_no_blocks(tmp_path: Path) -> 
     for block in range(BLOCKS):
         with pytest.raises(DataError, match="hold no numbers"):
             split_by_block(data, block)
+
+
+def test_a_device_is_held_out_with_all_images_of_its_patients(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "children", patients=12)
+    bright = set(tmp_path.rglob("*-0000.jpeg")) | set(tmp_path.rglob("*_0.jpeg"))
+    for file in bright:  # each patient has an image of either device
+        Image.open(file).point(lambda grey: 128 + grey // 2).save(file)
+    write_dataset(tmp_path / "others", patients=2)
+    samples = [*find_samples(tmp_path / "children"), *find_samples(tmp_path / "others")]
+    data = load(samples, quiet=True)
+    parts = [split_by_cluster(data, "children", cluster) for cluster in range(CLUSTERS)]
+    for training, held_out in parts:
+        assert {sample.root for sample in held_out.samples} == {"children"}
+        assert len({sample.path in bright for sample in held_out.samples}) == 1
+        learnt = {sample.patient for sample in training.samples}
+        assert not learnt & {sample.patient for sample in held_out.samples}
+        assert {sample.root for sample in training.samples} >= {"others"}
+    assert sum(len(held_out) for _, held_out in parts) == 12 * 2 * 3

@@ -18,6 +18,7 @@ VALUES = {
     "--fold": "1",
     "--all": None,
     "--block": "1",
+    "--cluster": "1",
     "--conflicting-times": "2",
     "--positive": "tb",
     "--finding": "tuberculosis",

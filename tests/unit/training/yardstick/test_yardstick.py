@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.cli import main as main_command
 from tests.dataset import chest, write_dataset
 from training.data import DataError
 from training.yardstick.__main__ import main
 from training.yardstick.choice import compare
 from training.yardstick.figures import measure
-from training.yardstick.images import CHILDREN, SCREENING, Images, read
+from training.yardstick.images import ADULTS, CHILDREN, SCREENING, Images, read
 from training.yardstick.scores import Scores, equal_error_threshold, score
 from training.yardstick.statistics import Interval
 
@@ -161,6 +162,32 @@ def test_a_folder_that_is_no_run_is_refused(images: Images, tmp_path: Path) -> N
     (tmp_path / "validation.txt").write_text("children/nobody.jpeg\n")
     with pytest.raises(DataError, match="nobody"):
         score(tmp_path, images)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_adults_that_a_run_was_not_given_are_held_out(
+    folder: Path, images: Images, tmp_path: Path
+) -> None:
+    """Without them among its data sets they are a source never seen."""
+    words = [
+        "--arch",
+        "cnn",
+        "--weights",
+        "random",
+        "--phase",
+        "32:0:1:0.001",
+        "--folds",
+        "3",
+        "--screen",
+    ]
+    for name, also in (("without", []), ("with", ["--also", str(folder / "adults")])):
+        out = tmp_path / name
+        assert (
+            main_command(["train", str(folder / "children"), *also, *words, "--out", str(out)]) == 0
+        )
+        said = score(out, images)
+        assert bool(said.held_out[images.part == ADULTS].all()) == (name == "without")
+        assert not said.held_out[images.part == CHILDREN].all()
 
 
 def test_an_adult_without_a_row_in_the_table_is_refused(folder: Path, tmp_path: Path) -> None:
