@@ -38,8 +38,8 @@ from service.settings import Settings
 
 # inputs a pipeline is made for, which bounds what the driver remembers of them
 _ROUND = 1_000_000
-# images a task, at most: long against what it takes to start one
-_BATCH = 128
+# images a task, at most: long against what it takes to start one, which leaves a core idle
+_BATCH = 256
 # so many tasks for each core, so that all end at about the same time
 _TASKS_A_CORE = 8
 # files that a task reads ahead of the one it decodes, since object stores answer late
@@ -160,13 +160,18 @@ class _Run:
     def start_workers(self) -> None:
         """Have each core load the model, and say so at once where that fails.
 
+        An empty pipeline starts the processes that Ray Data keeps beside those of the tasks, so
+        that none of them starts while images are scored.
+
         Raises:
             RayFailed: the model is another one.
         """
         nodes = [node for node in ray.nodes() if node["Alive"]]
         cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
         load = ray.remote(_load).options(scheduling_strategy="SPREAD")
-        found = ray.get([load.remote(self._question, self._reader) for _ in range(cores)])
+        loaded = [load.remote(self._question, self._reader) for _ in range(cores)]
+        ray.data.range(1).map_batches(_identity).materialize()
+        found = ray.get(loaded)
         if set(found) != {self._scorer.sha256}:
             raise RayFailed("The nodes have another model file than this machine.")
         self._cluster = {"nodes": len(nodes), "cores": cores, "ray": ray.__version__}
@@ -250,6 +255,10 @@ def _scorer(question: Question) -> Scorer:
 def _decoder(arguments: Arguments) -> Decoder:
     """One for all tasks of a worker process."""
     return Decoder(arguments)
+
+
+def _identity(batch: dict[str, Any]) -> dict[str, Any]:
+    return batch
 
 
 def _load(question: Question, arguments: Arguments) -> str:
