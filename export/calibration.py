@@ -1,5 +1,7 @@
 """Scaling and operating points, fitted on a run's validation logits under all shifts."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
@@ -82,7 +84,7 @@ def operating_points(pool: Pool, scaling: Scaling, data: str) -> tuple[Operating
     y_true = pool.y_true
     low = float(np.quantile(probability[y_true & pool.once], MISSED, method="lower"))
     high = float(np.quantile(probability[~y_true & pool.once], 1 - FALSE_ALARMS, method="higher"))
-    equal, screening = _thresholds(probability, y_true)
+    equal, screening = _equal_errors(probability, y_true), _finds_enough(probability, y_true)
     rules: tuple[tuple[str, float, float | None, float | None, str], ...] = (
         (
             "balanced",
@@ -135,25 +137,22 @@ def threshold_intervals(pool: Pool, scaling: Scaling) -> dict[str, Rate]:
     """How far the thresholds would differ on other patients like these: 95 % intervals by name."""
     probability, y_true = scaling.pneumonia(pool.logits), pool.y_true
 
-    def of(place: int) -> Rate:
-        def figure(rows: NDArray[np.int64]) -> float:
-            return _thresholds(probability[rows], y_true[rows])[place]
+    def of(rule: Callable[[NDArray[np.float64], NDArray[np.bool_]], float]) -> Rate:
+        return interval(lambda rows: rule(probability[rows], y_true[rows]), pool.patients)
 
-        return interval(figure, pool.patients)
-
-    return {"balanced": of(0), "screening": of(1)}
+    return {"balanced": of(_equal_errors), "screening": of(_finds_enough)}
 
 
-def _thresholds(probability: NDArray[np.float64], y_true: NDArray[np.bool_]) -> tuple[float, float]:
-    """Those of ``balanced`` and ``screening``; NaN where a class is missing."""
+def _finds_enough(probability: NDArray[np.float64], y_true: NDArray[np.bool_]) -> float:
+    """The threshold of ``screening``; NaN without disease."""
     ranked = np.sort(probability[y_true])
-    if len(ranked) in (0, len(y_true)):
-        return float("nan"), float("nan")
-    equal = _equal_errors(probability, y_true)
-    return equal, float(ranked[int((1 - SCREENING) * len(ranked))])
+    return float(ranked[int((1 - SCREENING) * len(ranked))]) if len(ranked) else float("nan")
 
 
 def _equal_errors(probability: NDArray[np.float64], y_true: NDArray[np.bool_]) -> float:
+    """The threshold of ``balanced``; NaN where a class is missing."""
+    if y_true.all() or not y_true.any():
+        return float("nan")
     alarms, hits, thresholds = roc_curve(y_true, probability)
     # the first threshold is above all probabilities and no fraction
     return float(thresholds[1:][np.abs(hits - (1 - alarms))[1:].argmin()])

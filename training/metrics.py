@@ -186,12 +186,14 @@ def resampled(
     patients: NDArray[np.int64], seed: int, resamples: int
 ) -> Iterator[NDArray[np.int64]]:
     """Rows of bootstrap samples: patients drawn with replacement, each with all of its images."""
-    order = np.argsort(patients, kind="stable")
-    rows_of = np.split(order, np.flatnonzero(np.diff(patients[order])) + 1)
+    order = np.argsort(patients, kind="stable")  # the images of one patient side by side
+    _, first, images = np.unique(patients[order], return_index=True, return_counts=True)
     generator = np.random.default_rng(seed)
     for _ in range(resamples):
-        chosen = generator.integers(0, len(rows_of), len(rows_of))
-        yield np.concatenate([rows_of[number] for number in chosen])
+        chosen = generator.integers(0, len(first), len(first))
+        lengths = images[chosen]
+        begun = np.cumsum(lengths) - lengths  # where each patient's images begin in the sample
+        yield order[np.arange(lengths.sum()) + np.repeat(first[chosen] - begun, lengths)]
 
 
 def _with_interval(value: float, drawn: list[float]) -> Rate:

@@ -14,7 +14,7 @@ from export.calibration import (
 from export.pool import Pool
 from export.reliability import measure_subtypes
 from export.scaling import Scaling
-from service.inference.operating_point import SubtypeRule
+from service.inference.operating_point import OperatingPoint, SubtypeRule
 from training.budgets import FALSE_ALARMS, MISSED
 from training.data import DataError
 from training.labels import CHILDREN, LabelSet
@@ -29,6 +29,18 @@ def make_pool(scaling: Scaling = PLAIN, images: int = 6000, labels: LabelSet = C
     logits = generator.normal(0, 1.5, (images, 3))
     truth = np.array([generator.choice(3, p=share) for share in scaling.probabilities(logits)])
     return Pool(logits, truth, np.arange(images), labels)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Pool:
+    """Whose logits are calibrated as they are."""
+    return make_pool()
+
+
+@pytest.fixture(scope="module")
+def points(pool: Pool) -> tuple[OperatingPoint, ...]:
+    """Its operating points, `balanced` and `screening`."""
+    return operating_points(pool, PLAIN, "made")
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -75,10 +87,11 @@ def test_pneumonia_of_unknown_subtype_counts_for_pneumonia_and_not_for_the_subty
     assert fit_scaling(unknown).subtype_temperature == 1.0
 
 
-def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget() -> None:
-    pool = make_pool()
-    balanced, screening = operating_points(pool, Scaling(), "made")
-    probability = Scaling().pneumonia(pool.logits)
+def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget(
+    pool: Pool, points: tuple[OperatingPoint, ...]
+) -> None:
+    balanced, screening = points
+    probability = PLAIN.pneumonia(pool.logits)
     for point in (balanced, screening):
         found = (probability[pool.y_true] >= point.threshold).mean()
         assert found == point.sensitivity.value
@@ -93,10 +106,11 @@ def test_thresholds_follow_their_rules_and_the_band_keeps_its_budget() -> None:
     assert balanced.uncertain_low <= balanced.threshold <= balanced.uncertain_high
 
 
-def test_the_band_is_measured_apart_from_the_threshold() -> None:
-    pool = make_pool()
-    balanced, screening = operating_points(pool, Scaling(), "made")
-    decisions = np.array([balanced.decide(p) for p in Scaling().pneumonia(pool.logits)])
+def test_the_band_is_measured_apart_from_the_threshold(
+    pool: Pool, points: tuple[OperatingPoint, ...]
+) -> None:
+    balanced, screening = points
+    decisions = np.array([balanced.decide(p) for p in PLAIN.pneumonia(pool.logits)])
     band = balanced.uncertain
     assert band is not None
     assert screening.uncertain is None
@@ -112,16 +126,17 @@ def test_the_band_is_measured_apart_from_the_threshold() -> None:
     assert band.sensitivity.value > balanced.sensitivity.value
 
 
-def test_the_subtype_is_measured_where_it_is_named() -> None:
-    pool = make_pool()
-    balanced, _ = operating_points(pool, Scaling(), "made")
-    rule = measure_subtypes(pool, Scaling(), balanced, SubtypeRule(least_share=0.6), "made")
-    strict = measure_subtypes(pool, Scaling(), balanced, SubtypeRule(least_share=0.9), "made")
+def test_the_subtype_is_measured_where_it_is_named(
+    pool: Pool, points: tuple[OperatingPoint, ...]
+) -> None:
+    balanced, _ = points
+    rule = measure_subtypes(pool, PLAIN, balanced, SubtypeRule(least_share=0.6), "made")
+    strict = measure_subtypes(pool, PLAIN, balanced, SubtypeRule(least_share=0.9), "made")
     assert rule is not None and rule.named is not None and rule.correct is not None
     assert strict is not None and strict.named is not None and strict.correct is not None
     assert rule.named.value > strict.named.value
     assert rule.correct.value < strict.correct.value
-    probabilities = Scaling().probabilities(pool.logits)
+    probabilities = PLAIN.probabilities(pool.logits)
     rows = np.array(
         [
             label > 0
@@ -136,11 +151,12 @@ def test_the_subtype_is_measured_where_it_is_named() -> None:
     assert rule.data == "made"
 
 
-def test_images_of_one_subtype_measure_no_subtype() -> None:
-    pool = make_pool(images=300)
-    balanced, _ = operating_points(pool, Scaling(), "made")
+def test_images_of_one_subtype_measure_no_subtype(
+    pool: Pool, points: tuple[OperatingPoint, ...]
+) -> None:
+    balanced, _ = points
     unknown = Pool(pool.logits, np.where(pool.truth > 0, -1, 0), pool.patients)
-    assert measure_subtypes(unknown, Scaling(), balanced, SubtypeRule(), "made") is None
+    assert measure_subtypes(unknown, PLAIN, balanced, SubtypeRule(), "made") is None
 
 
 def test_the_fit_is_calibrated_for_the_prevalence_that_is_stated() -> None:

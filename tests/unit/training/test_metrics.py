@@ -109,6 +109,19 @@ def test_intervals_draw_patients_not_images() -> None:
     assert many.high - many.low == pytest.approx(one.high - one.low, rel=0.05)
 
 
+def test_a_patient_is_drawn_with_all_images() -> None:
+    patients = np.array([7, 2, 7, 9, 7, 2])
+
+    def seen(rows: np.ndarray) -> float:
+        times = np.bincount(rows, minlength=len(patients))
+        assert all(len(set(times[patients == one])) == 1 for one in (2, 7, 9))
+        assert times[[0, 1, 3]].sum() == 3  # one image of each: as many patients as there are
+        return float(times[0] > 0)
+
+    drawn = interval(seen, patients)
+    assert drawn.low < drawn.high
+
+
 def test_per_class_and_confusion_leave_unknown_subtypes_out() -> None:
     assert confusion(SCORES) == [[1, 1, 0], [1, 1, 0], [0, 1, 1]]
     rows = per_class(SCORES)
