@@ -123,12 +123,14 @@ def published(
             weights of this network without its last layers.
     """
     one = _PUBLISHED[name]
+    # first, so that what is wrong with them is told at once
+    start = None if weights == "random" else _published_weights(name, weights)
     image = layers.Input((size, size, 1), name="image")
     colours = layers.Concatenate(name="colours")([image, image, image])
     scaled = layers.Rescaling(list(one.scale), list(one.offset), name="scaling")(colours)
     body = one.build(include_top=False, weights=None, input_tensor=scaled)
-    if weights != "random":
-        body.set_weights(_published_weights(name, weights))
+    if start is not None:
+        body.set_weights(start)
     return _with_classifier(image, body.output, classes, dropout, name)
 
 

@@ -57,6 +57,11 @@ def test_weights_of_a_file_are_those_that_the_network_starts_with(tmp_path: Path
     ours = ARCHITECTURES["efficientnet_v2_b0"](32, 3, 0.0, str(file))
     pairs = zip(ours.get_weights(), theirs.get_weights(), strict=False)
     assert all(np.array_equal(one, other) for one, other in pairs)
+
+
+def test_a_file_of_other_weights_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "other.weights.h5"
+    ARCHITECTURES["cnn"](32, 3, 0.0).save_weights(file)
     with pytest.raises(DataError, match="holds no weights of resnet50 without its last layers"):
         ARCHITECTURES["resnet50"](32, 3, 0.0, str(file))
     (tmp_path / "wrong.npz").write_bytes(b"no archive")
