@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from service.http.app import create_app
+from service.imaging.dicom_pool import DicomPool
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.tiny_model import write_tiny_model
@@ -37,6 +38,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.onnx"
     write_tiny_model(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def dicom_pool() -> Iterator[DicomPool]:
+    """Processes that read DICOM files, shared since each takes half a second to start."""
+    with DicomPool() as pool:
+        yield pool
 
 
 @pytest.fixture

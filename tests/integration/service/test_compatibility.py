@@ -2,9 +2,9 @@
 
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
 from service.imaging.decode import decode
+from service.imaging.dicom_pool import DicomPool
 from service.imaging.radiograph import Limits
 from tests.client import AppClient
 from tests.dicom import file_bytes, frame_of, lut, radiograph, shadows
@@ -33,9 +34,18 @@ INVERTED = file_bytes(radiograph(4095 - SAMPLES, **WINDOW))
 INFER = "/v2/models/tiny/infer"
 
 
-@cache
-def pixels(data: bytes) -> NDArray[np.int16]:
-    return np.asarray(decode(data, Limits()).image).astype(np.int16)
+Pixels: TypeAlias = Callable[[bytes], NDArray[np.int16]]
+
+
+@pytest.fixture(scope="module")
+def pixels(dicom_pool: DicomPool) -> Pixels:
+    """What a file shows."""
+
+    @cache
+    def shown(data: bytes) -> NDArray[np.int16]:
+        return np.asarray(decode(data, Limits(), pool=dicom_pool).image).astype(np.int16)
+
+    return shown
 
 
 def codes(client: AppClient, data: bytes) -> set[str]:
@@ -90,7 +100,9 @@ DICOM = {
 
 
 @pytest.mark.parametrize(("data", "expected"), DICOM.values(), ids=DICOM.keys())
-def test_dicom_is_shown_as_it_is_meant(client: AppClient, data: bytes, expected: bytes) -> None:
+def test_dicom_is_shown_as_it_is_meant(
+    client: AppClient, pixels: Pixels, data: bytes, expected: bytes
+) -> None:
     assert codes(client, data) - {"ignored_voi_lut"} == codes(client, expected)
     assert np.abs(pixels(data) - pixels(expected)).max() <= 1
 
@@ -101,7 +113,7 @@ def test_a_table_that_is_left_out_is_told(client: AppClient) -> None:
     assert codes(client, data) == {"ignored_voi_lut"}
 
 
-def test_signed_jpeg_ls_of_fewer_bits_than_its_cells(client: AppClient) -> None:
+def test_signed_jpeg_ls_of_fewer_bits_than_its_cells(client: AppClient, pixels: Pixels) -> None:
     """pydicom/pydicom#2009"""
     signed = (SAMPLES.astype(np.int32) - 2048).astype(np.int16)
     window = {**WINDOW, "WindowCenter": -0.5}
@@ -110,7 +122,7 @@ def test_signed_jpeg_ls_of_fewer_bits_than_its_cells(client: AppClient) -> None:
     assert np.abs(pixels(data) - pixels(BASE)).max() <= 1
 
 
-def test_jpeg_ls_of_8_bits_in_cells_of_16(client: AppClient) -> None:
+def test_jpeg_ls_of_8_bits_in_cells_of_16(client: AppClient, pixels: Pixels) -> None:
     """pydicom/pydicom#2010"""
     samples = shadows(bits=8)
     plain = file_bytes(radiograph(samples, 8))
@@ -119,7 +131,7 @@ def test_jpeg_ls_of_8_bits_in_cells_of_16(client: AppClient) -> None:
     np.testing.assert_array_equal(pixels(data), pixels(plain))
 
 
-def test_pixel_data_of_an_odd_length(client: AppClient) -> None:
+def test_pixel_data_of_an_odd_length(client: AppClient, pixels: Pixels) -> None:
     """Efferent-Health/fo-dicom.Codecs#36"""
     samples = shadows(95, 81, bits=8).astype(np.uint8)
     data = file_bytes(radiograph(samples, 8))
@@ -128,7 +140,7 @@ def test_pixel_data_of_an_odd_length(client: AppClient) -> None:
     np.testing.assert_array_equal(pixels(data), samples)
 
 
-def test_an_icon_is_not_taken_for_the_image(client: AppClient) -> None:
+def test_an_icon_is_not_taken_for_the_image(client: AppClient, pixels: Pixels) -> None:
     """horosproject/horos#616"""
     icon = Dataset()
     icon.Rows = icon.Columns = 64
@@ -142,7 +154,9 @@ def test_an_icon_is_not_taken_for_the_image(client: AppClient) -> None:
     np.testing.assert_array_equal(pixels(both), pixels(BASE))
 
 
-def test_a_camera_file_of_several_images_is_read_as_its_first(client: AppClient) -> None:
+def test_a_camera_file_of_several_images_is_read_as_its_first(
+    client: AppClient, pixels: Pixels
+) -> None:
     """python-pillow/Pillow#1198, #8052"""
     first = Image.fromarray(chest_like(256, 256).astype(np.uint8))
     small = first.resize((64, 64))
@@ -152,7 +166,9 @@ def test_a_camera_file_of_several_images_is_read_as_its_first(client: AppClient)
 
 
 @pytest.mark.parametrize("scale", [1, 257])
-def test_a_fourth_band_that_says_nothing_of_itself(client: AppClient, scale: int) -> None:
+def test_a_fourth_band_that_says_nothing_of_itself(
+    client: AppClient, pixels: Pixels, scale: int
+) -> None:
     """python-pillow/Pillow#393"""
     grey = chest_like()
     samples = (grey * scale).astype(np.uint8 if scale == 1 else np.uint16)

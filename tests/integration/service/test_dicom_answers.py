@@ -10,12 +10,13 @@ from PIL import Image
 
 from service.errors import ModelFileError
 from service.imaging.decode import decode
+from service.imaging.dicom_pool import DicomPool
 from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
 from tests.dicom import RawText, file_bytes, radiograph, shadows
-from tests.images import image_bytes
+from tests.images import encode, image_bytes
 from tests.tiny_model import write_tiny_model
 
 OUTSIDE = "outside_training_population"
@@ -32,22 +33,22 @@ def dicom() -> bytes:
     return file_bytes(radiograph(shadows(160, 128), **WINDOW, PatientAge="045Y"))
 
 
-def as_png(data: bytes) -> bytes:
-    stream = BytesIO()
-    decode(data, Limits()).image.save(stream, "PNG")
-    return stream.getvalue()
+@pytest.fixture
+def png(dicom: bytes, dicom_pool: DicomPool) -> bytes:
+    """The same image."""
+    return encode(decode(dicom, Limits(), pool=dicom_pool).image, "PNG")
 
 
-def test_dicom_is_answered_like_the_same_image_as_png(client: AppClient, dicom: bytes) -> None:
-    answers = [
-        client.post("/predict", files={"file": data}).json() for data in (dicom, as_png(dicom))
-    ]
+def test_dicom_is_answered_like_the_same_image_as_png(
+    client: AppClient, dicom: bytes, png: bytes
+) -> None:
+    answers = [client.post("/predict", files={"file": data}).json() for data in (dicom, png)]
     assert answers[0]["probability"] == pytest.approx(answers[1]["probability"], abs=1e-6)
     assert answers[0]["decision"] == answers[1]["decision"]
     assert answers[0]["image"] == {"format": "DICOM", "width": 128, "height": 160, "bit_depth": 12}
     drawn = [
         np.asarray(Image.open(BytesIO(client.post("/explain", files={"file": data}).content)))
-        for data in (dicom, as_png(dicom))
+        for data in (dicom, png)
     ]
     np.testing.assert_array_equal(drawn[0], drawn[1])
 
@@ -63,12 +64,12 @@ def test_answers_hold_nothing_of_the_patient(client: AppClient, dicom: bytes) ->
         assert not [secret for secret in ("Secret", "secret-id", "045Y") if secret in text]
 
 
-def test_uids_come_only_where_asked_for(client: AppClient, dicom: bytes) -> None:
+def test_uids_come_only_where_asked_for(client: AppClient, dicom: bytes, png: bytes) -> None:
     assert "uids" not in client.post("/predict", files={"file": dicom}).json()
     asked = client.post("/predict", params={"uids": "true"}, files={"file": dicom}).json()
     assert asked["uids"] == UIDS
-    png = client.post("/predict", params={"uids": "true"}, files={"file": as_png(dicom)}).json()
-    assert "uids" not in png
+    of_png = client.post("/predict", params={"uids": "true"}, files={"file": png}).json()
+    assert "uids" not in of_png
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -107,9 +108,9 @@ def test_a_refusal_of_another_format_names_none(client: AppClient) -> None:
         assert "uids" not in client.post("/predict?uids=true", content=data).json()
 
 
-def test_a_batch_takes_dicom_among_others(client: AppClient, dicom: bytes) -> None:
+def test_a_batch_takes_dicom_among_others(client: AppClient, dicom: bytes, png: bytes) -> None:
     lateral = file_bytes(radiograph(shadows(160, 128), ViewPosition="LL"))
-    files = [("files", data) for data in (dicom, lateral, as_png(dicom))]
+    files = [("files", data) for data in (dicom, lateral, png)]
     results = client.post("/predict/batch", params={"uids": "true"}, files=files).json()["results"]
     assert results[0]["prediction"]["uids"] == UIDS
     assert results[1]["problem"]["code"] == "not_a_chest_xray"
@@ -170,7 +171,7 @@ def test_patients_of_another_or_an_unknown_age_are_warned_of(
         details = " ".join(warning["detail"] for warning in warnings)
         assert not [stated for stated in patient.values() if stated and stated in details]
     # an image file states no age, and gets no warning for want of one
-    assert client.post("/predict", files={"file": as_png(data)}).json()["warnings"] == []
+    assert client.post("/predict", content=image_bytes(kind="PNG")).json()["warnings"] == []
 
 
 def test_a_model_for_all_ages_warns_of_none(start_service: ServiceFactory, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +43,12 @@ def expected_code(path: Path) -> str:
     return "read" if "PixelData" in pydicom.dcmread(path) else "undecodable_image"
 
 
-@pytest.fixture(scope="module")
-def pool() -> Iterator[DicomPool]:
-    with DicomPool() as pool:
-        yield pool
-
-
 @pytest.mark.parametrize("name", real_files())
 @pytest.mark.filterwarnings("ignore:::pydicom")
-def test_each_file_gets_the_right_answer(name: str, pool: DicomPool) -> None:
+def test_each_file_gets_the_right_answer(name: str, dicom_pool: DicomPool) -> None:
     path = real_files()[name]
     try:
-        radiograph = decode(path.read_bytes(), Limits(), pool=pool)
+        radiograph = decode(path.read_bytes(), Limits(), pool=dicom_pool)
     except PneumoniaError as error:
         assert error.code == expected_code(path)
         return
@@ -183,7 +176,9 @@ DCMTK = {
 
 
 @pytest.mark.parametrize("form", DCMTK)
-def test_what_dcmtk_writes_is_the_same_image(form: str, tmp_path: Path, pool: DicomPool) -> None:
+def test_what_dcmtk_writes_is_the_same_image(
+    form: str, tmp_path: Path, dicom_pool: DicomPool
+) -> None:
     command, *options = DCMTK[form]
     source = next(path for name, path in real_files().items() if name.endswith(CHEST))
     written = tmp_path / "written.dcm"
@@ -192,8 +187,8 @@ def test_what_dcmtk_writes_is_the_same_image(form: str, tmp_path: Path, pool: Di
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    found = values(decode(written.read_bytes(), Limits(), pool=pool).image)
-    original = values(decode(source.read_bytes(), Limits(), pool=pool).image)
+    found = values(decode(written.read_bytes(), Limits(), pool=dicom_pool).image)
+    original = values(decode(source.read_bytes(), Limits(), pool=dicom_pool).image)
     assert np.abs(found - original).max() <= (1 if "near" in form else 0)
 
 
@@ -201,7 +196,7 @@ def test_what_dcmtk_writes_is_the_same_image(form: str, tmp_path: Path, pool: Di
     ("process", "match"), [("+ee", "12-bit JPEG"), ("+ep", "progressive JPEG")]
 )
 def test_jpeg_of_12_bits_and_progressive_jpeg_are_refused_by_name(
-    process: str, match: str, tmp_path: Path, pool: DicomPool
+    process: str, match: str, tmp_path: Path, dicom_pool: DicomPool
 ) -> None:
     source = next(path for name, path in real_files().items() if name.endswith(CHEST))
     written = tmp_path / "written.dcm"
@@ -211,23 +206,25 @@ def test_jpeg_of_12_bits_and_progressive_jpeg_are_refused_by_name(
         stderr=subprocess.DEVNULL,
     )
     with pytest.raises(UnsupportedType, match=match):
-        decode(written.read_bytes(), Limits(), pool=pool)
+        decode(written.read_bytes(), Limits(), pool=dicom_pool)
 
 
-def test_a_jpeg_that_dcmtk_wraps_is_read_like_the_jpeg(tmp_path: Path, pool: DicomPool) -> None:
+def test_a_jpeg_that_dcmtk_wraps_is_read_like_the_jpeg(
+    tmp_path: Path, dicom_pool: DicomPool
+) -> None:
     jpeg, wrapped = tmp_path / "chest.jpg", tmp_path / "chest.dcm"
-    decode(real_file(CHEST), Limits(), pool=pool).image.save(jpeg, quality=90)
+    decode(real_file(CHEST), Limits(), pool=dicom_pool).image.save(jpeg, quality=90)
     subprocess.run(
         [program("img2dcm", "dcmtk"), "-k", "Modality=CR", str(jpeg), str(wrapped)],
         check=True,
         stderr=subprocess.DEVNULL,
     )
     expected = decode(jpeg.read_bytes(), Limits()).image
-    found = decode(wrapped.read_bytes(), Limits(), pool=pool).image
+    found = decode(wrapped.read_bytes(), Limits(), pool=dicom_pool).image
     np.testing.assert_array_equal(values(found), values(expected))
 
 
-def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path, pool: DicomPool) -> None:
+def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path, dicom_pool: DicomPool) -> None:
     source = next(path for name, path in real_files().items() if name.endswith(CHEST))
     shown = tmp_path / "shown.pgm"
     subprocess.run(
@@ -235,6 +232,6 @@ def test_it_is_shown_as_dcmtk_shows_it(tmp_path: Path, pool: DicomPool) -> None:
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    found = values(decode(source.read_bytes(), Limits(), pool=pool).image)
+    found = values(decode(source.read_bytes(), Limits(), pool=dicom_pool).image)
     # dcmtk rounds down
     assert np.abs(found - values(Image.open(shown))).max() <= 1

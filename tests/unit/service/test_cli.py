@@ -113,18 +113,15 @@ def test_help_and_usage_errors_of_a_command_import_no_framework(command: Command
     script = (
         "import sys\n"
         "from service.cli import main\n"
-        "try:\n"
-        f"    main(['{command.name}', sys.argv[1]])\n"
-        "except SystemExit as left:\n"
-        "    slow = {'keras', 'tensorflow', 'sklearn', 'pydicom', 'matplotlib', 'pynetdicom'}\n"
-        "    print(left.code, sorted(slow & sys.modules.keys()))\n"
+        "codes = []\n"
+        "for option in ('--help', '--dream'):\n"
+        "    try:\n"
+        f"        main(['{command.name}', option])\n"
+        "    except SystemExit as left:\n"
+        "        codes.append(left.code)\n"
+        "slow = {'keras', 'tensorflow', 'sklearn', 'pydicom', 'matplotlib', 'pynetdicom'}\n"
+        "print(codes, sorted(slow & sys.modules.keys()))\n"
     )
-    for option, code in (("--help", 0), ("--dream", 2)):
-        done = subprocess.run(
-            [sys.executable, "-c", script, option],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.splitlines()[-1] == f"{code} []"
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[0, 2] []"
