@@ -51,8 +51,7 @@ def speed(report: Report) -> str:
     lines = []
     for name, key, goal in rows:
         values = [entry[key] for entry in rounds]
-        spread = f"{min(values):.2f} to {max(values):.2f}"
-        lines.append([name, f"{statistics.median(values):.2f}", spread, goal])
+        lines.append([name, f"{statistics.median(values):.2f}", _range(values), goal])
     lines.append(["p99 / median at 80 % of capacity", f"{at_rate['p99_to_p50']:.2f}", "", "<= 4"])
     client = statistics.median(
         entry["client_cpu_seconds"] / (entry["client_cpu_seconds"] + entry["service_cpu_seconds"])
@@ -137,14 +136,10 @@ def overload(report: Report) -> str:
     recovery, share = report["recovery_seconds"], report["goodput_of_capacity_per_core_left"]
     recovered = "never" if recovery is None else f"{recovery:g} s"
     admitted, probe = report["admitted_p99_ms"], report["probe_p99_ms"]
+    goodput = "goodput / capacity, per core not used by the client"
     rows = [
         ("p99 of admitted requests", f"{admitted:,} ms", "<= 1,000 ms", admitted <= 1000),
-        (
-            "goodput / capacity, per core not used by the client",
-            f"{share:.0%}",
-            ">= 90 %",
-            share >= 0.9,
-        ),
+        (goodput, f"{share:.0%}", ">= 90 %", share >= 0.9),
         ("p99 of health and metrics", f"{probe:g} ms", "<= 50 ms", probe <= 50),
         ("time until one client is answered as before", recovered, "<= 2 s", (recovery or 0) <= 2),
     ]
@@ -174,13 +169,10 @@ def dicom_reader(report: Report) -> str:
 def platforms(report: Report) -> str:
     """Whether all packages of the service can be had, by platform and Python, a table."""
     pythons = list(report["rows"][0]["lacks"])
-    rows = [
-        [
-            row["platform"],
-            *(f"no {lacked}" if lacked else "all" for lacked in row["lacks"].values()),
-        ]
-        for row in report["rows"]
-    ]
+    rows = []
+    for row in report["rows"]:
+        lacks = (f"no {lacked}" if lacked else "all" for lacked in row["lacks"].values())
+        rows.append([row["platform"], *lacks])
     return table(["platform", *(f"Python {python}" for python in pythons)], rows)
 
 
@@ -198,7 +190,7 @@ def ray_engine(report: Report) -> str:
     ]
     return (
         f"{report['count']:,} {report['images']} in each of {len(ratios)} rounds (ratio "
-        f"{min(ratios):.2f} to {max(ratios):.2f}), {place(report)}.\n\n"
+        f"{_range(ratios)}), {place(report)}.\n\n"
         + table(["what", "median", "goal"], rows)
         + f"\n\nGrowth with Ray nodes of one core on the same machine, whose images come from a "
         f"store that answers after {report['store_seconds']:g} s; the answers were the same on all "
@@ -248,6 +240,10 @@ def _values(entry: dict[str, Any]) -> str:
 
 def _rate(report: Report) -> float:
     return float(statistics.median(entry["raw_rate"] for entry in report["rounds"]))
+
+
+def _range(values: list[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}"
 
 
 def _faults(report: Report) -> str:

@@ -31,12 +31,7 @@ def measure(options: Options) -> dict[str, Any]:
             for size in MEGAPIXELS
         ]
     replicas = [_replicas(options, count, seconds) for count in REPLICAS]
-    return {
-        "seconds": seconds,
-        "clients": clients,
-        "megapixels": megapixels,
-        "replicas": replicas,
-    }
+    return {"seconds": seconds, "clients": clients, "megapixels": megapixels, "replicas": replicas}
 
 
 def _replicas(options: Options, count: int, seconds: float) -> dict[str, Any]:

@@ -123,12 +123,8 @@ def forms(groups: Sequence[Sequence[bytes]], field: str) -> Payload:
 
 def open_inference(images: Sequence[bytes]) -> Payload:
     """The image as base64 in a request of the Open Inference Protocol."""
-    tensor = {
-        "name": "image",
-        "shape": [1],
-        "datatype": "BYTES",
-        "parameters": {"content_type": "base64"},
-    }
+    coding = {"parameters": {"content_type": "base64"}}
+    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", **coding}
     data = [[base64.b64encode(image).decode()] for image in images]
     bodies = [json.dumps({"inputs": [{**tensor, "data": one}]}).encode() for one in data]
     return Payload("application/json", bodies)
@@ -154,12 +150,8 @@ def wrk(port: int, path: str, payload: Payload, clients: int, seconds: float) ->
         command += ["--threads", "1"]  # more would take the cores from the service
         command += ["--script", str(Path(__file__).with_name("wrk.lua"))]
         command += [f"http://127.0.0.1:{port}{path}", "--", payload.content_type]
-        result = subprocess.run(
-            [*command, *map(str, files)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command += map(str, files)
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
         after = os.times()
     found = [line for line in result.stdout.splitlines() if line.startswith("{")]
     if result.returncode or not found:
@@ -172,6 +164,5 @@ def wrk(port: int, path: str, payload: Payload, clients: int, seconds: float) ->
         p50_ms=figures["p50"] / 1e3,
         p99_ms=figures["p99"] / 1e3,
         mean_ms=figures["mean"] / 1e3,
-        client_cpu_seconds=(after.children_user + after.children_system)
-        - (before.children_user + before.children_system),
+        client_cpu_seconds=sum(after[2:4]) - sum(before[2:4]),  # user and system, of children
     )

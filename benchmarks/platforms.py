@@ -46,18 +46,11 @@ def first_missing(target: str, python: str) -> str | None:
     Raises:
         RuntimeError: uv failed for another reason, such as a missing network.
     """
-    command = [
-        *(sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-deps"),
-        *(
-            "--target",
-            str(ROOT / "build" / "nothing"),
-            "--only-binary",
-            ":all:",
-            "--require-hashes",
-        ),
-        *("--python-platform", target, "--python-version", python),
-        *("-r", str(ROOT / "requirements" / "serving.txt")),
-    ]
+    command = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-deps"]
+    command += ["--only-binary", ":all:", "--require-hashes"]
+    command += ["--target", str(ROOT / "build" / "nothing")]
+    command += ["--python-platform", target, "--python-version", python]
+    command += ["-r", str(ROOT / "requirements" / "serving.txt")]
     environment = {**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     if result.returncode == 0:

@@ -29,7 +29,9 @@ class PublishError(Exception):
     """A document or a report is not as it must be; the sentence says what to do."""
 
 
-def told(write: Callable[[dict[str, Any]], str], file: Path, command: str) -> Callable[[], str]:
+def told(
+    write: Callable[[dict[str, Any]], str], file: Path, command: str = "model-report"
+) -> Callable[[], str]:
     """What writes a block from a report, or how to get one where there is none."""
 
     def written() -> str:
@@ -38,6 +40,11 @@ def told(write: Callable[[dict[str, Any]], str], file: Path, command: str) -> Ca
         return write(read(file))
 
     return written
+
+
+def sized(write: Callable[[sizing.Measured, sizing.Assumptions], str]) -> Callable[[], str]:
+    """What writes a block of the sizing, with the assumptions of the documents."""
+    return lambda: write(sizing.measured(), sizing.Assumptions())
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
@@ -55,43 +62,39 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "drift": told(model_blocks.drift, RESULTS / "drift.json", "bench-drift"),
     "platforms": told(blocks.platforms, RESULTS / "platforms.json", "platforms"),
     "ray_engine": told(blocks.ray_engine, RESULTS / "ray_engine.json", "bench-ray"),
-    "scale_assumptions": sizing.assumptions_block,
-    "scale_archives": sizing.archives_block,
-    "scale_requests": sizing.fleets_block,
-    "scale_limits": sizing.limits_block,
-    "scale_waits": scaling_day.waits_block,
-    "scale_day": scaling_day.day_block,
+    "scale_assumptions": sized(sizing.assumptions_table),
+    "scale_archives": sized(sizing.archives_table),
+    "scale_requests": sized(sizing.fleets_table),
+    "scale_limits": sized(sizing.limits_table),
+    "scale_waits": sized(scaling_day.waits_table),
+    "scale_day": sized(scaling_day.day_table),
     "settings": blocks.settings,
     "pacs_settings": blocks.pacs_settings,
-    "answer": told(model_blocks.answer, REPORTS / "answer.json", "model-report"),
-    "reference": told(model_blocks.reference, REPORTS / "answer.json", "model-report"),
-    "refusal": told(model_blocks.refusal, REPORTS / "answer.json", "model-report"),
+    "answer": told(model_blocks.answer, REPORTS / "answer.json"),
+    "reference": told(model_blocks.reference, REPORTS / "answer.json"),
+    "refusal": told(model_blocks.refusal, REPORTS / "answer.json"),
     "results": model_blocks.results,
-    "expected": told(model_blocks.expected, REPORTS / "expected.json", "model-report"),
-    "assumptions": told(model_blocks.assumptions, REPORTS / "expected.json", "model-report"),
-    "sealed": told(model_blocks.sealed, REPORTS / "sealed.json", "model-report"),
-    "sealed_line": told(model_blocks.sealed_line, REPORTS / "sealed.json", "model-report"),
-    "shifts": told(model_blocks.shifts, REPORTS / "children/shifts.json", "model-report"),
-    "coverage": told(model_blocks.coverage, REPORTS / "children/decisions.json", "model-report"),
-    "worst_errors": told(
-        model_blocks.worst_errors, REPORTS / "children/decisions.json", "model-report"
-    ),
+    "expected": told(model_blocks.expected, REPORTS / "expected.json"),
+    "assumptions": told(model_blocks.assumptions, REPORTS / "expected.json"),
+    "sealed": told(model_blocks.sealed, REPORTS / "sealed.json"),
+    "sealed_line": told(model_blocks.sealed_line, REPORTS / "sealed.json"),
+    "shifts": told(model_blocks.shifts, REPORTS / "children/shifts.json"),
+    "coverage": told(model_blocks.coverage, REPORTS / "children/decisions.json"),
+    "worst_errors": told(model_blocks.worst_errors, REPORTS / "children/decisions.json"),
     "subgroups": model_blocks.subgroups,
-    "audit": told(model_blocks.audit, REPORTS / "children/audit.json", "model-report"),
+    "audit": told(model_blocks.audit, REPORTS / "children/audit.json"),
     "operating_points": model_blocks.operating_points,
     "uncertain_band": model_blocks.uncertain_band,
     "subtypes": model_blocks.subtypes,
     "predictive_values": model_blocks.predictive_values,
-    "input_check": told(model_blocks.input_check, REPORTS / "run/input_check.json", "model-report"),
-    "lungs": told(model_blocks.lungs, REPORTS / "run/lungs.json", "model-report"),
-    "anatomy_free": told(model_blocks.anatomy_free, REPORTS / "shortcuts.json", "model-report"),
+    "input_check": told(model_blocks.input_check, REPORTS / "run/input_check.json"),
+    "lungs": told(model_blocks.lungs, REPORTS / "run/lungs.json"),
+    "anatomy_free": told(model_blocks.anatomy_free, REPORTS / "shortcuts.json"),
     "out_of_distribution": told(
-        model_blocks.out_of_distribution,
-        REPORTS / "children/out_of_distribution.json",
-        "model-report",
+        model_blocks.out_of_distribution, REPORTS / "children/out_of_distribution.json"
     ),
     "provenance": recipe_blocks.provenance,
-    "partitions": told(recipe_blocks.partitions, REPORTS / "partitions.json", "model-report"),
+    "partitions": told(recipe_blocks.partitions, REPORTS / "partitions.json"),
     "small_data": told(small_data.block, REPORTS / "small_data.json", "bench-small-data"),
     "levers": told(yardstick_blocks.levers, REPORTS / "yardstick/levers.json", "yardstick"),
     "longer": told(yardstick_blocks.levers, REPORTS / "yardstick/longer.json", "yardstick"),

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from benchmarks.sizing import Assumptions, Measured, measured
+from benchmarks.sizing import Assumptions, Measured
 from service.settings import Settings
 from training.reports.files import table
 
@@ -75,9 +75,7 @@ def waits(rate: float, cores: int, service_rate: float) -> tuple[float, float]:
         weights.append(weights[-1] * rate / (service_rate * min(number, cores)))
     total = sum(weights)
     shed = weights[-1] / total
-    queued = sum(
-        (number - cores) * weight for number, weight in enumerate(weights) if number > cores
-    )
+    queued = sum(place * weight for place, weight in enumerate(weights[cores:]))
     return queued / total / (rate * (1 - shed)), shed
 
 
@@ -133,31 +131,21 @@ def settings_for(mean: float, found: Measured) -> list[Setting]:
     peak = max(arriving(second, mean) for second in range(0, _DAY, _STEP))
     pods = math.ceil(peak / (0.9 * found.service_rate * found.pod_cores))
     most = 2 * pods
+
+    def queued(cpu: float, least: int) -> Setting:
+        name = f"CPU at {cpu:.0%}, queued work at 0.2 s, from {least} pods".replace("%", " %")
+        return Setting(name, least, most, cpu, 0.2)
+
     return [
         Setting(f"none: {pods} pods all day", pods, pods, 1.0),
         Setting("CPU at 70 %, from 2 pods", 2, most, 0.7),
-        Setting("CPU at 70 %, queued work at 0.2 s, from 2 pods", 2, most, 0.7, 0.2),
-        Setting("CPU at 50 %, queued work at 0.2 s, from 2 pods", 2, most, 0.5, 0.2),
-        Setting("CPU at 30 %, queued work at 0.2 s, from 2 pods", 2, most, 0.3, 0.2),
-        Setting(
-            f"CPU at 70 %, queued work at 0.2 s, from {pods // 2} pods", pods // 2, most, 0.7, 0.2
-        ),
-        Setting(f"CPU at 70 %, queued work at 0.2 s, from {pods} pods", pods, most, 0.7, 0.2),
+        *(queued(cpu, 2) for cpu in (0.7, 0.5, 0.3)),
+        *(queued(0.7, least) for least in (pods // 2, pods)),
     ]
 
 
-def waits_block() -> str:
-    """What a pod's load does to the wait, a table."""
-    return waits_table(measured())
-
-
-def day_block() -> str:
-    """What autoscalers make of a day, a table."""
-    return day_table(measured(), Assumptions())
-
-
-def waits_table(found: Measured) -> str:
-    """One row a utilisation."""
+def waits_table(found: Measured, _assumed: Assumptions) -> str:
+    """What a pod's load does to the wait."""
     rows = []
     for utilisation in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95):
         rate = utilisation * found.service_rate * found.pod_cores
@@ -168,20 +156,13 @@ def waits_table(found: Measured) -> str:
 
 
 def day_table(found: Measured, assumed: Assumptions, mean: float = 500.0) -> str:
-    """One row a setting."""
+    """What each setting of the autoscaler makes of a day."""
     rows = []
     for setting in settings_for(mean, found):
         day = replay(setting, mean, found, assumed)
         cost = day.pod_hours * found.pod_cores * assumed.core_hour
-        rows.append(
-            [
-                setting.name,
-                f"{day.pod_hours:,.0f}",
-                str(day.most),
-                f"{day.shed:.2%}",
-                f"{cost:,.0f}",
-            ]
-        )
+        cells = [setting.name, f"{day.pod_hours:,.0f}", str(day.most)]
+        rows.append([*cells, f"{day.shed:.2%}", f"{cost:,.0f}"])
     head = ["autoscaler", "pod-hours", "most pods", "requests shed", "a day (assumed price)"]
     peak = max(arriving(second, mean) for second in range(0, _BURST_FROM, _STEP))
     return (

@@ -120,9 +120,8 @@ class Archive:
 
 def size_archive(images: int, found: Measured, assumed: Assumptions) -> Archive:
     """What scoring so many images takes."""
-    machine_rate = min(
-        assumed.machine_cores * found.batch_rate, feed(found.image_kilobytes, assumed)
-    )
+    by_cores = assumed.machine_cores * found.batch_rate
+    machine_rate = min(by_cores, feed(found.image_kilobytes, assumed))
     machine_hours = images / machine_rate / _HOUR
     machines = math.ceil(machine_hours / assumed.weekend_hours)
     core_hours = machine_hours * assumed.machine_cores
@@ -178,28 +177,8 @@ def size_fleet(rate: float, found: Measured, assumed: Assumptions) -> Fleet:
     )
 
 
-def archives_block() -> str:
-    """Archives, a table."""
-    return archives_table(measured(), Assumptions())
-
-
-def fleets_block() -> str:
-    """Requests, a table."""
-    return fleets_table(measured(), Assumptions())
-
-
-def limits_block() -> str:
-    """What breaks first, a table."""
-    return limits_table(measured(), Assumptions())
-
-
-def assumptions_block() -> str:
-    """What is assumed, and what was measured, two tables."""
-    return assumptions_table(measured(), Assumptions())
-
-
 def archives_table(found: Measured, assumed: Assumptions) -> str:
-    """One row an archive."""
+    """What each archive takes."""
     head = ["images", "core-hours", "machines", "time", "read", "written"]
     head += ["computing (assumed price)", "a month of storage (assumed price)"]
     rows = []
@@ -213,7 +192,7 @@ def archives_table(found: Measured, assumed: Assumptions) -> str:
 
 
 def fleets_table(found: Measured, assumed: Assumptions) -> str:
-    """One row a rate."""
+    """What each rate of requests takes."""
     head = ["requests/s", f"pods of {found.pod_cores} cores", "machines", "memory, GB"]
     head += ["arriving, Gbit/s", "a month (assumed price)"]
     rows = []
@@ -226,21 +205,15 @@ def fleets_table(found: Measured, assumed: Assumptions) -> str:
 
 
 def assumptions_table(found: Measured, assumed: Assumptions) -> str:
-    """What everything else follows from."""
+    """What was measured and what is assumed: everything else follows from it."""
+    score = "images scored a second by a core, with the Ray engine"
+    peak = f"memory of a service on {found.pod_cores} cores at its peak, DICOM included"
     facts = [
         ["requests answered a second by a core", f"{found.service_rate:.1f}", "`make bench`"],
-        [
-            "images scored a second by a core, with the Ray engine",
-            f"{found.batch_rate:.1f}",
-            "`make bench-ray`",
-        ],
+        [score, f"{found.batch_rate:.1f}", "`make bench-ray`"],
         ["size of an image", f"{found.image_kilobytes:,} kB", "`make bench`"],
         ["size of an answer", f"{found.row_bytes:.0f} B", "`make bench-ray`"],
-        [
-            f"memory of a service on {found.pod_cores} cores at its peak, DICOM included",
-            f"{found.pod_megabytes} MB",
-            "`make bench-memory`",
-        ],
+        [peak, f"{found.pod_megabytes} MB", "`make bench-memory`"],
         ["start to ready", f"{found.start_seconds:.2f} s", "`make bench-startup`"],
     ]
     guesses = [
@@ -255,19 +228,16 @@ def assumptions_table(found: Measured, assumed: Assumptions) -> str:
 
 
 def limits_table(found: Measured, assumed: Assumptions) -> str:
-    """Who is busy first."""
+    """What is busy first: cores, network, or the driver's memory."""
     cores = assumed.machine_cores * found.batch_rate
     dicom = feed(assumed.dicom_megabytes * 1000, assumed)
     jpeg = feed(found.image_kilobytes, assumed)
     names = ARCHIVES[-1] * assumed.name_bytes / 1e9
     fleet = size_fleet(REQUESTS[-1], found, assumed)
+    large = f"uncompressed DICOM, {assumed.dicom_megabytes:g} MB"
     rows = [
         ["like those measured", f"{cores:,.0f}", f"{jpeg:,.0f}"],
-        [
-            f"uncompressed DICOM, {assumed.dicom_megabytes:g} MB",
-            f"<= {cores:,.0f}",
-            f"{dicom:,.0f}",
-        ],
+        [large, f"<= {cores:,.0f}", f"{dicom:,.0f}"],
     ]
     head = ["images", "a machine's cores score, a second", "its network brings, a second"]
     return (
@@ -317,15 +287,9 @@ def main(words: Sequence[str] | None = None) -> None:
         option = f"--{field.name.replace('_', '-')}"
         parser.add_argument(option, type=kind, default=field.default, help=meanings[field.name])
     assumed, found = Assumptions(**vars(parser.parse_args(words))), measured()
-    for text in (
-        assumptions_table(found, assumed),
-        archives_table(found, assumed),
-        fleets_table(found, assumed),
-        limits_table(found, assumed),
-        waits_table(found),
-        day_table(found, assumed),
-    ):
-        print(f"{text}\n")
+    tables = (assumptions_table, archives_table, fleets_table, limits_table, waits_table, day_table)
+    for written in tables:
+        print(f"{written(found, assumed)}\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import struct
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -181,16 +181,14 @@ class Client:
         Raises:
             OSError, http.client.HTTPException: there was no answer.
         """
-        connection = self._connection
+        connection, path = self._connection, kind.path.format(model=self._model)
         try:
-            length = 2**31 if kind.manner == "too much" else len(body)
-            method = "POST" if kind.payload else "GET"
-            connection.putrequest(method, kind.path.format(model=self._model))
-            if kind.payload:
-                connection.putheader("Content-Type", kind.payload.content_type)
-                connection.putheader("Content-Length", str(length))
-            connection.endheaders()
-            self._send_body(kind.manner, body)
+            if kind.payload is None:
+                connection.request("GET", path)
+            else:
+                length = str(2**31 if kind.manner == "too much" else len(body))
+                headers = {"Content-Type": kind.payload.content_type, "Content-Length": length}
+                connection.request("POST", path, self._pieces(kind.manner, body), headers)
             if kind.manner.endswith("away"):
                 return LEFT
             response = connection.getresponse()
@@ -209,14 +207,15 @@ class Client:
         """Close the connection; the next request opens another."""
         self._connection.close()
 
-    def _send_body(self, manner: Manner, body: bytes) -> None:
-        if manner == "slowly":
-            size = len(body) // _PIECES + 1
-            for start in range(0, len(body), size):
-                time.sleep(self._slow_seconds / _PIECES)
-                self._connection.send(body[start : start + size])
-        else:
-            self._connection.send(body[: len(body) // 2] if manner.startswith("half") else body)
+    def _pieces(self, manner: Manner, body: bytes) -> Iterator[bytes]:
+        """What is sent of a body."""
+        if manner != "slowly":
+            yield body[: len(body) // 2] if manner.startswith("half") else body
+            return
+        size = len(body) // _PIECES + 1
+        for start in range(0, len(body), size):
+            time.sleep(self._slow_seconds / _PIECES)
+            yield body[start : start + size]
 
 
 def _grey(image: bytes) -> Image.Image:

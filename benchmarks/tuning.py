@@ -29,10 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "graph_optimization_level": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     },
     "all cores on one image": _ALL_CORES,
-    "all cores on one image, no spinning": {
-        **_ALL_CORES,
-        "session.intra_op.allow_spinning": "0",
-    },
+    "all cores on one image, no spinning": {**_ALL_CORES, "session.intra_op.allow_spinning": "0"},
 }
 
 

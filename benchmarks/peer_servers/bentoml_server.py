@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bentoml
 
-from benchmarks.peer_servers.predictor import ImagePredictor
+from benchmarks.peer_servers.predictor import image_predictor
 
 
 @bentoml.service(
@@ -21,7 +21,7 @@ class Pneumonia:
     """The service."""
 
     def __init__(self) -> None:
-        self.predict_image = ImagePredictor(os.environ["PEER_MODEL"])
+        self.predict_image = image_predictor(os.environ["PEER_MODEL"])
 
     @bentoml.api
     def predict(self, file: Path) -> dict[str, float]:

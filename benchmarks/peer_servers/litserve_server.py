@@ -6,14 +6,14 @@ from typing import Any
 import litserve
 from starlette.requests import Request
 
-from benchmarks.peer_servers.predictor import ImagePredictor
+from benchmarks.peer_servers.predictor import image_predictor
 
 
 class Api(litserve.LitAPI):
     """One worker."""
 
     def setup(self, device: str) -> None:  # noqa: ARG002
-        self.predict_image = ImagePredictor(sys.argv[3])
+        self.predict_image = image_predictor(sys.argv[3])
 
     def decode_request(self, request: Request) -> bytes:
         data: bytes = request["file"].file.read()  # type: ignore[index]

@@ -11,14 +11,14 @@ from mlserver import MLModel
 from mlserver.codecs import Base64Codec, NumpyCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from benchmarks.peer_servers.predictor import ImagePredictor
+from benchmarks.peer_servers.predictor import image_predictor
 
 
 class Pneumonia(MLModel):
     """The runtime."""
 
     async def load(self) -> bool:
-        self._predict = ImagePredictor(os.environ["PEER_MODEL"])
+        self._predict = image_predictor(os.environ["PEER_MODEL"])
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:

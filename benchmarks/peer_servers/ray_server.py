@@ -11,7 +11,7 @@ import ray
 from ray import serve
 from starlette.requests import Request
 
-from benchmarks.peer_servers.predictor import ImagePredictor
+from benchmarks.peer_servers.predictor import image_predictor
 
 
 @serve.deployment(max_ongoing_requests=2, ray_actor_options={"num_cpus": 0})
@@ -19,7 +19,7 @@ class Pneumonia:
     """One replica."""
 
     def __init__(self, model: str) -> None:
-        self.predict_image = ImagePredictor(model)
+        self.predict_image = image_predictor(model)
 
     async def __call__(self, request: Request) -> dict[str, float]:
         return self.predict_image(await request.body())

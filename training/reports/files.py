@@ -67,6 +67,11 @@ def place(report: dict[str, Any]) -> str:
     )
 
 
+def rounded_rate(rate: dict[str, float]) -> str:
+    """A value with its 95 % interval."""
+    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
+
+
 def table(head: list[str], rows: Iterable[list[str]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]

@@ -1,6 +1,7 @@
 """Blocks about the model that ships, from its contract and the reports beside it."""
 
 import json
+import statistics
 from typing import Any, TypeAlias
 
 import onnxruntime as ort
@@ -11,7 +12,7 @@ from service.inference.prevalence import predictive_values as at_prevalence
 from service.settings import DEFAULT_MODEL
 from training.budgets import CONFIDENT, FALSE_ALARMS, MISSED
 from training.reports import files
-from training.reports.files import place, table
+from training.reports.files import place, rounded_rate, table
 
 REPORTS = files.REPORTS
 Report: TypeAlias = dict[str, Any]
@@ -72,14 +73,10 @@ def tradeoff(report: Report) -> str:
     """Accuracy against speed, a table, and what eight bits come to here."""
     keys = ["auroc_clean", "auroc_shifted", "bacterial_or_viral_auroc_shifted"]
     keys += ["ece_clean", "ece_shifted"]
-    rows = [
-        [
-            f"{name}{' (ships)' if name == report['ours'] else ''}",
-            f"{row['time']:.2f}",
-            *(f"{row[key]:.3f}" for key in keys),
-        ]
-        for name, row in report["models"].items()
-    ]
+    rows = []
+    for name, row in report["models"].items():
+        ships = " (ships)" if name == report["ours"] else ""
+        rows.append([name + ships, f"{row['time']:.2f}", *(f"{row[key]:.3f}" for key in keys)])
     head = ["precision, input", f"time / {report['reference']}", "AUROC, clean", "AUROC, shifted"]
     head += ["bacterial or viral AUROC, shifted", "ECE, clean", "ECE, shifted"]
     ratio, fault = report["int8_time_to_float32"], report["int8_fault"]
@@ -98,16 +95,11 @@ def tradeoff(report: Report) -> str:
 
 def drift(report: Report) -> str:
     """What scaled decoding changes, a table."""
-    rows = [
-        [
-            f"{margin}{' (ours)' if int(margin) == report['margin'] else ''}",
-            f"{found['mean']:.5f}",
-            f"{found['largest']:.4f}",
-            str(found["decisions_changed"]),
-            f"{found['time_to_full']:.2f}",
-        ]
-        for margin, found in report["margins"].items()
-    ]
+    cells = "{mean:.5f}", "{largest:.4f}", "{decisions_changed}", "{time_to_full:.2f}"
+    rows = []
+    for margin, found in report["margins"].items():
+        ours = " (ours)" if int(margin) == report["margin"] else ""
+        rows.append([margin + ours, *(cell.format(**found) for cell in cells)])
     head = ["decoded to at least N x the input", "mean difference of probability", "largest"]
     head += ["decisions changed", "time / full decoding"]
     return f"{table(head, rows)}\n\nOver {report['images']} images, {place(report)}."
@@ -124,8 +116,8 @@ def results() -> str:
         worst = max(values) if name == "ece" else min(values)
         # the adults' kind of pneumonia is unknown
         adult = "-" if name == "three_class_accuracy" else _figure(adults, name)
-        mean = sum(values) / len(values)
-        rows.append([title, _figure(children, name), f"{mean:.3f}, {worst:.3f}", adult])
+        spread = f"{statistics.mean(values):.3f}, {worst:.3f}"
+        rows.append([title, _figure(children, name), spread, adult])
     head = ["figure (95 % interval)", f"held-out children ({children['images']} images)"]
     head += [f"the same under {len(shifted)} named shifts: mean, worst"]
     return table([*head, f"held-out adults ({adults['images']} images, noisy labels)"], rows)
@@ -139,43 +131,30 @@ def expected(report: Report) -> str:
     assumptions = report["assumptions"]
     earlier = report_of("sealed.json")["children"]
 
-    def row(title: str, rates: list[dict[str, float]], measured: float | None) -> list[str]:
-        values = [rate["value"] for rate in rates]
+    def row(title: str, group: str, name: str, measured: float | None) -> list[str]:
+        rates = [one[group][name] for one in assumptions]
         low, high = min(rate["low"] for rate in rates), max(rate["high"] for rate in rates)
-        middle = sum(values) / len(values)
         before = "-" if measured is None else f"{measured:.3f}"
+        middle = statistics.mean(rate["value"] for rate in rates)
         return [title, f"{middle:.3f}", f"{low:.3f}, {high:.3f}", before]
 
-    rows = [
-        row(title, [one["figures"][name] for one in assumptions], earlier[name])
-        for name, title in _RESULTS.items()
-    ]
+    rows = [row(title, "figures", name, earlier[name]) for name, title in _RESULTS.items()]
     for name in ("sensitivity", "specificity"):
-        rates = [one["screening"][name] for one in assumptions]
-        rows.append(row(f"{name} at `screening`", rates, earlier.get(f"screening_{name}")))
+        before = earlier.get(f"screening_{name}")
+        rows.append(row(f"{name} at `screening`", "screening", name, before))
     slopes = [one["calibration"]["slope"] for one in assumptions]
-    rows.append(
-        [
-            "calibration slope",
-            f"{sum(slopes) / len(slopes):.2f}",
-            f"{min(slopes):.2f}, {max(slopes):.2f}",
-            "-",
-        ]
-    )
+    spread = f"{min(slopes):.2f}, {max(slopes):.2f}"
+    rows.append(["calibration slope", f"{statistics.mean(slopes):.2f}", spread, "-"])
     return table(["figure", "predicted", "from, to", "1.0.0, measured on 624 images"], rows)
 
 
 def assumptions(report: Report) -> str:
     """The main figures under each assumption, a table."""
     names = ("auroc", "sensitivity", "specificity", "ece")
-    rows = [
-        [
-            f"{one['held_out']}, {one['mixed']}",
-            str(one["images"]),
-            *(rounded_rate(one["figures"][name]) for name in names),
-        ]
-        for one in report["assumptions"]
-    ]
+    rows = []
+    for one in report["assumptions"]:
+        rates = (rounded_rate(one["figures"][name]) for name in names)
+        rows.append([f"{one['held_out']}, {one['mixed']}", str(one["images"]), *rates])
     return table(["held out", "images", *(_RESULTS[name] for name in names)], rows)
 
 
@@ -255,17 +234,11 @@ def audit(report: Report) -> str:
 
 def operating_points() -> str:
     """Thresholds with what they were measured to do, a table."""
-    rows = [
-        [
-            f"`{point.name}`",
-            f"{point.threshold:.3f}",
-            _band(point),
-            rounded_rate(point.sensitivity.model_dump()),
-            rounded_rate(point.specificity.model_dump()),
-            point.rule,
-        ]
-        for point in contract().operating_points
-    ]
+    rows = []
+    for point in contract().operating_points:
+        rates = point.sensitivity.model_dump(), point.specificity.model_dump()
+        cells = [f"`{point.name}`", f"{point.threshold:.3f}", _band(point)]
+        rows.append([*cells, *map(rounded_rate, rates), point.rule])
     head = ["name", "pneumonia from", "uncertain", "sensitivity", "specificity", "rule"]
     return table(head, rows)
 
@@ -358,11 +331,6 @@ def contract() -> Contract:
 def report_of(name: str) -> dict[str, Any]:
     """A report beside the model, by its path in `models/reports`."""
     return files.read(REPORTS / name)
-
-
-def rounded_rate(rate: dict[str, float]) -> str:
-    """A value with its 95 % interval."""
-    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
 
 
 def _share(rows: list[dict[str, int]], name: str) -> float:

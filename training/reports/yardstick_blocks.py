@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from training.reports.files import table
+from training.reports.files import rounded_rate, table
 
 _FIGURES = {
     "conflicting": "conflicting",
@@ -35,7 +35,7 @@ def levers(report: dict[str, Any]) -> str:
     """Every candidate on the yardstick, and how far it is from the first, two tables."""
     candidates = report["candidates"]
     rows = [
-        [row["candidate"], str(len(row["runs"])), _interval(row["score"])]
+        [row["candidate"], str(len(row["runs"])), rounded_rate(row["score"])]
         + [f"{row['figures'][name]['value']:.3f}" for name in _FIGURES if name in row["figures"]]
         for row in candidates
     ]
@@ -43,7 +43,7 @@ def levers(report: dict[str, Any]) -> str:
     measured = table(["candidate", "runs", "score", *shown], rows)
     names = ["score", *(name for name in _COMPARED if name in candidates[0]["figures"])]
     rows = [
-        [row["candidate"], *(_interval(row["against_first"][name]) for name in names)]
+        [row["candidate"], *(rounded_rate(row["against_first"][name]) for name in names)]
         for row in candidates[1:]
     ]
     head = [f"minus {candidates[0]['candidate']}", "score"]
@@ -60,12 +60,8 @@ def shipped(report: dict[str, Any]) -> str:
         "healthy_adults_refused": "healthy adults refused",
     }
     rows = [
-        [title, *(_interval(row["figures"][name]) for row in candidates)]
+        [title, *(rounded_rate(row["figures"][name]) for row in candidates)]
         for name, title in titles.items()
         if all(name in row["figures"] for row in candidates)
     ]
     return table(["figure", *(row["candidate"] for row in candidates)], rows)
-
-
-def _interval(rate: dict[str, float]) -> str:
-    return f"{rate['value']:.3f} ({rate['low']:.3f} to {rate['high']:.3f})"
