@@ -81,6 +81,12 @@ def test_the_load_is_learnt_from_images_that_are_refused(start_service: ServiceF
     """Else a service that had been slow would shed for ever what it refuses in no time."""
     client = start_service(max_wait_seconds=600)
     admission = client.app.state.runtime.admission
+
+    async def be_slow() -> None:
+        for _ in range(100):  # a second and more for each unit of work
+            await admission.run(lambda: time.sleep(0.001), 0.001)
+
+    client.portal.call(be_slow)
     with work_for_a_minute(client):
         assert client.get("/health").status_code == 200
         before = admission.expected_wait()
