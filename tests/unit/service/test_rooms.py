@@ -1,6 +1,7 @@
 """What the code of each room may import."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ WEB = ("fastapi", "starlette", "uvicorn", "python_multipart", "httptools")
 ROOMS = ("imaging", "inference", "runtime", "http", "process")
 
 
+@cache
 def imported(module: Path) -> set[str]:
     """Full names of everything that a module imports, also inside functions."""
     names = set()

@@ -340,17 +340,6 @@ async def test_a_failure_after_the_caller_left_is_nobodys() -> None:
 
 
 @run
-async def test_one_after_the_other_runs_where_the_one_before_ran() -> None:
-    async with admission(workers=3) as made:
-        jobs = [Job() for _ in range(3)]
-        tasks = [await begin(made, job) for job in jobs]
-        for job, task in zip(jobs, tasks, strict=True):
-            await end(job, task)
-        threads = {(await made.run(threading.get_ident, 1.0)).value for _ in range(9)}
-    assert len(threads) == 1
-
-
-@run
 async def test_what_a_failed_job_held_is_given_back_at_once() -> None:
     class Upload:
         """Something that can be watched."""
