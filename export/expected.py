@@ -19,6 +19,7 @@ import onnxruntime as ort
 
 from export.pool import Pool
 from export.scaling import Scaling
+from export.siblings import align
 from service.inference.contract import Contract
 from training.configuration import VALIDATION_FILE, RunConfiguration
 from training.conflicting import SHARE
@@ -38,11 +39,12 @@ def main() -> None:
     session = ort.InferenceSession(arguments.model, providers=["CPUExecutionProvider"])
     contract = Contract.from_metadata(session.get_modelmeta().custom_metadata_map)
     assumptions = []
+    own = Validation.load(arguments.runs[0] / VALIDATION_FILE)
     for folder in arguments.runs:
         run = RunConfiguration.read(folder)
         fold = f"fold {run.fold} of {run.folds}" if run.block is None else f"block {run.block}"
         images = Validation.load(folder / VALIDATION_FILE)
-        told = assume(images, run.sources[0], contract)
+        told = assume(align(images, own, run.sources[0]), run.sources[0], contract)
         assumptions += [{"held_out": fold, **assumption} for assumption in told]
     write(arguments.out / "expected.json", {"assumptions": assumptions}, place=False)
 

@@ -9,6 +9,7 @@ from typing import Self
 import keras
 import numpy as np
 
+from export.siblings import align
 from service.errors import PneumoniaError
 from service.inference.contract import Histogram
 from training.configuration import (
@@ -60,7 +61,7 @@ class Run:
         Args:
             folder: of the run.
             siblings: folders of runs with the same recipe and images, but others held out; their
-                predictions join the run's own.
+                predictions, aligned, join the run's own.
 
         Raises:
             ConfigurationError: a folder holds no finished run, or its configuration cannot be
@@ -73,14 +74,13 @@ class Run:
             check = InputCheck.load(folder / INPUT_CHECK_FILE)
             report = json.loads((folder / REPORT_FILE).read_text())
             distances = Histogram.model_validate(report["reference_histogram"])
+        configuration = RunConfiguration.read(folder)
+        own, source = Validation.load(folder / VALIDATION_FILE), configuration.sources[0]
         return cls(
             folder,
-            RunConfiguration.read(folder),
+            configuration,
             keras.models.load_model(folder / MODEL_FILE, compile=False),
-            join(
-                Validation.load(folder / VALIDATION_FILE),
-                [_validation(sibling) for sibling in siblings],
-            ),
+            join(own, [align(_validation(sibling), own, source) for sibling in siblings]),
             Validation.load(folder / OUT_OF_FOLD_FILE)
             if (folder / OUT_OF_FOLD_FILE).is_file()
             else None,
