@@ -41,7 +41,7 @@ RUN := runs/model
 BLOCK := runs/block
 LUNGS := runs/lungs
 TRAIN := $(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3 --area 0.1 1 --tone 0.7 \
-	--average 0 --phase 160:0.18:4:0.0007:norms
+	--phase 128:0.18:8:0.0007:norms
 MODEL := models/pneumonia.onnx
 POPULATION := "Frontal chest X-rays of children aged 1 to 5 at one centre in Guangzhou, China; the \
 	training data may hold other people too, for whom the figures do not speak"
@@ -75,11 +75,11 @@ format: $(VENV)/.development ## format the code and mend what the linter can
 train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 	$(BIN)/pneumonia train $(ARGS)
 
-# about an hour on two cores; interrupted, it goes on where it was
+# one to two hours on two cores; interrupted, it goes on where it was
 model: $(VENV)/.training $(BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships, from CHILDREN=, ADULTS= and LUNG_MASKS= folders
 	$(TRAIN) --out $(RUN) $(if $(wildcard $(RUN)/state.json),--resume)
 	$(BIN)/pneumonia export $(RUN) --siblings $(BLOCK) --lungs $(LUNGS) --out $(MODEL) \
-		--model-version 2.0.0 --ages 1 5 --population $(POPULATION)
+		--model-version 2.1.0 --ages 1 5 --population $(POPULATION)
 	$(MAKE) model-report
 
 $(BLOCK)/validation.npz: | $(VENV)/.training

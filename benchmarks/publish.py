@@ -101,6 +101,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "longer_exported": told(
         yardstick_blocks.shipped, REPORTS / "yardstick/longer_exported.json", "yardstick"
     ),
+    "smaller": told(yardstick_blocks.levers, REPORTS / "yardstick/smaller.json", "yardstick"),
     "yardstick": told(yardstick_blocks.shipped, REPORTS / "yardstick/shipped.json", "yardstick"),
     "dicom_syntaxes": told(dicom_matrix.syntaxes_block, dicom_matrix.REPORT, "bench-dicom"),
     "dicom_matrix": told(dicom_matrix.files_block, dicom_matrix.REPORT, "bench-dicom"),
