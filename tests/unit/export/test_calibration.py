@@ -10,6 +10,7 @@ from export.calibration import (
     operating_points,
     prevalence,
     probability_histogram,
+    threshold_intervals,
 )
 from export.pool import Pool
 from export.reliability import measure_subtypes
@@ -41,6 +42,16 @@ def pool() -> Pool:
 def points(pool: Pool) -> tuple[OperatingPoint, ...]:
     """Its operating points, `balanced` and `screening`."""
     return operating_points(pool, PLAIN, "made")
+
+
+def test_the_interval_of_each_threshold_holds_it(
+    pool: Pool, points: tuple[OperatingPoint, ...]
+) -> None:
+    intervals = threshold_intervals(pool, PLAIN)
+    for point in points:
+        interval = intervals[point.name]
+        assert interval.low <= point.threshold <= interval.high
+    assert intervals["screening"].high < intervals["balanced"].low
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
