@@ -40,9 +40,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dicom_pool() -> Iterator[DicomPool]:
-    """Processes that read DICOM files, shared since each takes half a second to start."""
+    """Processes that read DICOM files, shared since each takes half a second to start.
+
+    They end with the module, since others count what processes there are.
+    """
     with DicomPool() as pool:
         yield pool
 
