@@ -123,8 +123,12 @@ def forms(groups: Sequence[Sequence[bytes]], field: str) -> Payload:
 
 def open_inference(images: Sequence[bytes]) -> Payload:
     """The image as base64 in a request of the Open Inference Protocol."""
-    coding = {"parameters": {"content_type": "base64"}}
-    tensor = {"name": "image", "shape": [1], "datatype": "BYTES", **coding}
+    tensor = {
+        "name": "image",
+        "shape": [1],
+        "datatype": "BYTES",
+        "parameters": {"content_type": "base64"},
+    }
     data = [[base64.b64encode(image).decode()] for image in images]
     bodies = [json.dumps({"inputs": [{**tensor, "data": one}]}).encode() for one in data]
     return Payload("application/json", bodies)
@@ -164,5 +168,6 @@ def wrk(port: int, path: str, payload: Payload, clients: int, seconds: float) ->
         p50_ms=figures["p50"] / 1e3,
         p99_ms=figures["p99"] / 1e3,
         mean_ms=figures["mean"] / 1e3,
-        client_cpu_seconds=sum(after[2:4]) - sum(before[2:4]),  # user and system, of children
+        client_cpu_seconds=(after.children_user + after.children_system)
+        - (before.children_user + before.children_system),
     )

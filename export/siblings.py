@@ -10,9 +10,9 @@ from training.validation import Validation
 def align(sibling: Validation, own: Validation, source: str) -> Validation:
     """A sibling's logits, moved so that it is undecided where the network that ships is.
 
-    Networks of one recipe rank images alike, but the log odds at which one is undecided differ from
-    training to training. What ships is calibrated with its own; the siblings tell how far scores
-    spread on images held out in another way.
+    The log odds at which a network is undecided may differ between trainings of one recipe. What
+    ships is calibrated with its own; the siblings tell how far scores spread on images held out in
+    another way.
 
     Args:
         sibling: predictions of the other network.

@@ -25,6 +25,7 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
 SC = "1.2.840.10008.5.1.4.1.1.7"
+_SERVE = ("-m", "service", "pacs", "serve")
 
 
 def xray(number: int, study: str | None = None, **changes: Any) -> Dataset:
@@ -186,12 +187,8 @@ class Node:
         return {f"PNEUMONIA_PACS_{name.upper()}": str(value) for name, value in settings.items()}
 
     @contextmanager
-    def running(
-        self,
-        words: Sequence[str] = ("-m", "service", "pacs", "serve"),
-        under: Sequence[str] = (),
-    ) -> Iterator["Node"]:
-        """Let it run; at the end it is killed.
+    def started(self, words: Sequence[str] = _SERVE, under: Sequence[str] = ()) -> Iterator["Node"]:
+        """Start it and do not wait; at the end it is killed.
 
         Args:
             words: what Python runs.
@@ -199,17 +196,21 @@ class Node:
         """
         log = self.folder.parent / "node.log"
         command = [*under, sys.executable, *words]
-        with server_process(command, log, self.environment) as process:
-            self.process = process
-
-            def ready() -> bool:
-                # one that is to be killed may be, by what it had left to do, before it is ready
-                assert process.poll() in (None, -9), log.with_suffix(".err").read_text()
-                return process.poll() == -9 or self.health() == 200
-
-            wait_until(ready, "the node is ready")
+        with server_process(command, log, self.environment) as self.process:
             yield self
         self.process = None
+
+    @contextmanager
+    def running(self, words: Sequence[str] = _SERVE, under: Sequence[str] = ()) -> Iterator["Node"]:
+        """Start it and wait until it is ready; at the end it is killed."""
+
+        def ready() -> bool:
+            assert self.ended() is None, self.errors()
+            return self.health() == 200
+
+        with self.started(words, under):
+            wait_until(ready, "the node is ready")
+            yield self
 
     def needed_files(self) -> int:
         """How many images are to be kept on its disk."""

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from service.imaging.radiograph import Pixels
 from training.configuration import CLUSTERS
-from training.data import Dataset
+from training.data import DataError, Dataset
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -119,10 +119,17 @@ def split_by_cluster(data: Dataset, root: str, cluster: int) -> tuple[Dataset, D
 
     Returns:
         The images to train on, which are of no patient of the cluster, and those of the cluster.
+
+    Raises:
+        DataError: there are too few images, or every patient has one in the cluster.
     """
     rows = np.flatnonzero([sample.root == root for sample in data.samples])
+    if len(rows) < CLUSTERS:
+        raise DataError(f"{root} has too few images for {CLUSTERS} clusters; use --fold.")
     held_out = rows[device_clusters(features(data.images[rows])) == cluster]
     learnt = ~np.isin(data.groups, data.groups[held_out])
+    if not learnt[rows].any():
+        raise DataError(f"Every patient of {root} has an image in cluster {cluster}; use --fold.")
     return data.take(np.flatnonzero(learnt)), data.take(held_out)
 
 

@@ -160,7 +160,7 @@ class _Run:
     def start_workers(self) -> None:
         """Have each core load the model, and say so at once where that fails.
 
-        An empty pipeline starts the processes that Ray Data keeps beside those of the tasks, so
+        A pipeline of one row starts the processes that Ray Data keeps beside those of the tasks, so
         that none of them starts while images are scored.
 
         Raises:
@@ -170,7 +170,7 @@ class _Run:
         cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
         load = ray.remote(_load).options(scheduling_strategy="SPREAD")
         loaded = [load.remote(self._question, self._reader) for _ in range(cores)]
-        ray.data.range(1).map_batches(_identity).materialize()
+        ray.data.range(1).materialize()
         found = ray.get(loaded)
         if set(found) != {self._scorer.sha256}:
             raise RayFailed("The nodes have another model file than this machine.")
@@ -255,10 +255,6 @@ def _scorer(question: Question) -> Scorer:
 def _decoder(arguments: Arguments) -> Decoder:
     """One for all tasks of a worker process."""
     return Decoder(arguments)
-
-
-def _identity(batch: dict[str, Any]) -> dict[str, Any]:
-    return batch
 
 
 def _load(question: Question, arguments: Arguments) -> str:

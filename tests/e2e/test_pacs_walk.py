@@ -45,9 +45,11 @@ def test_nothing_that_was_acknowledged_is_lost(
         return node.states()["done"] >= count
 
     def killed(point: str, nth: int, count: int) -> None:
-        with node.running(("-m", "tests.pacs_node", point, str(nth))) as running:
+        with node.started(("-m", "tests.pacs_node", point, str(nth))):
+            # it may come so far by what it had left to do, before it can say that it is ready
+            wait_until(lambda: node.health() == 200 or node.ended() is not None, "ready or killed")
             send(count)
-            wait_until(lambda: running.ended() == -9, f"killed {point}")
+            wait_until(lambda: node.ended() == -9, f"killed {point}")
 
     # the archive is down
     for number, point in enumerate(BEFORE):

@@ -65,3 +65,12 @@ def test_a_device_is_held_out_with_all_images_of_its_patients(tmp_path: Path) ->
         assert not learnt & {sample.patient for sample in held_out.samples}
         assert {sample.root for sample in training.samples} >= {"others"}
     assert sum(len(held_out) for _, held_out in parts) == 12 * 2 * 3
+
+
+@pytest.mark.parametrize("images", [1, 6])
+def test_one_patient_cannot_be_divided_by_device(tmp_path: Path, images: int) -> None:
+    write_dataset(tmp_path, patients=1, images=images)
+    data = load(find_samples(tmp_path), quiet=True)
+    one = data.take(np.flatnonzero(~data.is_pneumonia))
+    with pytest.raises(DataError, match="use --fold"):
+        split_by_cluster(one, tmp_path.name, 0)

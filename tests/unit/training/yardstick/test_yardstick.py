@@ -169,22 +169,11 @@ def test_adults_that_a_run_was_not_given_are_held_out(
     folder: Path, images: Images, tmp_path: Path
 ) -> None:
     """Without them among its data sets they are a source never seen."""
-    words = [
-        "--arch",
-        "cnn",
-        "--weights",
-        "random",
-        "--phase",
-        "32:0:1:0.001",
-        "--folds",
-        "3",
-        "--screen",
-    ]
+    words = ["train", str(folder / "children"), "--arch", "cnn", "--phase", "32:0:1:0.001"]
     for name, also in (("without", []), ("with", ["--also", str(folder / "adults")])):
         out = tmp_path / name
-        assert (
-            main_command(["train", str(folder / "children"), *also, *words, "--out", str(out)]) == 0
-        )
+        given = [*words, "--folds", "3", "--screen", *also, "--out", str(out)]
+        assert main_command(given) == 0
         said = score(out, images)
         assert bool(said.held_out[images.part == ADULTS].all()) == (name == "without")
         assert not said.held_out[images.part == CHILDREN].all()
