@@ -227,7 +227,7 @@ def _settings(settings: type[BaseSettings], prefix: str) -> str:
 
 def _default(entry: dict[str, Any]) -> str:
     value = entry.get("default")
-    return "" if value in (None, [], ()) else f"`{str(value).removeprefix(f'{ROOT}/')}`"
+    return "" if value in (None, "", [], ()) else f"`{str(value).removeprefix(f'{ROOT}/')}`"
 
 
 def _values(entry: dict[str, Any]) -> str:

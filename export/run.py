@@ -130,7 +130,7 @@ def find_held_out(run: Run, folder: Path) -> HeldOut:
     """Load the held-out images of a run from its first data set.
 
     Raises:
-        DataError: the folder is no data set, or not the one the run held images out of.
+        DataError: the folder is not a data set, or not the one the run held images out of.
     """
     names = set((run.folder / NAMES_FILE).read_text().split("\n"))
     samples = find_samples(folder)

@@ -100,7 +100,7 @@ def open_folder(folder: Path, configuration: RunConfiguration, resume: bool) -> 
     if not resume:
         if started:
             raise DataError(
-                f"{folder} holds a run already. Go on with it by --resume {folder}, or take "
+                f"{folder} holds a run already. Continue it with --resume {folder}, or take "
                 "another --out."
             )
         folder.mkdir(parents=True, exist_ok=True)
@@ -111,8 +111,8 @@ def open_folder(folder: Path, configuration: RunConfiguration, resume: bool) -> 
     differing = differences(RunConfiguration.read(folder), configuration)
     if differing:
         raise DataError(
-            f"{folder} was begun otherwise ({'; '.join(differing)}). Resume it as it was begun, or "
-            "start a new run."
+            f"{folder} was started with other settings ({'; '.join(differing)}). Resume it as it "
+            "was started, or start a new run."
         )
     return _read_state(folder)
 

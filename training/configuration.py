@@ -163,7 +163,7 @@ def must_be_finished(folder: Path) -> None:
         ConfigurationError: it does not, or its configuration cannot be read.
     """
     if not (folder / CONFIGURATION_FILE).is_file():
-        raise ConfigurationError(f"{folder} is no run folder of `pneumonia train`.")
+        raise ConfigurationError(f"{folder} is not a run folder of `pneumonia train`.")
     names = [MODEL_FILE, VALIDATION_FILE]
     selection = RunConfiguration.read(folder).selection
     if selection is not None:  # as runs of earlier versions have none

@@ -28,7 +28,9 @@ def start_networks(
     files = teacher_networks(runs, validation)
     for run, one in zip(runs, earlier, strict=True):
         if one.recipe.architecture != architecture:
-            raise DataError(f"{run} is no {architecture}; start from a run of the same --arch.")
+            raise DataError(
+                f"{run} is not of architecture {architecture}; start from a run of the same --arch."
+            )
     return files
 
 

@@ -116,7 +116,7 @@ def _copies(data: Dataset) -> Iterator[str]:
         labels = data.targets.argmax(axis=1)
         several = np.flatnonzero(counts > 1)
         torn = sum(len(np.unique(labels[exact == number])) > 1 for number in several)
-        line = f"copies: {int((counts[several] - 1).sum())} images are there again"
+        line = f"copies: {int((counts[several] - 1).sum())} images are exact copies of others"
         yield line + (f"; {torn} of them with different labels" if torn else "")
     near = near_copies(data.images)
     if len(near):

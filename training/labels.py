@@ -129,7 +129,7 @@ class LabelSet:
         healthy = [one for one in self.names[: self.negatives] if one in NEGATIVE_NAMES]
         if name in NEGATIVE_NAMES and healthy:
             return self.names.index(healthy[0])
-        raise LabelError(f"{label} is none of the labels {', '.join(self.names)}.")
+        raise LabelError(f"{label} is not one of the labels {', '.join(self.names)}.")
 
     def target(self, label: str) -> tuple[float, ...]:
         """One probability for each label; in equal parts where only the finding is known.

@@ -121,7 +121,7 @@ def _find_tree(folder: Path, source: str) -> Listing:
         )
     layout = "folders by class in folders by part" if roots else "folders by class"
     notes = [
-        f"{one} is no part of the data set and was left out."
+        f"{one} is not part of the data set and was left out."
         for one in below
         if roots and not part_named(one.name) and _holds_files(one)
     ]
@@ -213,7 +213,7 @@ def _not_found(folder: Path, below: Sequence[Path]) -> str:
     found = f"the folders {_listed(below)}" if below else "no folders"
     if files:
         found += f" and {len(files)} files such as {min(files)}"
-    return f"{folder} is no data set: it has {found}. It needs {LAYOUTS}."
+    return f"{folder} is not a data set: it has {found}. It needs {LAYOUTS}."
 
 
 def _listed(paths: Sequence[Path]) -> str:

@@ -30,7 +30,7 @@ def load_selection(selection: Selection, seed: int) -> Dataset:
     """All images of a selection, those held out among them.
 
     Raises:
-        DataError: a folder is missing, is no data set, or lacks images of a class.
+        DataError: a folder is missing, is not a data set, or lacks images of a class.
         LabelError: the images have one label only, or nothing says which labels mean disease.
     """
     names = [name_and_place(folder)[0] for folder in selection.folders]

@@ -25,7 +25,7 @@ def register(subparsers: "Subparsers") -> None:
         "--out",
         type=onnx_file,
         metavar="NEW.onnx",
-        help="for the model file; without it the proposal is told and nothing is written",
+        help="model file to write; without it the proposal is only printed",
     )
     parser.add_argument(
         "--site",

@@ -68,7 +68,7 @@ def register(subparsers: "Subparsers") -> None:
         type=Path,
         metavar="FOLDER",
         help="put the lung localiser of `pneumonia lungs` into the file: images without two lungs "
-        "side by side are refused, and evidence outside the lungs is remarked on",
+        "side by side are refused, and answers warn of evidence outside the lungs",
     )
     parser.add_argument(
         "--force",
@@ -109,7 +109,7 @@ _VERSION = _Pattern(
 
 def _age(text: str) -> int:
     if not text.isdecimal() or int(text) > _OLDEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no age in years, 0 to {_OLDEST}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an age in years, 0 to {_OLDEST}")
     return int(text)
 
 

@@ -55,7 +55,9 @@ def register(subparsers: "Subparsers") -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--prometheus", metavar="URL", help="such as http://localhost:9090")
     source.add_argument("--folder", type=Path, help="images as they come to the service")
-    parser.add_argument("--days", type=int, default=14, help="of Prometheus' (default: 14)")
+    parser.add_argument(
+        "--days", type=int, default=14, help="days of Prometheus data to use (default: 14)"
+    )
     parser.add_argument("--model", type=Path, help="model file (PNEUMONIA_MODEL)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="for the baseline")
     parser.set_defaults(run=_run)
@@ -195,10 +197,10 @@ def _of_prometheus(url: str, days: int, sha256: str) -> dict[Quantity, Cumulativ
 
 def _ask(url: str, query: str, label: str) -> dict[str, float]:
     if not re.match("https?://", url):
-        raise InvalidRequest("give Prometheus' address with http:// or https://")
-    address = f"{url.rstrip('/')}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+        raise InvalidRequest("give the URL of Prometheus, with http:// or https://")
+    query_url = f"{url.rstrip('/')}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
     try:
-        with urllib.request.urlopen(address, timeout=_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(query_url, timeout=_SECONDS) as answer:  # noqa: S310
             results = json.load(answer)["data"]["result"]
     except (OSError, ValueError, LookupError) as error:
         raise InvalidRequest(f"Prometheus does not answer at {url}: {error}") from error

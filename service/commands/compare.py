@@ -25,8 +25,8 @@ def register(subparsers: "Subparsers") -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "compare",
-        description="Ask two model files about every image of a folder, by the same path as the "
-        "service, and say what would change: decisions, probabilities, refusals.",
+        description="Run two model files on every image of a folder, exactly as the service does, "
+        "and report what would change: decisions, probabilities, refusals.",
     )
     parser.add_argument("before", type=Path, metavar="A.onnx", help="the model that is used now")
     parser.add_argument("after", type=Path, metavar="B.onnx", help="the model that might be")

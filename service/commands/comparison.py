@@ -74,7 +74,7 @@ def images_in(folder: Path) -> list[Path]:
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
     if not shown:
-        raise InvalidRequest(f"{folder} is no folder with images: give one that has some.")
+        raise InvalidRequest(f"{folder} is not a folder with images: give one that has some.")
     return sorted(shown)
 
 

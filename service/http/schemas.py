@@ -101,7 +101,9 @@ class AdjustedAnswer(_Answer):
     """What the answer means where pneumonia is as frequent as the query says."""
 
     prevalence: float = Field(description="As the query gave it.")
-    probability: float = Field(description="Of pneumonia, at that prevalence. It decides nothing.")
+    probability: float = Field(
+        description="Of pneumonia, at that prevalence. It does not change the decision."
+    )
     positive_predictive_value: float | None = Field(
         description="The part of the answers `pneumonia` of this operating point that is right at "
         "that prevalence; null where no measured figure holds for the patient."

@@ -225,7 +225,7 @@ def _burned_in(dataset: FileDataset) -> tuple[PredictionWarning, ...]:
         return ()
     sentence = (
         "The file says that text is burned into its pixels, maybe the patient's name. "
-        "Mind where the image goes."
+        "Take care where the image is sent."
     )
     return (PredictionWarning("burned_in_annotation", sentence),)
 

@@ -23,7 +23,7 @@ def read_header(data: bytes | bytearray) -> FileDataset:
         The data set; its ``buffer`` stands at the pixel data element.
 
     Raises:
-        Exception: whatever pydicom raises at a broken file, see ``dicom.BROKEN``.
+        Exception: whatever pydicom raises at a broken file, see ``dicom._BROKEN``.
     """
     return pydicom.dcmread(
         BytesIO(data), stop_before_pixels=True, force=True, specific_tags=[*KEYWORDS]

@@ -129,7 +129,7 @@ def read_samples(dataset: FileDataset, layout: Layout) -> Samples:
     Raises:
         UndecodableImage: truncated, corrupt, or at odds with the header.
         UnsupportedType: compressed in a way that is not read.
-        Exception: whatever pydicom and its plugins raise at broken data, see ``dicom.BROKEN``.
+        Exception: whatever pydicom and its plugins raise at broken data, see ``dicom._BROKEN``.
     """
     value, vr, encapsulated = _pixel_data(dataset)
     if not encapsulated:
@@ -198,7 +198,8 @@ def _stream(dataset: FileDataset, frame: bytes, layout: Layout) -> _Stream:
     else:
         _refuse_syntax(dataset)
         raise UndecodableImage(
-            "The compressed image starts like none that is known. Send the complete, original file."
+            "The compressed pixel data begin with no known signature. Send the complete, original "
+            "file."
         )
     if stream.components != 1:
         raise UnsupportedType("The compressed image is in colour. Send a grey X-ray.")

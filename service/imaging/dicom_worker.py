@@ -71,10 +71,10 @@ def _answer(data: bytearray, limits: Limits) -> list[bytes]:
     """What is sent back for one file."""
     source = None
     try:
-        _limit_processor_time(_HEADER_SECONDS)
+        _limit_cpu_time(_HEADER_SECONDS)
         file = DicomFile(data, limits)
         source = file.source
-        _limit_processor_time(_SECONDS + _SECONDS_A_PIXEL * file.layout.rows * file.layout.columns)
+        _limit_cpu_time(_SECONDS + _SECONDS_A_PIXEL * file.layout.rows * file.layout.columns)
         radiograph = file.decode()
         pixels = np.asarray(radiograph.image).tobytes()
     except MemoryError:
@@ -92,7 +92,7 @@ def _answer(data: bytearray, limits: Limits) -> list[bytes]:
     return [json.dumps(found, default=asdict).encode()]
 
 
-def _limit_processor_time(seconds: float) -> None:
+def _limit_cpu_time(seconds: float) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_CPU, math.ceil(usage.ru_utime + usage.ru_stime + seconds))
 

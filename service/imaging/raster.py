@@ -92,7 +92,7 @@ def decode_webp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph
 
 
 def check_size(width: int, height: int, limits: Limits, heavy: bool = False) -> None:
-    """Refuse a image by its announced size, before it is decoded.
+    """Refuse an image by its announced size, before it is decoded.
 
     Args:
         width: columns.

@@ -205,7 +205,7 @@ class Contract(Part):
 
 
 def golden_pattern(number: int, height: int, width: int) -> NDArray[np.uint8]:
-    """A image that is the same on every machine: integer arithmetic, no random generator.
+    """An image that is the same on every machine: integer arithmetic, no random generator.
 
     Args:
         number: which pattern; each mixes waves and steps of other lengths.

@@ -102,7 +102,9 @@ class OnnxModel:
             self._outputs = [entry.name for entry in self._session.get_outputs()]
             inputs = {entry.name: (entry.type, entry.shape) for entry in self._session.get_inputs()}
         except UnicodeDecodeError as error:
-            raise ModelFileError("the model file is damaged: its texts are no UTF-8") from error
+            raise ModelFileError(
+                "the model file is damaged: its metadata are not valid UTF-8"
+            ) from error
         self.contract = Contract.from_metadata(metadata)
         self._check_graph(inputs)
         self._check_golden()

@@ -21,7 +21,7 @@ from service.inference.population import OUTSIDE_POPULATION, population_warnings
 from service.inference.prevalence import Adjusted, adjust, check_prevalence
 from service.inference.suspected_cause import ADVICE, find_suspected_cause
 
-_TWO_LUNGS = "The image is no frontal chest X-ray with both lungs."
+_TWO_LUNGS = "The image is not a frontal chest X-ray that shows both lungs."
 _UNLIKE = "The image is too unlike the chest X-rays this model was made for and cannot be read."
 # share of the evidence from which a reader is told that it does not lie in the lungs
 _MOSTLY_OUTSIDE = 0.5

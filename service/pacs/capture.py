@@ -77,10 +77,10 @@ def _with_banner(
     overlay: bytes, finding: Finding
 ) -> "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]":
     with Image.open(BytesIO(overlay)) as opened:
-        picture = opened.convert("RGB")
-    height = max(14, round(picture.width * _BANNER_SHARE))
-    whole = Image.new("RGB", (picture.width, picture.height + height))
-    whole.paste(picture)
+        overlaid = opened.convert("RGB")
+    height = max(14, round(overlaid.width * _BANNER_SHARE))
+    whole = Image.new("RGB", (overlaid.width, overlaid.height + height))
+    whole.paste(overlaid)
     draw = ImageDraw.Draw(whole)
     text = _sentence(finding)
     size = height * 0.6
@@ -88,6 +88,6 @@ def _with_banner(
     width = draw.textlength(text, font=font)
     if width > whole.width * 0.98:
         font = ImageFont.load_default(size * whole.width * 0.98 / width)
-    middle = picture.height + height / 2
+    middle = overlaid.height + height / 2
     draw.text((whole.width * 0.01, middle), text, "white", font, anchor="lm")
     return np.asarray(whole)

@@ -22,7 +22,7 @@ def register(subparsers: "Subparsers") -> None:
     parser = subparsers.add_parser(
         "pacs",
         description="A DICOM node: takes X-rays from a PACS, asks the service about them, and files"
-        " the answers. PNEUMONIA_PACS_ variables set it.",
+        " the answers. Configured by PNEUMONIA_PACS_ environment variables.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     serve = commands.add_parser("serve", help="receive, ask and send until it is stopped")
@@ -38,7 +38,7 @@ def register(subparsers: "Subparsers") -> None:
     retry.add_argument("images", nargs="*", type=int, metavar="ID", help="default: all of them")
     retry.set_defaults(run=_retry)
     again = commands.add_parser(
-        "reprocess", help="judge a study again, after the model or the operating point changed"
+        "reprocess", help="read a study again, after the model or the operating point changed"
     )
     again.add_argument("study", metavar="STUDY_INSTANCE_UID")
     again.set_defaults(run=_reprocess)
@@ -115,7 +115,7 @@ def _reprocess(arguments: argparse.Namespace) -> int:
 
     settings = read_pacs_settings()
     count = reprocess(settings, _existing_store(settings), arguments.study)
-    print(f"{count} images are to be judged again; the running node does it")
+    print(f"{count} images are queued; the running node reads them again")
     return 0
 
 

@@ -87,7 +87,9 @@ class CStore:
             if status is None:
                 raise Failed("The PACS did not confirm the result.")
             if status in _OUT_OF_RESOURCES or status == _NOT_AUTHORISED:
-                raise Unavailable(f"The PACS has no room or gives no leave ({status:04X}).")
+                raise Unavailable(
+                    f"The PACS is out of resources or does not authorise this node ({status:04X})."
+                )
             raise Failed(f"The PACS refuses the result ({status:04X}).")
 
         try:

@@ -24,7 +24,7 @@ class Failed(PneumoniaError):
 
 
 class NotUnderstood(PneumoniaError):
-    """What was received is no data set of an image that it says it is."""
+    """What was received is not a data set of an image that it says it is."""
 
     code = "not_understood"
 

@@ -78,7 +78,7 @@ def read_header(data: bytes) -> Header:
     """Read a part-10 file up to its pixel data.
 
     Raises:
-        NotUnderstood: it is no data set, names no instance or study, or has no pixel data.
+        NotUnderstood: it is not a data set, names no instance or study, or has no pixel data.
     """
     import pydicom  # takes longer than `pneumonia pacs --help` may
 
@@ -101,7 +101,7 @@ def read_header(data: bytes) -> Header:
             pixel_sha256=hashlib.sha256(pixels).hexdigest(),
         )
     except Exception as error:
-        raise NotUnderstood("This is no DICOM data set.") from error
+        raise NotUnderstood("This is not a DICOM data set.") from error
     if not (header.sop_class and header.instance and header.study and header.series):
         raise NotUnderstood("The data set lacks the UID of its class, study, series or instance.")
     if not pixels:

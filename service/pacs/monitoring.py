@@ -44,10 +44,10 @@ class Metrics:
         GCCollector(registry=self.registry)
         self.associations = self._counter("associations", "Associations, by what became of them.")
         self.received = self._counter("received", "Objects that came, by what became of them.")
-        self.asked = self._counter("asked", "Questions to the service, by their end.")
-        self.sent = self._counter("sent", "Attempts to send results, by their end.")
-        self.told = self._counter("told", "Attempts to tell of a finished study, by their end.")
-        self.shadow = self._counter("shadow", "Questions to the shadow service, by their end.")
+        self.asked = self._counter("asked", "Requests to the service, by result.")
+        self.sent = self._counter("sent", "Attempts to send results, by result.")
+        self.told = self._counter("told", "Webhook notifications of finished studies, by result.")
+        self.shadow = self._counter("shadow", "Requests to the shadow service, by result.")
 
     def _counter(self, name: str, text: str) -> Counter:
         counter = Counter(f"pneumonia_pacs_{name}", text, ("result",), registry=self.registry)

@@ -90,7 +90,7 @@ class Questions:
         try:
             return ServedModel(str(content["sha256"]), str(content["contract"]["finding"]))
         except (KeyError, TypeError):
-            raise Unavailable("What answers at the service's address is not the service.") from None
+            raise Unavailable("Something other than the service answers at its URL.") from None
 
     def ask(self, image: bytes, instance: str) -> Answer:
         """Have an image judged.
@@ -126,9 +126,9 @@ class Questions:
         if response.status_code == 501:
             return None
         if response.status_code != 200:
-            raise Failed("The service judges the image but does not explain it.")
+            raise Failed("The service answered for the image but could not draw its evidence.")
         if response.headers.get("content-type") != "image/png":
-            raise Unavailable("What answers at the service's address is not the service.")
+            raise Unavailable("Something other than the service answers at its URL.")
         return response.content
 
     def _request(
@@ -171,7 +171,7 @@ def _content(response: httpx.Response) -> dict[str, Any]:
     except ValueError:
         content = None
     if not isinstance(content, dict):
-        raise Unavailable("What answers at the service's address is not the service.")
+        raise Unavailable("Something other than the service answers at its URL.")
     return content
 
 

@@ -128,7 +128,7 @@ class PacsSettings(BaseSettings):
     """Whether results of the decision ``uncertain`` are sent."""
 
     send_refused: bool = False
-    """Whether a report is sent of images that the service refuses to judge."""
+    """Whether a report is sent of images that the service refuses."""
 
     attempts: int = Field(default=10, ge=1, le=1000)
     """How often one image may fail before it is put aside as ``dead``; while a peer cannot be

@@ -32,7 +32,8 @@ def register(subparsers: "Subparsers") -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "predict",
-        description="Answer for images without a server: one line of JSON, or one row, each.",
+        description="Predict image files without a server: one line of JSON, or one CSV row, for "
+        "each image.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -50,7 +50,7 @@ class Decoder:
             except (BrokenPipeError, EOFError):
                 self.close()
         detail = (
-            f"Reading this file killed or held up its reader, {_ATTEMPTS} times. Export it anew."
+            f"Reading this file crashed or stalled its reader {_ATTEMPTS} times. Export it anew."
         )
         return problem(file, "reader_died", detail)
 

@@ -75,7 +75,7 @@ def _limited(load: Callable[[int], bytes], most: int) -> bytes:
     try:
         data = load(most + 1)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its name is none"
+        reason = error.strerror if isinstance(error, OSError) else "its name is not a valid path"
         raise UnreadableFile(f"The file cannot be read: {reason}.") from error
     if len(data) > most:
         raise TooLarge(f"The file has more than {most} bytes. Raise PNEUMONIA_MAX_BYTES for it.")

@@ -128,6 +128,6 @@ def _in_manifest(word: str) -> Iterator[str]:
         raise InvalidRequest(f"There is no manifest {word}.") from None
     except (KeyError, OSError, TypeError, pa.ArrowException) as error:
         raise InvalidRequest(
-            f"{word} is no manifest: it must be a Parquet file with the paths or URLs of images "
+            f"{word} is not a manifest: it must be a Parquet file with the paths or URLs of images "
             f"in its column {_COLUMN} ({error})."
         ) from error

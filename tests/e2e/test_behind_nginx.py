@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from service.http.problems import TABLE, Code
 from tests import needs
 from tests.images import image_bytes
 from tests.process import ServiceProcess, free_port, service_process
@@ -191,6 +192,7 @@ def check_problem(response: httpx.Response, status: int, code: str) -> dict[str,
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
     assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["title"] == TABLE[cast(Code, code)][1], "the same as the service gives it"
     assert re.fullmatch("[0-9a-f]{32}", problem["request_id"])
     return problem
 

@@ -263,7 +263,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert json.loads((cut / "state.json").read_text())["epochs"] < 3
     capsys.readouterr()
     in_process(*words, "--out", cut, succeed=False)
-    assert f"holds a run already. Go on with it by --resume {cut}" in capsys.readouterr().err
+    assert f"holds a run already. Continue it with --resume {cut}" in capsys.readouterr().err
     in_process("train", "--resume", cut, "--batch", 8, succeed=False)
     assert "batch: 32 then, 8 now" in capsys.readouterr().err
     in_process("train", "--resume", cut)
@@ -322,8 +322,8 @@ def test_what_is_no_data_no_run_and_no_model_is_said_in_one_line(
 ) -> None:
     for words, sentence in (
         (("train", tmp_path / "nowhere"), "There is no folder"),
-        (("export", tmp_path, "--out", tmp_path / "x.onnx"), "is no run folder"),
-        (("evaluate", tmp_path / "x.h5", tmp_path, "--out", tmp_path), "is no data set"),
+        (("export", tmp_path, "--out", tmp_path / "x.onnx"), "is not a run folder"),
+        (("evaluate", tmp_path / "x.h5", tmp_path, "--out", tmp_path), "is not a data set"),
     ):
         in_process(*words, succeed=False)
         assert sentence in capsys.readouterr().err

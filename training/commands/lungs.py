@@ -36,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
     data = load(find_samples(arguments.folder))
     report = fit_localiser(data, arguments.masks, arguments.out, arguments.epochs, arguments.seed)
     print(
-        f"The lung localiser is {arguments.out}/lungs.keras: it meets {report.images} held-out "
-        f"masks with an intersection over union of {report.mean_overlap:.3f} on average."
+        f"The lung localiser is {arguments.out}/lungs.keras: its mean intersection over union on "
+        f"{report.images} held-out masks is {report.mean_overlap:.3f}."
     )
     return 0

@@ -182,7 +182,7 @@ def _check(recipe: Recipe, selection: Selection) -> None:
 def _refuse_begun(out: Path) -> None:
     if (out / CONFIGURATION_FILE).exists():
         raise ConfigurationError(
-            f"{out} holds a run already. Go on with it by --resume {out}, or take another --out."
+            f"{out} holds a run already. Continue it with --resume {out}, or take another --out."
         )
 
 
@@ -206,8 +206,8 @@ def _refuse_differences(
     found = differences(recorded, now)
     if found:
         raise ConfigurationError(
-            f"{folder} was begun otherwise ({'; '.join(found)}). Leave these options out to go on "
-            "with it, or start a new run."
+            f"{folder} was started with other settings ({'; '.join(found)}). Leave these options out "
+            "to go on with it, or start a new run."
         )
 
 

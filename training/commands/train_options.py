@@ -143,8 +143,8 @@ def _add_images(group: argparse._ArgumentGroup, selection: Selection) -> None:
         "--all",
         action="store_true",
         dest="all_folds",
-        help="cross-validation: train a network for each fold and report over them; done without "
-        "asking where there are fewer than 1,000 images",
+        help="cross-validation: train a network for each fold and report over them; the default "
+        "below 1,000 images",
     )
     group.add_argument(
         "--block",

@@ -82,9 +82,9 @@ def tradeoff(report: Report) -> str:
     ratio, fault = report["int8_time_to_float32"], report["int8_fault"]
     verdict = "takes less time" if ratio < 1 else "is not faster"
     quality = (
-        f"It does not pass the gate of `pneumonia export --int8`: {fault}"
+        f"It does not pass the quality check of `pneumonia export --int8`: {fault}"
         if fault
-        else "Its figures pass the gate of `pneumonia export --int8`."
+        else "Its figures pass the quality check of `pneumonia export --int8`."
     )
     return (
         f"{table(head, rows)}\n\nOver {report['images']} held-out images, one thread, one image "
@@ -193,8 +193,8 @@ def coverage(report: Report) -> str:
         shares = [_share(all_, "uncertain"), _share(y_true, "normal")]
         shares += [_share(normal, "pneumonia"), _share(all_, "refused")]
         rows.append([shift, *(f"{share:.1%}" for share in shares)])
-    head = ["shift", "uncertain", f"of pneumonia called normal (budget {MISSED:.0%})"]
-    head += [f"of normal called pneumonia (budget {FALSE_ALARMS:.0%})", "refused"]
+    head = ["shift", "uncertain", f"of pneumonia answered normal (budget {MISSED:.0%})"]
+    head += [f"of normal answered pneumonia (budget {FALSE_ALARMS:.0%})", "refused"]
     return table(head, rows)
 
 
@@ -304,9 +304,9 @@ def lungs(report: Report) -> str:
     rule = report["rule"]
     rows = [[name.replace("_", " "), f"{share:.1%}"] for name, share in report["refused"].items()]
     return (
-        f"It has {report['parameters']:,} parameters and meets {report['images']} held-out masks "
-        f"of the children with a mean intersection over union of {report['mean_overlap']:.3f}; "
-        f"99 % of them with at least {report['lowest_overlap']:.3f}. The limits: "
+        f"It has {report['parameters']:,} parameters. On {report['images']} held-out masks of the "
+        f"children its mean intersection over union is {report['mean_overlap']:.3f}, and at least "
+        f"{report['lowest_overlap']:.3f} on 99 % of them. The limits: "
         f"{rule['least_area']:.3f} of the image, a gap of {rule['least_separation']:.2f}.\n\n"
         + table(["images", "refused by the rule about the lungs"], rows)
     )

@@ -66,7 +66,7 @@ class Images:
         wanted = set(names)
         unknown = wanted - set(self.names)
         if unknown:
-            raise DataError(f"{min(unknown)} is none of the yardstick's images.")
+            raise DataError(f"{min(unknown)} is not one of the yardstick's images.")
         return np.array([name in wanted for name in self.names])
 
 
@@ -113,7 +113,7 @@ def read(children: Path, adults: Path, adults_table: Path, screening: Path) -> I
 
 def _find_screening(folder: Path) -> list[Sample]:
     if not (folder / "NORMAL").is_dir():
-        raise DataError(f"{folder} is no data set: it needs the folder NORMAL and another one.")
+        raise DataError(f"{folder} is not a data set: it needs the folder NORMAL and another one.")
     samples = []
     for file in sorted(folder.glob("*/*")):
         label = normalised(file.parent.name)

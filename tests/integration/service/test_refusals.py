@@ -28,7 +28,7 @@ REFUSALS = {
 # what no single request to a healthy service causes, and what does
 ELSEWHERE = {
     "The DICOM file is corrupt: reading it broke the decoder.": "a codec that crashes",
-    "The DICOM file took too long to read, as corrupt ones do.": "a limit of processor time",
+    "The DICOM file took too long to read, as corrupt ones do.": "a limit of CPU time",
     "The DICOM file was not read within ": "a stopped worker",
     "Reading the DICOM file takes far more memory than an X-ray.": "a limit of memory",
     "There is no memory to decode the image now.": "a system without memory",

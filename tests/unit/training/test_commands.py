@@ -123,4 +123,4 @@ def test_training_says_what_is_left_out(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "set" / "extra").mkdir()
     (tmp_path / "set" / "extra" / "image.png").touch()
     assert main(["train", str(tmp_path / "set"), "--preview", str(tmp_path / "sheet.png")]) == 0
-    assert "extra is no part of the data set and was left out." in capsys.readouterr().out
+    assert "extra is not part of the data set and was left out." in capsys.readouterr().out

@@ -98,7 +98,7 @@ def test_a_recipe_file_says_what_differs_from_the_defaults(tmp_path: Path) -> No
 
 
 def test_a_run_is_finished_when_all_that_was_asked_for_is_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="is no run folder"):
+    with pytest.raises(ConfigurationError, match="is not a run folder"):
         must_be_finished(tmp_path)
     for name in ("model.keras", "validation.npz"):
         (tmp_path / name).touch()

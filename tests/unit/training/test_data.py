@@ -63,7 +63,7 @@ def test_unreadable_files_are_named_and_skipped(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_data_set_says_what_it_needs(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match=r"is no data set: it has the folders images\. It needs"):
+    with pytest.raises(DataError, match=r"is not a data set: it has the folders images\. It needs"):
         find_samples(tmp_path)
     with pytest.raises(DataError, match="There is no folder"):
         find_samples(tmp_path / "nowhere")

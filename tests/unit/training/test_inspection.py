@@ -58,14 +58,17 @@ def test_copies_and_what_several_parts_share_is_told(
     save(tmp_path / "test/Normal/smaller.jpg", first.resize((120, 120)))
     assert main(["data", "check", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert "copies: 1 images are there again\n" in said
+    assert "copies: 1 images are exact copies of others\n" in said
     assert "near copies: 2 pairs show nearly the same image" in said
     assert "leak: 1 images in both train and test" in said
     assert "leak: 1 pairs of nearly the same image in both train and test" in said
     assert "patients unknown: 14 images" in said
     save(tmp_path / "train/Normal/torn.png", first)
     assert main(["data", "check", str(tmp_path)]) == 0
-    assert "2 images are there again; 1 of them with different labels" in capsys.readouterr().out
+    assert (
+        "2 images are exact copies of others; 1 of them with different labels"
+        in capsys.readouterr().out
+    )
 
 
 def test_different_images_are_no_near_copies() -> None:

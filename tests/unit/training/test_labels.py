@@ -80,7 +80,7 @@ def test_an_image_of_the_finding_alone_has_one_of_its_labels() -> None:
     two = LabelSet(("normal", "pneumonia"))
     assert two.target("bacterial") == two.target("pneumonia") == (0, 1)
     assert two.target("No_Finding") == two.target("normal") == (1, 0)
-    with pytest.raises(LabelError, match="tb is none of the labels normal, bacterial, viral"):
+    with pytest.raises(LabelError, match="tb is not one of the labels normal, bacterial, viral"):
         CHILDREN.column("tb")
 
 

@@ -57,7 +57,7 @@ def test_the_nested_folders_of_the_kaggle_archive_are_found(tmp_path: Path) -> N
         (part, label): 1 for part in ("train", "test") for label in ("normal", "viral")
     }
     (note,) = found.notes
-    assert "archive/chest_xray/chest_xray is no part of the data set" in note
+    assert "archive/chest_xray/chest_xray is not part of the data set" in note
 
 
 def test_what_is_left_out_is_told(tmp_path: Path) -> None:
