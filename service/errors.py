@@ -1,4 +1,4 @@
-"""What can go wrong, named. No web framework here: `service.http.problems` maps these to HTTP.
+"""What can go wrong, named. `service.http.problem_details` maps these to HTTP.
 
 Every error says in its sentence what happened and, where the sender can do something, what to do.
 The sentence never holds a path, a file name or a value taken from the image's own text.

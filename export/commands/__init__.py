@@ -1,1 +1,5 @@
-"""`pneumonia export` and `calibrate`: arguments in, lines of text out."""
+"""`pneumonia export` and `calibrate`: arguments in, lines of text out.
+
+Arguments stop here, the rest of ``export`` takes typed values; Keras and ONNX are imported when a
+command runs.
+"""

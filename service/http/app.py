@@ -16,7 +16,8 @@ from service.http.api_keys import ApiKeys
 from service.http.middleware import Observe
 from service.http.open_inference import JSON_LENGTH
 from service.http.openapi import DocumentedApp
-from service.http.problems import CODES, answer_error
+from service.http.problem_details import CODES
+from service.http.problems import answer_error
 from service.http.routes import explain, operations, pages, predict, v2
 from service.http.uploads import UploadMemory, UploadReader
 from service.inference.predictor import Predictor

@@ -7,7 +7,8 @@ import time
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.problems import Problem, make_problem, problem_response, unexpected
+from service.http.problem_details import Problem, make_problem
+from service.http.problems import problem_response, unexpected
 from service.http.request_context import RequestContext, start_request_context
 from service.runtime.metrics import Metrics
 

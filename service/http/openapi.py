@@ -7,7 +7,8 @@ from pydantic.json_schema import models_json_schema
 
 from service.http.open_inference import JSON_LENGTH
 from service.http.open_inference_schemas import InferenceError, InferenceRequest
-from service.http.problems import MEDIA_TYPE, TABLE, Code, make_problem
+from service.http.problem_details import TABLE, Code, make_problem
+from service.http.problems import MEDIA_TYPE
 
 _SCHEMAS = "#/components/schemas/"
 BINARY: dict[str, Any] = {"type": "string", "format": "binary"}

@@ -4,11 +4,13 @@ import itertools
 import re
 import secrets
 from dataclasses import dataclass
-
-from starlette.types import Scope
+from typing import TYPE_CHECKING
 
 from service.http.trace_context import TraceContext
 from service.imaging.radiograph import Source
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = "context"
@@ -56,7 +58,7 @@ def new_request_id() -> str:
     return f"{_PROCESS}{next(_numbers):016x}"
 
 
-def start_request_context(scope: Scope) -> RequestContext:
+def start_request_context(scope: "Scope") -> RequestContext:
     """Begin the notes of a request and leave them in its scope."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     request_id = given.decode("ascii") if _SANE.fullmatch(given) else new_request_id()
@@ -65,7 +67,7 @@ def start_request_context(scope: Scope) -> RequestContext:
     return context
 
 
-def request_context_of(scope: Scope) -> RequestContext:
+def request_context_of(scope: "Scope") -> RequestContext:
     """The notes of the request with this scope."""
     context: RequestContext = scope["state"][_KEY]
     return context

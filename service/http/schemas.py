@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from service.http.problems import Problem
+from service.http.problem_details import Problem
 from service.http.uids import UidsAnswer, describe_uids
 from service.inference.contract import Contract
 from service.inference.operating_point import Decision, Purpose

@@ -6,9 +6,10 @@ log lines name the caller's.
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from starlette.types import Scope
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 # version, trace, parent, flags; what a later version adds stands behind another hyphen
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
@@ -28,7 +29,7 @@ class TraceContext:
     parent_id: str
 
     @classmethod
-    def of(cls, scope: Scope) -> Self | None:
+    def of(cls, scope: "Scope") -> Self | None:
         """What the request's ``traceparent`` says; None without one valid header."""
         sent = [value for name, value in scope["headers"] if name == b"traceparent"]
         match = _TRACEPARENT.fullmatch(sent[0]) if len(sent) == 1 else None

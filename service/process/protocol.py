@@ -12,7 +12,8 @@ from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.http.problems import make_problem, problem_response
+from service.http.problem_details import make_problem
+from service.http.problems import problem_response
 from service.http.request_context import new_request_id
 
 _logger = logging.getLogger("service.access")

@@ -17,7 +17,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from service.http.problems import TABLE, Code
+from service.http.problem_details import TABLE, Code
 from tests import needs
 from tests.images import image_bytes
 from tests.process import ServiceProcess, free_port, service_process
@@ -192,7 +192,7 @@ def check_problem(response: httpx.Response, status: int, code: str) -> dict[str,
     assert response.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = response.json()
     assert (problem["status"], problem["code"]) == (status, code)
-    assert problem["title"] == TABLE[cast(Code, code)][1], "the same as the service gives it"
+    assert problem["title"] == TABLE[cast("Code", code)][1], "the same as the service gives it"
     assert re.fullmatch("[0-9a-f]{32}", problem["request_id"])
     return problem
 

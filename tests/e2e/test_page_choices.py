@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import expect
 
-from service.http.problems import CODES
+from service.http.problem_details import CODES
 from service.inference.population import OUTSIDE_POPULATION
 from tests.browser import Reader, upload
 from tests.images import image_bytes

@@ -206,8 +206,8 @@ def _refuse_differences(
     found = differences(recorded, now)
     if found:
         raise ConfigurationError(
-            f"{folder} was started with other settings ({'; '.join(found)}). Leave these options out "
-            "to go on with it, or start a new run."
+            f"{folder} was started with other settings ({'; '.join(found)}). Leave these options "
+            "out to go on with it, or start a new run."
         )
 
 

@@ -1,1 +1,4 @@
-"""HTTP only: each module translates for one resource and delegates."""
+"""Endpoints: each module translates between HTTP and the rooms below for one resource.
+
+They may import what ``service.http`` may.
+"""

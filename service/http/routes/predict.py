@@ -12,7 +12,8 @@ from service.errors import PneumoniaError
 from service.http.dependencies import PREDICTING, CurrentRuntime, Uploads
 from service.http.disconnect import cancel_on_disconnect
 from service.http.openapi import READING, problems, upload
-from service.http.problems import problem_of, unexpected
+from service.http.problem_details import problem_of
+from service.http.problems import unexpected
 from service.http.request_context import RequestContext, request_context_of
 from service.http.routes.run_prediction import Question, run_prediction
 from service.http.schemas import (

@@ -32,7 +32,8 @@ from service.http.open_inference_schemas import (
     TensorMetadata,
 )
 from service.http.openapi import BINARY, READING, inference, inference_errors
-from service.http.problems import OPEN_INFERENCE, Code
+from service.http.problem_details import Code
+from service.http.problems import OPEN_INFERENCE
 from service.http.request_context import request_context_of
 from service.http.routes.run_prediction import Question, run_prediction
 from service.http.schemas import PredictionAnswer

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.http.problems import CODES
+from service.http.problem_details import CODES
 from tests.client import AppClient
 from tests.images import image_bytes
 

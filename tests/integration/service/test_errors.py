@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.http.problems import CODES
+from service.http.problem_details import CODES
 from tests.client import AppClient
 from tests.conftest import ServiceFactory
 from tests.images import encode, image_bytes

@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from service.http.problems import CODES, OPEN_INFERENCE, TABLE, Problem
+from service.http.problem_details import CODES, TABLE, Problem
+from service.http.problems import OPEN_INFERENCE
 from service.http.schemas import BatchAnswer, ModelDescription, PredictionAnswer
 from tests.client import AppClient
 from tests.images import image_bytes

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.http.app import create_app
-from service.http.problems import CODES
+from service.http.problem_details import CODES
 from service.settings import Settings
 from tests.client import AppClient, running
 from tests.conftest import ServiceFactory

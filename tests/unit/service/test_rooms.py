@@ -1,6 +1,9 @@
 """What the code of each room may import."""
 
 import ast
+import json
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +46,25 @@ def test_only_http_and_process_know_the_web_framework(module: Path) -> None:
     if module.parts[0] in ("http", "process"):
         return
     assert not {name for name in imported(module) if name.split(".")[0] in WEB}
+
+
+@pytest.mark.parametrize("room", ["imaging", "inference", "runtime", "predict", "commands", "pacs"])
+def test_what_a_room_imports_brings_nothing_else_in(room: str) -> None:
+    names = [
+        ".".join(("service", *module.with_suffix("").parts)).removesuffix(".__init__")
+        for module in MODULES
+        if module.parts[0] == room
+    ]
+    program = (
+        "import importlib, json, sys\n"
+        f"for name in {names}: importlib.import_module(name)\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    loaded = json.loads(run.stdout)
+    above = ROOMS[ROOMS.index(room) + 1 :] if room in ROOMS else ()
+    unwanted = (*WEB, *(f"service.{other}" for other in above))
+    assert not [name for name in loaded if f"{name}.".startswith(tuple(f"{u}." for u in unwanted))]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
