@@ -98,7 +98,7 @@ model-report: $(VENV)/.development ## score the shipped model anew and fill READ
 	cp $(addprefix $(RUN)/,configuration.json history.csv curves.png input_check.json) \
 		$(LUNGS)/lungs.json models/reports/run
 	cp $(addprefix $(BLOCK)/,configuration.json history.csv) models/reports/block
-	$(BIN)/pneumonia data shortcuts $(CHILDREN) --out $(RUN)/shortcuts
+	$(BIN)/pneumonia data shortcuts $(CHILDREN) --out $(RUN)/shortcuts --masks $(LUNG_MASKS)
 	cp $(RUN)/shortcuts/shortcuts.json models/reports
 	$(BIN)/python -m export.expected $(MODEL) $(RUN) $(BLOCK)
 	$(BIN)/python -m training.reports.shipped $(RUN) $(CHILDREN) $(ADULTS)

@@ -1,7 +1,8 @@
 """How well a model that sees no anatomy tells the classes of a data set apart.
 
 Three of them: one sees tone, frame and sharpness of the image (:mod:`training.shortcuts`), one only
-the file (size, bytes, format), one both. Each is fitted on some patients and asked about others.
+the file (size, bytes, format), one both. Where there are lung masks, a fourth sees their shape.
+Each is fitted on some patients and asked about others.
 """
 
 import json
@@ -21,6 +22,7 @@ from training.shortcuts import (
     contact_sheet,
     cross_fitted,
     features,
+    mask_geometry,
 )
 
 REPORT_FILE = "shortcuts.json"
@@ -30,16 +32,19 @@ _SHOWN = 24  # images of each class on a sheet
 _SUFFIXES = (".jpeg", ".jpg", ".png", ".dcm", ".tif", ".tiff", ".bmp", ".webp")
 
 
-def look_for_shortcuts(data: Dataset, out: Path | None = None) -> list[str]:
+def look_for_shortcuts(
+    data: Dataset, out: Path | None = None, masks: Path | None = None
+) -> list[str]:
     """Measure it, and say what it means, line by line.
 
     Args:
         data: labelled images, of any parts.
         out: gets ``shortcuts.json`` and sheets of the images that the model of image and file gets
             confidently right and wrong; None to write nothing.
+        masks: folder of lung masks, see :func:`training.lungs.find_masks`; None for none.
 
     Raises:
-        DataError: a class has fewer than two patients.
+        DataError: a class has fewer than two patients, or no image has a mask in ``masks``.
     """
     positive = data.is_pneumonia
     seen = {"image": features(data.images), "file": file_features(data)}
@@ -48,6 +53,8 @@ def look_for_shortcuts(data: Dataset, out: Path | None = None) -> list[str]:
     for name, described in seen.items():
         probability, fold_of = _cross_fitted(described, positive, data.groups)
         figures[name] = _auroc(probability, fold_of, positive, data.groups)
+    if masks is not None:
+        figures["shape of the lung masks"] = _of_masks(data, masks)
     by_label = _by_label(data, seen["image and file"])
     if out is not None:
         _write(data, figures, by_label, probability, out)
@@ -76,6 +83,14 @@ def file_features(data: Dataset) -> Floats:
         suffix = [sample.path.suffix.lower() == one for one in _SUFFIXES]
         rows.append([*np.log([height, width, size + 1, (size + 1) / (height * width)]), *suffix])
     return np.array(rows, np.float64)
+
+
+def _of_masks(data: Dataset, folder: Path) -> Rate:
+    from training.lungs import find_masks  # imports TensorFlow
+
+    rows, masks = find_masks(data, folder)
+    positive, patients = data.is_pneumonia[rows], data.groups[rows]
+    return _auroc(*_cross_fitted(mask_geometry(masks), positive, patients), positive, patients)
 
 
 def _cross_fitted(

@@ -38,6 +38,12 @@ def register(subparsers: "Subparsers") -> None:
         metavar="FOLDER",
         help="where the report and sheets of images go (default: nowhere)",
     )
+    shortcuts.add_argument(
+        "--masks",
+        type=Path,
+        metavar="FOLDER",
+        help="lung masks, one <image's name>.png each, whose shape is measured too",
+    )
     shortcuts.set_defaults(run=_shortcuts)
     download = actions.add_parser(
         "download", description="Fetch the published X-rays of children (Kermany 2018, 1.2 GB)."
@@ -116,7 +122,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _shortcuts(arguments: argparse.Namespace) -> int:
     from training.shortcut_report import look_for_shortcuts
 
-    for line in look_for_shortcuts(_load(arguments), arguments.out):
+    for line in look_for_shortcuts(_load(arguments), arguments.out, arguments.masks):
         print(line)
     return 0
 

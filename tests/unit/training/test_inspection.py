@@ -121,6 +121,23 @@ def test_shortcuts_are_found_where_a_device_goes_with_the_label(
     assert "Without any anatomy" not in capsys.readouterr().out
 
 
+def test_the_shape_of_lung_masks_is_measured_where_there_are_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = np.random.default_rng(0)
+    for number in range(24):
+        for label, height in (("TB", 40), ("Normal", 60)):
+            save(tmp_path / "images" / label / f"{label}{number}.png", chest(generator, 0))
+            mask = np.zeros((96, 96), np.uint8)
+            mask[20 : 20 + height + number % 5, 20:76] = 255
+            save(tmp_path / "masks" / f"{label}{number}.png", Image.fromarray(mask))
+    words = ["data", "shortcuts", str(tmp_path / "images"), "--masks"]
+    assert main([*words, str(tmp_path / "masks")]) == 0
+    assert "sees only the shape of the lung masks: 1.000" in capsys.readouterr().out
+    assert main([*words, str(tmp_path / "images" / "none")]) == 1
+    assert "name each <image's name>.png" in capsys.readouterr().err
+
+
 def test_too_few_patients_for_shortcuts_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
