@@ -1,5 +1,6 @@
 """The contract of a model file, the same way for `export` and `calibrate`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from export.scaling import Scaling
 from service.inference.contract import (
     Contract,
     Golden,
+    Histogram,
     InputSpec,
     LungRule,
     golden_pattern,
@@ -83,9 +85,8 @@ def make_contract(
         f"{np.count_nonzero(validation.conflicting[ours])} of them conflicting and repeated to "
         f"{SHARE:.0%} of each side"
     )
-    fields = _calibration(made.graph, pool, made.scaling, data, run.size, SubtypeRule())
-    if run.distances is not None:
-        fields["reference_histograms"]["distance"] = run.distances
+    distances = {} if run.distances is None else {"distance": run.distances}
+    fields = _calibration(made.graph, pool, made.scaling, data, run.size, SubtypeRule(), distances)
     return Contract(
         name=identity.name,
         version=identity.version,
@@ -146,21 +147,32 @@ def recalibrated(
         f"{images} labelled images of {len(np.unique(pool.patients))} patients of "
         f"{site} given to `pneumonia calibrate`"
     )
-    fields = _calibration(graph, pool, scaling, data, before.input.height, before.subtype_rule)
-    fields["reference_histograms"] = before.reference_histograms | fields["reference_histograms"]
-    return before.model_copy(
-        update={
-            "version": f"{before.version.split('+')[0]}+calibrated",
-            "site": site,
-            **fields,
-        }
+    fields = _calibration(
+        graph,
+        pool,
+        scaling,
+        data,
+        before.input.height,
+        before.subtype_rule,
+        before.reference_histograms,
     )
+    calibrated = f"{before.version.split('+')[0]}+calibrated"
+    return Contract(**{**dict(before), "version": calibrated, "site": site, **fields})
 
 
 def _calibration(
-    graph: onnx.ModelProto, pool: Pool, scaling: Scaling, data: str, size: int, rule: SubtypeRule
+    graph: onnx.ModelProto,
+    pool: Pool,
+    scaling: Scaling,
+    data: str,
+    size: int,
+    rule: SubtypeRule,
+    histograms: Mapping[Any, Histogram],
 ) -> dict[str, Any]:
-    """The fields of the contract that follow from a scaling and the images it was fitted on."""
+    """The fields of the contract that follow from a scaling and the images it was fitted on.
+
+    Of the reference histograms that is the one of the probability; the others are handed on.
+    """
     session = open_graph(graph)
     points = operating_points(pool, scaling, data)
     balanced = next(point for point in points if point.name == "balanced")
@@ -174,7 +186,7 @@ def _calibration(
         "subtype_rule": measure_subtypes(pool, scaling, balanced, rule, data) or rule,
         "calibration": data,
         "calibration_prevalence": prevalence(pool),
-        "reference_histograms": {"probability": probability_histogram(pool, scaling)},
+        "reference_histograms": {**histograms, "probability": probability_histogram(pool, scaling)},
         "golden": tuple(_golden(session, number, size) for number in range(_GOLDEN_PATTERNS)),
     }
 

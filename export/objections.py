@@ -3,9 +3,8 @@
 import numpy as np
 
 from export.run import Run, RunError
+from training.budgets import FEWEST_IMAGES
 from training.cross_validation import mean_auroc
-
-FEWEST = 30  # held-out images of each class
 
 
 def objections(run: Run) -> tuple[str, ...]:
@@ -36,10 +35,10 @@ def objections(run: Run) -> tuple[str, ...]:
     counts = {labels.finding: int(is_disease.sum())}
     counts |= {label: int((truth == column).sum()) for column, label in enumerate(labels.names)}
     for label, count in counts.items():
-        if count < FEWEST:
+        if count < FEWEST_IMAGES:
             found.append(
                 f"Only {count} held-out images are {label}; thresholds and calibration need at "
-                f"least {FEWEST}."
+                f"least {FEWEST_IMAGES}."
             )
     measured = mean_auroc(validation)
     if measured.low <= 0.5:

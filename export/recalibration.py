@@ -16,6 +16,7 @@ from export.scaling import Scaling, has_scaling, set_scaling
 from service.errors import ModelFileError
 from service.inference.contract import Contract
 from service.inference.operating_point import Rate
+from training.budgets import FEWEST_IMAGES
 from training.conflicting import answered, repeats
 from training.data import DataError, Sample, find_samples, load
 from training.evaluate import Evaluation, evaluate
@@ -24,7 +25,6 @@ from training.layouts import name_and_place
 from training.metrics import interval
 from training.shortcuts import find_conflicting
 
-FEWEST = 30  # images of each class
 LONGEST_SITE = 100  # letters
 
 
@@ -70,10 +70,10 @@ def recalibrate(
     evaluation = evaluate(model, samples)
     scores = evaluation.scores
     fewest = min(int(scores.y_true.sum()), int((~scores.y_true).sum()))
-    if fewest < FEWEST:
+    if fewest < FEWEST_IMAGES:
         raise DataError(
             f"Only {fewest} images of one class were answered; calibrating needs at least "
-            f"{FEWEST} of each."
+            f"{FEWEST_IMAGES} of each."
         )
     before = Contract.from_metadata({entry.key: entry.value for entry in graph.metadata_props})
     labels = LabelSet.of_contract(before)

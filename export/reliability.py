@@ -25,14 +25,14 @@ def measure_band(
     Returns:
         None where it leaves no image of a class outside, so that there is nothing to measure.
     """
-    ill, well = pool.y_true, ~pool.y_true
+    positive, negative = pool.y_true, ~pool.y_true
     inside = (low <= probability) & (probability < high)
     above, below = probability >= high, probability < low
     rates = (
-        rate(inside, ill, pool.patients),
-        rate(inside, well, pool.patients),
-        rate(above, ill & ~inside, pool.patients),
-        rate(below, well & ~inside, pool.patients),
+        rate(inside, positive, pool.patients),
+        rate(inside, negative, pool.patients),
+        rate(above, positive & ~inside, pool.patients),
+        rate(below, negative & ~inside, pool.patients),
     )
     pneumonia, normal, sensitivity, specificity = rates
     if not (pneumonia and normal and sensitivity and specificity):

@@ -53,10 +53,10 @@ class Scaling:
         as logarithms of sums.
         """
         known = np.clip(np.asarray(probabilities, np.float64), _SMALLEST, 1)
-        healthy, ill = known[..., : self.negatives], known[..., self.negatives :]
-        sums = [side.sum(axis=-1, keepdims=True) for side in (healthy, ill)]
+        negative, positive = known[..., : self.negatives], known[..., self.negatives :]
+        sums = [side.sum(axis=-1, keepdims=True) for side in (negative, positive)]
         odds = self.temperature * (np.log(sums[1] / sums[0]) - self.offset)
-        sides = [self.subtype_temperature * np.log(side) for side in (healthy, ill)]
+        sides = [self.subtype_temperature * np.log(side) for side in (negative, positive)]
         sides = [side - logsumexp(side, axis=-1, keepdims=True) for side in sides]
         return np.concatenate([sides[0], sides[1] + odds], axis=-1)
 

@@ -10,6 +10,20 @@ from service.errors import StartError
 Kind = TypeVar("Kind", bound=BaseSettings)
 
 
+def split_list(value: object) -> object:
+    """A list, as an environment variable holds it: comma separated, empty for none.
+
+    Raises:
+        ValueError: an entry is empty, as in a template whose variables were not filled in.
+    """
+    if not isinstance(value, str):
+        return value
+    parts = tuple(part.strip() for part in value.split(",")) if value.strip() else ()
+    if not all(parts):
+        raise ValueError("an entry of the list is empty")
+    return parts
+
+
 def read_environment(kind: type[Kind], **given: Any) -> Kind:
     """The settings of the environment, but for those that are given and not None.
 

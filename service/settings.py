@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticUseDefault
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.environment import read_environment
+from service.environment import read_environment, split_list
 from service.runtime.cpus import busy_threads
 
 PREFIX = "PNEUMONIA_"
@@ -115,17 +115,9 @@ class Settings(BaseSettings):
             raise PydanticUseDefault
         return value
 
-    @field_validator("api_key_sha256", "api_keys", "devices", "cors_origins", mode="before")
-    @classmethod
-    def _split_list(cls, value: object) -> object:
-        """A list, as an environment variable holds it: comma separated, empty for none."""
-        if not isinstance(value, str):
-            return value
-        parts = tuple(part.strip() for part in value.split(",")) if value.strip() else ()
-        if not all(parts):
-            # a template whose variables were not filled in must not leave the service open
-            raise ValueError("an entry of the list is empty")
-        return parts
+    _split_lists = field_validator(
+        "api_key_sha256", "api_keys", "devices", "cors_origins", mode="before"
+    )(split_list)
 
 
 def ignored_variables() -> list[str]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from service.inference.operating_point import OperatingPoint, Rate
+from training.budgets import FEWEST_IMAGES
 from training.evaluate import Evaluation
 
 Verdict: TypeAlias = Literal["collect more images", "do not use", "retrain", "recalibrate", "keep"]
 
-FEWEST = 30  # images of each class below which nothing can be said
 USELESS = 0.7  # an AUROC whose interval ends below
 WEAK = 0.85  # an AUROC below
 MISCALIBRATED = 0.05  # an ECE whose interval begins above
@@ -110,9 +110,10 @@ def _judge(
 ) -> tuple[Verdict, list[str]]:
     names = {"sensitivity": "with disease", "specificity": "without disease"}
     few = [
-        f"Only {count} images {names[name]} were answered; below {FEWEST} nothing can be said."
+        f"Only {count} images {names[name]} were answered; below {FEWEST_IMAGES} nothing can be "
+        "said."
         for name, count in counts.items()
-        if count < FEWEST
+        if count < FEWEST_IMAGES
     ]
     if few:
         return "collect more images", few

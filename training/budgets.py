@@ -6,3 +6,5 @@ MISSED = 0.01
 FALSE_ALARMS = 0.02
 # the probability of the wrong side from which on an error counts as a confident one
 CONFIDENT = 0.9
+# images of each class below which nothing can be said of a model
+FEWEST_IMAGES = 30

@@ -65,7 +65,7 @@ class Phase:
     Attributes:
         size: rows and columns of the augmented images.
         frozen: share of the layers, from the input on, that keep their pretrained weights, 0..1.
-            The last layer always learns. (Files of earlier versions count blocks, from 3 on.)
+            The last layer always learns.
         epochs: passes over the training images, at most.
         rate: peak learning rate.
         norms: whether batch normalisations learn too; else they keep scale and statistics, which
@@ -81,8 +81,6 @@ class Phase:
     @property
     def freezing(self) -> str:
         """``frozen`` in words."""
-        if self.frozen > 1:
-            return f"{self.frozen:g} blocks frozen"
         return f"{self.frozen:.0%} of the layers frozen"
 
     @classmethod

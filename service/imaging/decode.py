@@ -1,18 +1,15 @@
 """Encoded bytes to a grey radiograph. Its first bytes say what a file is; names and headers lie."""
 
 import struct
-from collections.abc import Callable
 from contextlib import nullcontext
-from typing import TypeAlias
 
 from service.errors import Overloaded, UndecodableImage, UnsupportedType
 from service.imaging import file_structure, raster
 from service.imaging.dicom_pool import DicomPool
 from service.imaging.radiograph import Limits, Radiograph
 
-Decoder: TypeAlias = Callable[[bytes, Limits, int | None], Radiograph]
+FORMATS = (*raster.FORMATS, "DICOM")
 
-# first bytes -> format; all but DICOM are in DECODERS
 _SIGNATURES = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG", "PNG"),
@@ -22,15 +19,6 @@ _SIGNATURES = (
     (b"II+\x00", "TIFF"),
     (b"MM\x00+", "TIFF"),
 )
-
-DECODERS: dict[str, Decoder] = {
-    "JPEG": raster.decode_jpeg,
-    "PNG": raster.decode_png,
-    "BMP": raster.decode_bmp,
-    "TIFF": raster.decode_tiff,
-    "WEBP": raster.decode_webp,
-}
-FORMATS = (*DECODERS, "DICOM")
 
 # PS3.10 section 7.1
 _PREAMBLE = 128
@@ -101,7 +89,7 @@ def decode(
         if name == "DICOM":
             with nullcontext(pool) if pool else DicomPool() as processes:
                 return processes.decode(data, limits)
-        return DECODERS[name](data, limits, at_least)
+        return raster.decode(name, data, limits, at_least)
     except MemoryError as error:
         raise Overloaded(
             "There is no memory to decode the image now. Try again later, or send a smaller one.",

@@ -56,6 +56,8 @@ _TRANSPOSITIONS = {
 }
 _SIDEWAYS = range(5, 9)  # orientations that swap rows and columns
 
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+
 # of a TIFF: each is parsed to find the largest
 _MOST_PAGES = 64
 
@@ -64,31 +66,6 @@ _WITHOUT_METADATA: dict[str, Callable[[bytes], bytes]] = {
     "JPEG": file_structure.without_jpeg_metadata,
     "PNG": file_structure.without_png_metadata,
 }
-
-
-def decode_jpeg(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
-    """Baseline and progressive JPEG, 8 bits. Colour files are read as their luminance."""
-    return _decode(data, "JPEG", limits, at_least)
-
-
-def decode_png(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
-    """Grey, colour or palette PNG of 1 to 16 bits, with or without alpha."""
-    return _decode(data, "PNG", limits, at_least)
-
-
-def decode_bmp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
-    """Windows bitmaps."""
-    return _decode(data, "BMP", limits, at_least)
-
-
-def decode_tiff(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
-    """TIFF with unsigned samples of 1 to 16 bits, either photometric direction, largest page."""
-    return _decode(data, "TIFF", limits, at_least)
-
-
-def decode_webp(data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
-    """Lossy and lossless WebP, first frame."""
-    return _decode(data, "WEBP", limits, at_least)
 
 
 def check_size(width: int, height: int, limits: Limits, heavy: bool = False) -> None:
@@ -117,7 +94,15 @@ def check_size(width: int, height: int, limits: Limits, heavy: bool = False) -> 
         )
 
 
-def _decode(data: bytes, name: str, limits: Limits, at_least: int | None) -> Radiograph:
+def decode(name: str, data: bytes, limits: Limits, at_least: int | None) -> Radiograph:
+    """Decode a file of one of ``FORMATS``.
+
+    JPEG may be baseline or progressive; PNG grey, colour or palette of 1 to 16 bits, with or
+    without alpha; TIFF has unsigned samples of 1 to 16 bits and either photometric direction, and
+    its largest page counts; of WebP it is the first frame. Colour is read as its luminance.
+
+    Args and errors: as :func:`service.imaging.decode.decode`.
+    """
     try:
         return _decode_as_it_is(data, name, limits, at_least)
     except UndecodableImage:

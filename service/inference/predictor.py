@@ -127,7 +127,6 @@ class Predictor:
             NotAChestXray: the input check failed and refusal is on.
             InvalidRequest: see :func:`service.inference.prevalence.check_prevalence`.
         """
-        check_prevalence(self.model.contract, prevalence)
         return self.infer(self.read(data), point, prevalence)
 
     def read(self, data: bytes) -> ReadImage:

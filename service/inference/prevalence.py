@@ -69,12 +69,12 @@ def adjust(
     check_prevalence(contract, prevalence)
     before = contract.calibration_prevalence
     assert before is not None
-    ill = probability * prevalence / before
-    well = (1 - probability) * (1 - prevalence) / (1 - before)
+    present = probability * prevalence / before
+    absent = (1 - probability) * (1 - prevalence) / (1 - before)
     positive = negative = None
     if figures_hold:
         positive, negative = predictive_values(point, prevalence)
-    return Adjusted(prevalence, ill / (ill + well), positive, negative)
+    return Adjusted(prevalence, present / (present + absent), positive, negative)
 
 
 def predictive_values(
@@ -88,14 +88,14 @@ def predictive_values(
     band = point.uncertain
     if band is None:
         sensitivity, specificity = point.sensitivity.value, point.specificity.value
-        ill, well = prevalence, 1 - prevalence
+        present, absent = prevalence, 1 - prevalence
     else:
         sensitivity, specificity = band.sensitivity.value, band.specificity.value
-        ill = prevalence * (1 - band.pneumonia.value)
-        well = (1 - prevalence) * (1 - band.normal.value)
+        present = prevalence * (1 - band.pneumonia.value)
+        absent = (1 - prevalence) * (1 - band.normal.value)
     return (
-        _share(ill * sensitivity, well * (1 - specificity)),
-        _share(well * specificity, ill * (1 - sensitivity)),
+        _share(present * sensitivity, absent * (1 - specificity)),
+        _share(absent * specificity, present * (1 - sensitivity)),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.environment import read_environment
+from service.environment import read_environment, split_list
 
 PREFIX = "PNEUMONIA_PACS_"
 
@@ -165,15 +165,9 @@ class PacsSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that is logged."""
 
-    @field_validator("calling_aets", "sop_classes", "commitment_peers", mode="before")
-    @classmethod
-    def _split_list(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        parts = tuple(part.strip() for part in value.split(",")) if value.strip() else ()
-        if not all(parts):
-            raise ValueError("an entry of the list is empty")
-        return parts
+    _split_lists = field_validator(
+        "calling_aets", "sop_classes", "commitment_peers", mode="before"
+    )(split_list)
 
     @field_validator("commitment_peers")
     @classmethod

@@ -8,7 +8,7 @@ probability is never larger than it.
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self, TypeAlias, get_args
+from typing import Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,7 +16,6 @@ from service.errors import StartError
 from service.inference.contract import Histogram
 
 Quantity: TypeAlias = Literal["probability", "distance", "refused", "percentile_window"]
-QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 # images by the upper edge of their bucket, each with all below it, as Prometheus counts them
 Cumulative: TypeAlias = Mapping[str, float]
 

@@ -1,6 +1,5 @@
 """Blocks about how the model that ships came about, from the reports beside it."""
 
-from pathlib import Path
 from typing import Any
 
 from service.settings import DEFAULT_MODEL
@@ -16,8 +15,7 @@ def provenance() -> str:
         f"{phase.epochs} epoch{'s' * (phase.epochs > 1)} at {phase.size} pixels, "
         f"{phase.freezing}, rate {phase.rate:g}, "
         f"normalisations {'learning' if phase.norms else 'kept'}"
-        for part in _with_starts(run)
-        for phase in part.recipe.phases
+        for phase in run.recipe.phases
     )
     rows = {
         "name and version": f"{promised.name} {promised.version}",
@@ -27,7 +25,6 @@ def provenance() -> str:
         "training images": _training_images(run),
         "validation images": f"{run.validation_images} of {run.validation_patients} other patients",
         "phases": phases,
-        "networks whose mean the last phase starts from": str(len(run.recipe.start)),
         "calibration": (
             f"log odds of pneumonia / {promised.temperature:.3f} {promised.offset:+.3f}; "
             f"logits of the subtypes / {promised.subtype_temperature:.3f}"
@@ -57,20 +54,8 @@ def _training_images(run: RunConfiguration) -> str:
     images = sum(parts.get("training", 0) for of in counted.values() for parts in of.values())
     others = " and ".join(run.sources[1:])
     repeated = f", of which an epoch shows those of {others} {run.also_times} times"
-    told = f" (the file says {run.training_images}, each repeat counted)"
     return (
         f"{images} images of {run.training_patients} patients from {' and '.join(run.sources)}"
-        f"{repeated if others and run.also_times > 1 else ''}"
-        f"{told if run.training_images != images else ''}; fingerprint "
+        f"{repeated if others and run.also_times > 1 else ''}; fingerprint "
         f"{run.training_fingerprint[:16]}"
     )
-
-
-def _with_starts(run: RunConfiguration) -> list[RunConfiguration]:
-    """A run and those it started from, first to last; starts that differ in the seed are one."""
-    if not run.recipe.start:
-        return [run]
-    return [
-        *_with_starts(RunConfiguration.read(REPORTS / Path(run.recipe.start[0]).parent.name)),
-        run,
-    ]

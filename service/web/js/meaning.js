@@ -18,7 +18,7 @@ export function meaning(answer, point, contract, texts) {
     who: texts.say(ages && ages[1] < 18 ? "who.children" : "who.patients"),
     ...rate("found", sensitivity, texts),
     ...rate("cleared", specificity, texts),
-    ...(band && { ...rate("ill", band.pneumonia, texts), ...rate("well", band.normal, texts) }),
+    ...(band && { ...rate("positive", band.pneumonia, texts), ...rate("negative", band.normal, texts) }),
   };
   const say = (...keys) => make("p", {}, keys.map((key) => texts.say(key, words)).join(" "));
   const unmeasured = !band && point.uncertain_low !== null;

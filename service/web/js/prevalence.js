@@ -10,19 +10,19 @@
  */
 export function adjust(probability, point, contract, prevalence) {
   const before = contract.calibration_prevalence;
-  const ill = (probability * prevalence) / before;
-  const well = ((1 - probability) * (1 - prevalence)) / (1 - before);
-  return { probability: ill / (ill + well), ...predictiveValues(point, prevalence) };
+  const present = (probability * prevalence) / before;
+  const absent = ((1 - probability) * (1 - prevalence)) / (1 - before);
+  return { probability: present / (present + absent), ...predictiveValues(point, prevalence) };
 }
 
 function predictiveValues({ sensitivity, specificity, uncertain }, prevalence) {
   // where it is known how many are answered uncertain, these are left out
   const rates = uncertain ?? { sensitivity, specificity, pneumonia: { value: 0 }, normal: { value: 0 } };
-  const ill = prevalence * (1 - rates.pneumonia.value);
-  const well = (1 - prevalence) * (1 - rates.normal.value);
+  const present = prevalence * (1 - rates.pneumonia.value);
+  const absent = (1 - prevalence) * (1 - rates.normal.value);
   return {
-    positive: share(ill * rates.sensitivity.value, well * (1 - rates.specificity.value)),
-    negative: share(well * rates.specificity.value, ill * (1 - rates.sensitivity.value)),
+    positive: share(present * rates.sensitivity.value, absent * (1 - rates.specificity.value)),
+    negative: share(absent * rates.specificity.value, present * (1 - rates.sensitivity.value)),
   };
 }
 

@@ -6,8 +6,9 @@ from typing import cast
 import numpy as np
 import pytest
 
-from export.objections import FEWEST, objections
+from export.objections import objections
 from export.run import Run, RunError
+from training.budgets import FEWEST_IMAGES as FEWEST
 from training.validation import Validation
 
 TARGETS = np.eye(3, dtype=np.float32)[np.arange(4 * FEWEST) % 3]

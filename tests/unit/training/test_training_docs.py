@@ -8,6 +8,7 @@ from typing import get_args
 from export.commands.export import register as register_export
 from tests.process import ROOT
 from training import advice
+from training.budgets import FEWEST_IMAGES
 from training.commands.evaluate import register as register_evaluate
 from training.commands.train import register as register_train
 from training.recipe import Architecture, Phase, read_recipe
@@ -38,7 +39,7 @@ def test_architectures_and_verdicts_are_all_there() -> None:
     assert all(f"`{name}`" in PAGE for name in get_args(Architecture))
     rows = dict(re.findall(r"^\| ([a-z ]+) \| (.*) \|$", PAGE, re.MULTILINE))
     assert set(get_args(advice.Verdict)) < set(rows)
-    assert str(advice.FEWEST) in rows["collect more images"]
+    assert str(FEWEST_IMAGES) in rows["collect more images"]
     assert str(advice.USELESS) in rows["do not use"]
     assert str(advice.WEAK) in rows["retrain"]
     assert str(advice.MISCALIBRATED) in rows["recalibrate"]
