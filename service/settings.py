@@ -64,7 +64,8 @@ class Settings(BaseSettings):
     """Images worked on at the same time, each on one thread. By default one more than the cores
     that affinity leaves, where there are several; with a container's quota below those, as many as
     the quota has whole cores. Under a memory limit never more than it has room for: each takes up
-    to 5.5 bytes a pixel of ``max_pixels``, beside ``max_upload_memory``."""
+    to 5.5 bytes a pixel of ``max_pixels``, beside ``max_upload_memory``. A large DICOM file may
+    take more: where memory is short, the process that reads it is ended, not the service."""
 
     max_wait_seconds: float = Field(default=0.7, gt=0, le=600)
     """Longest expected wait in the queue; a request that would wait longer is shed with 429, and at
