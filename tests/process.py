@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import shlex
 import signal
 import socket
@@ -19,6 +20,10 @@ import httpx
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parent.parent
+
+# Linux gives out ports from 32768 on by itself, to whoever connects or listens on any
+_PORTS = range(20_000, 32_768)
+_given: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -163,10 +168,23 @@ def peak_megabytes(pid: int) -> float:
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A TCP port on 127.0.0.1 that nothing listens on, and another one each time.
+
+    Whoever asks for it listens on it later, so it is none that the system would give to somebody
+    else until then.
+    """
+    while True:
+        # not the tests' own generator, which some of them seed
+        port = random.SystemRandom().choice(_PORTS)
+        if port in _given:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _given.add(port)
         return port
 
 

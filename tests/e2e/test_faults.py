@@ -17,17 +17,10 @@ import pytest
 
 from tests.e2e.test_start_and_stop import PATIENT, begin_upload, long_work, wait_for_requests
 from tests.images import image_bytes
-from tests.process import ROOT, service_process
+from tests.process import ROOT, free_port, health, service_process
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 BRIGHT = image_bytes(grey=170)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -56,10 +49,7 @@ def serving(
 
     def ready() -> bool:
         assert process.poll() is None, f"the service ended: {process.communicate()[1]}"
-        try:
-            return httpx.get(f"{url}/health").status_code == 200
-        except httpx.ConnectError:
-            return False
+        return health(port) == 200
 
     try:
         wait_until(ready, "ready")
@@ -103,7 +93,8 @@ def test_a_killed_process_breaks_the_connection_and_another_takes_over(
 def test_logs_that_cannot_be_written_cost_no_answer(tiny_model: Path) -> None:
     with serving(tiny_model, Path("/dev/full")) as (url, process):
         for _ in range(3):
-            assert httpx.post(f"{url}/predict", content=BRIGHT).status_code == 200
+            answer = httpx.post(f"{url}/predict", content=BRIGHT, timeout=PATIENCE_SECONDS)
+            assert answer.status_code == 200
         process.terminate()
         told = process.communicate(timeout=PATIENCE_SECONDS)[1]
     assert "a log line could not be written" in told
@@ -143,10 +134,12 @@ def test_nothing_is_ever_written_to_the_disk(tiny_model: Path, tmp_path: Path) -
         "ALL",
     )
     log = tmp_path / "service.log"
-    with serving(tiny_model, log, locked, TMPDIR=str(tmp_path / "none")) as (url, _):
-        assert httpx.post(f"{url}/predict", content=BRIGHT).status_code == 200
+    with (
+        serving(tiny_model, log, locked, TMPDIR=str(tmp_path / "none")) as (url, _),
+        httpx.Client(base_url=url, timeout=PATIENCE_SECONDS) as client,
+    ):
+        assert client.post("/predict", content=BRIGHT).status_code == 200
         form = {"file": ("large.png", long_work())}
-        answer = httpx.post(f"{url}/predict", files=form, timeout=PATIENCE_SECONDS)
-        assert answer.status_code == 200
-        assert httpx.get(f"{url}/").status_code == 200
+        assert client.post("/predict", files=form).status_code == 200
+        assert client.get("/").status_code == 200
     assert sorted(tmp_path.iterdir()) == [log]
