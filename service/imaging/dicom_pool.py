@@ -74,7 +74,7 @@ class DicomPool:
         """Start no process yet.
 
         Args:
-            patience: seconds of wall-clock time for one file.
+            patience: seconds of wall-clock time for one file, when its worker has started.
         """
         self._patience = patience
         self._idle: list[_Worker] = []
@@ -156,7 +156,7 @@ class DicomPool:
 
 def _start(patience: float) -> _Worker:
     ours, theirs = socket.socketpair()
-    ours.settimeout(patience)
+    ours.settimeout(_PATIENCE_SECONDS)
     try:
         process = subprocess.Popen(  # noqa: S603 - our own module; the upload is only its input
             [sys.executable, "-m", "service.imaging.dicom_worker", str(theirs.fileno())],
@@ -178,6 +178,7 @@ def _start(patience: float) -> _Worker:
     worker = _Worker(process, ours)
     with suppress(EOFError, OSError):
         receive(ours)
+        ours.settimeout(patience)
         return worker
     raise RuntimeError(f"the DICOM worker did not start: status {_end(worker)}")
 
