@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from service.http.app import create_app
@@ -17,8 +18,9 @@ from tests.tiny_model import write_tiny_model
 ServiceFactory: TypeAlias = Callable[..., AppClient]
 
 # no test depends on how long it takes; --hypothesis-profile many tries more
-hypothesis_settings.register_profile("untimed", deadline=None)
-hypothesis_settings.register_profile("many", max_examples=2500, deadline=None)
+_UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+hypothesis_settings.register_profile("untimed", **_UNTIMED)
+hypothesis_settings.register_profile("many", max_examples=2500, **_UNTIMED)
 hypothesis_settings.load_profile("untimed")
 
 _FOLDERS = ("unit", "integration", "e2e")
@@ -46,7 +48,7 @@ def dicom_pool() -> Iterator[DicomPool]:
 
     They end with the module, since others count what processes there are.
     """
-    with DicomPool() as pool:
+    with DicomPool(patience=600) as pool:
         yield pool
 
 
@@ -73,6 +75,8 @@ def client(tiny_model: Path) -> Iterator[AppClient]:
 
 @contextmanager
 def _running(**settings: Any) -> Iterator[AppClient]:
-    with running(create_app(Settings(**{"workers": 2, **settings}))) as client:
+    # no answer is late on a machine that is busy with other things
+    given = {"workers": 2, "deadline_seconds": 600, **settings}
+    with running(create_app(Settings(**given))) as client:
         client.wait_until_ready()
         yield client

@@ -35,7 +35,9 @@ def tiny_service(
     tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServiceProcess]:
     """A service process on the tiny model, which calls bright images pneumonia."""
-    with service_process(tiny_model, tmp_path_factory.mktemp("service")) as service:
+    folder = tmp_path_factory.mktemp("service")
+    # no answer is late on a machine that is busy with other things
+    with service_process(tiny_model, folder, deadline_seconds=600) as service:
         yield service
 
 

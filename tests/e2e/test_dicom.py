@@ -30,9 +30,10 @@ PATIENT = {
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """The shipped model; what is asked here must not depend on what its input check makes of it."""
-    with service_process(
-        DEFAULT_MODEL, tmp_path_factory.mktemp("service"), input_check="flag"
-    ) as running:
+    folder = tmp_path_factory.mktemp("service")
+    # no answer is late on a machine that is busy with other things
+    settings: dict[str, Any] = {"input_check": "flag", "deadline_seconds": 600}
+    with service_process(DEFAULT_MODEL, folder, **settings) as running:
         yield running
 
 

@@ -43,13 +43,15 @@ from tests.hostile_dicom import (
     tiny_elements,
 )
 from tests.process import ROOT, peak_megabytes
+from tests.waiting import wait_until
 
 GOOD = file_bytes(radiograph(shadows(), WindowCenter=2048, WindowWidth=4096))
 
 
 @pytest.fixture
 def pool() -> Iterator[DicomPool]:
-    with DicomPool() as pool:
+    """With all the time that a large file may take on a machine that is busy with other things."""
+    with DicomPool(patience=600) as pool:
         yield pool
 
 
@@ -65,6 +67,17 @@ def workers() -> list[int]:
         if f"PPid:\t{os.getpid()}\n" in text and b"dicom_worker" in command:
             found.append(int(status.parent.name))
     return found
+
+
+def seconds_of_workers() -> float:
+    """Processor time of the workers, of those that ended too."""
+    ended = os.times()
+    running = [psutil.Process(worker).cpu_times() for worker in workers()]
+    return (
+        ended.children_user
+        + ended.children_system
+        + sum(times.user + times.system for times in running)
+    )
 
 
 def claiming(syntax: str, rows: int, columns: int) -> bytes:
@@ -84,8 +97,9 @@ def claiming(syntax: str, rows: int, columns: int) -> bytes:
 
 # what is refused, and how; None where a decoder may also make up what is missing
 HOSTILE: dict[str, tuple[Callable[[], bytes], type[PneumoniaError] | None]] = {
-    "half a million tiny elements": (
-        lambda: meta(EXPLICIT) + tiny_elements(500_000),
+    # no more, or on a slow core the limit of processor time would be met before the end
+    "a quarter of a million tiny elements": (
+        lambda: meta(EXPLICIT) + tiny_elements(250_000),
         UnsupportedType,
     ),
     "sixteen megabytes of empty items": (
@@ -129,13 +143,14 @@ def test_a_hostile_file_is_refused_in_bounded_time_and_memory(pool: DicomPool, k
     make, error = HOSTILE[kind]
     data = make()
     decode(GOOD, Limits(), pool=pool)
-    begun = time.monotonic()
+    # not by the clock: how much of a core a worker gets is not its doing
+    begun = seconds_of_workers()
     before = os.times()
     with pytest.raises(error) if error else suppress(UndecodableImage):
         decode(data, Limits(), pool=pool)
     own = os.times()
     assert own.user + own.system - before.user - before.system < 1
-    assert time.monotonic() - begun < 30
+    assert seconds_of_workers() - begun < 30
     assert decode(GOOD, Limits(), pool=pool).format == "DICOM"
 
 
@@ -181,11 +196,11 @@ def test_what_becomes_of_a_worker_harms_only_its_request(
 
 
 def test_a_worker_that_gets_no_processor_is_given_up() -> None:
-    with DicomPool(patience=3) as pool:
+    with DicomPool(patience=5) as pool:
         decode(GOOD, Limits(), pool=pool)
         (stopped,) = workers()
         os.kill(stopped, signal.SIGSTOP)
-        with pytest.raises(UndecodableImage, match="within 3 s"):
+        with pytest.raises(UndecodableImage, match="within 5 s"):
             decode(GOOD, Limits(), pool=pool)
         assert stopped not in workers()
         assert decode(GOOD, Limits(), pool=pool).format == "DICOM"
@@ -267,11 +282,9 @@ def test_workers_end_with_their_service_however_it_ends(end: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    worker = Path("/proc") / done.stdout.strip()
-    deadline = time.monotonic() + 10
-    while worker.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not worker.exists()
+    worker = Path("/proc", done.stdout.strip())
+    assert done.stdout.strip(), done.stderr
+    wait_until(lambda: not worker.exists(), "the worker has ended")
 
 
 @pytest.mark.parametrize("number", [12, 11], ids=["ENOMEM", "EAGAIN"])

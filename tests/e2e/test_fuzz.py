@@ -14,6 +14,7 @@ import re
 import struct
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests import needs
 from tests.dicom_files import as_radiograph, real_files
 from tests.images import image_bytes
 from tests.process import ROOT, ServiceProcess, service_process
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "300"))
 SCHEMATHESIS = ROOT / ".tools" / "bin" / "schemathesis"
@@ -69,11 +71,18 @@ FORMS = {
 @pytest.fixture(scope="module")
 def service(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess]:
     """A service that must hold no more at the end than at the start and has answered no 5xx."""
-    with service_process(tiny_model, tmp_path_factory.mktemp("service")) as running:
+    folder = tmp_path_factory.mktemp("service")
+    # no answer is late on a machine that is busy with other things
+    with service_process(tiny_model, folder, deadline_seconds=600) as running:
         before, asked = Usage.of(running), answers(running)
         yield running
-        after = Usage.of(running)
-        assert after.kept_since(before, MOST_KEPT_MEGABYTES, busy_threads()) == []
+
+        def left_over() -> list[str]:
+            return Usage.of(running).kept_since(before, MOST_KEPT_MEGABYTES, busy_threads())
+
+        with suppress(AssertionError):  # it may not have seen yet that the last client is gone
+            wait_until(lambda: not left_over(), "all is given back")
+        assert left_over() == []
         assert [status for status in answers(running) - asked if status >= "500"] == []
 
 
@@ -115,6 +124,8 @@ def test_requests_made_from_the_openapi_document(service: ServiceProcess, tmp_pa
         *("--checks", "all", "--exclude-checks", ",".join(LEFT_OUT)),
         *("--max-examples", str(INPUTS // 15), "--continue-on-failure"),
         *("--generation-database", "none"),
+        # how long it takes is no fault
+        *("--request-timeout", str(PATIENCE_SECONDS), "--suppress-health-check", "too_slow"),
     ]
     assert subprocess.run(command, cwd=tmp_path).returncode == 0
 

@@ -21,6 +21,7 @@ from service.settings import Settings
 from tests.client import AppClient, running
 from tests.conftest import ServiceFactory
 from tests.images import image_bytes
+from tests.waiting import wait_until
 
 WORK = ("/predict", "/predict/batch", "/explain", "/v2/models/tiny/infer")
 DIGEST = hashlib.sha256(b"key").hexdigest()
@@ -39,10 +40,7 @@ def work_for_a_minute(client: AppClient) -> Iterator[None]:
         yield
     finally:
         end.set()
-        deadline = time.monotonic() + 20
-        while not all(job.done() for job in jobs):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: all(job.done() for job in jobs), "the work is done")
 
 
 @pytest.mark.parametrize("path", WORK)
