@@ -35,6 +35,9 @@ _FLAGS = (
 # Chromium itself writes a line for every answer that is an error; the page cannot keep it from it.
 _ERROR_ANSWER = re.compile(r"Failed to load resource: the server responded with a status of \d+")
 
+_DECODE = """() => Promise.all(
+    [...document.querySelectorAll(".viewport img[src]")].map(image => image.decode()))"""
+
 DESK = (1440, 900)
 PHONE = (390, 844)
 WALL = (2560, 1440)
@@ -46,7 +49,9 @@ def chromium() -> Iterator[Browser]:
     path = program("chromium")
     expect.set_options(timeout=1000 * PATIENCE_SECONDS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=path, args=_FLAGS, timeout=1000 * PATIENCE_SECONDS
+        )
         yield browser
         browser.close()
 
@@ -92,8 +97,10 @@ class Reader:
         expect(self.page.locator("#progress")).to_be_hidden()
 
     def wait_for_image(self) -> None:
-        """Wait until the viewer has what it asked the service for."""
+        """Wait until the viewer has what it asked the service for, and the browser can draw it."""
         expect(self.page.locator(".viewports[data-case]:not([aria-busy])")).to_be_visible()
+        # the page gives the browser an address, which the browser has yet to read
+        self.page.evaluate(_DECODE)
 
     def wait_until(self, holds: Callable[[], object], what: str) -> None:
         """As :func:`tests.waiting.wait_until`, while the browser goes on."""

@@ -45,11 +45,16 @@ def test_a_dropped_folder_gives_all_its_files(reader: Reader, tmp_path: Path) ->
 def test_dragging_files_over_the_page_shows_where_to_let_go(reader: Reader, tmp_path: Path) -> None:
     file = tmp_path / "file.jpg"
     file.write_bytes(BRIGHT)
-    for kind in ("dragEnter", "dragOver"):
-        drag(reader, [file], kind)
-    expect(reader.page.locator("#drop")).to_be_visible()
+    place = reader.page.locator("#drop")
+
+    def shows_while_something_hovers() -> bool:
+        drag(reader, [file], "dragOver")  # which a browser repeats, and the page forgets soon
+        return place.is_visible()
+
+    drag(reader, [file], "dragEnter")
+    reader.wait_until(shows_while_something_hovers, "the place to let go is shown")
     drag(reader, [file], "dragCancel")
-    expect(reader.page.locator("#drop")).to_be_hidden()
+    expect(place).to_be_hidden()
 
 
 def test_an_image_is_pasted(reader: Reader) -> None:
@@ -70,6 +75,7 @@ def test_a_file_chosen_before_the_model_is_known_is_read_then(reader: Reader) ->
     reader.open(ready=False)
     expect(reader.page.get_by_role("button", name="Choose files")).to_be_visible()
     reader.add(upload("early.jpg", BRIGHT), wait=False)
+    reader.wait_until(lambda: held, "the model was asked for")
     expect(reader.cases).to_have_count(0)
     held[0].continue_()
     expect(reader.case("early.jpg")).to_contain_text("Pneumonia")
@@ -77,9 +83,10 @@ def test_a_file_chosen_before_the_model_is_known_is_read_then(reader: Reader) ->
 
 def test_a_starting_service_is_waited_for(reader: Reader) -> None:
     problem = {"code": "not_ready", "status": 503, "detail": "The model is being loaded."}
-    reader.page.route("**/model", lambda route: route.fulfill(status=503, json=problem), times=2)
+    reader.page.route("**/model", lambda route: route.fulfill(status=503, json=problem))
     reader.open(ready=False)
     expect(reader.page.locator("#notice")).to_contain_text("The service is starting")
+    reader.page.unroute("**/model")
     reader.page.wait_for_selector("body[data-ready]")
     expect(reader.page.locator("#notice")).to_be_hidden()
 

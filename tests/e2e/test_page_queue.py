@@ -43,6 +43,7 @@ def test_a_few_are_read_at_a_time_and_progress_is_shown(reader: Reader, gate: Ga
 
 def test_one_case_is_cancelled_and_read_after_all(reader: Reader, gate: Gate) -> None:
     add(reader, 4)
+    gate.wait_for(3)
     reader.page.get_by_role("button", name="Cancel case-0.jpg").click()
     expect(reader.case("case-0.jpg")).to_contain_text("Cancelled")
     # its place is free for the one that waited
