@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +22,7 @@ from service.http.problem_details import TABLE, Code
 from tests import needs
 from tests.images import image_bytes
 from tests.process import ServiceProcess, free_port, service_process
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 SITE = ROOT / "deploy" / "nginx" / "pneumonia.conf"
@@ -79,13 +80,13 @@ class Replicas:
 
     def client(self) -> httpx.Client:
         """Somebody who trusts the certificate."""
-        return httpx.Client(base_url=self.url, verify=self.trust, timeout=60)
+        return httpx.Client(base_url=self.url, verify=self.trust, timeout=PATIENCE_SECONDS)
 
     def replace(self, port: int) -> int:
         """Ask a replica to end, start another in its place; the exit status of the first."""
         stack, service = self.running.pop(port)
         service.process.send_signal(signal.SIGTERM)
-        status = service.process.wait(60)
+        status = service.process.wait(PATIENCE_SECONDS)
         stack.close()
         self.start(port)
         return status
@@ -127,23 +128,18 @@ def replicas(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         )
         stack.callback(process.wait)
         stack.callback(process.terminate)
-        wait_for(found)
+        wait_until(partial(listens, found), "nginx listens")
         yield found
         assert not list(folder.glob("body/*")), "an upload was written to disk"
 
 
-def wait_for(replicas: Replicas) -> None:
-    """Until nginx listens."""
-    end = time.monotonic() + 20
-    with replicas.client() as client:
-        while True:
-            try:
-                assert client.get("/health").status_code == 200
-            except httpx.ConnectError:
-                assert time.monotonic() < end
-                time.sleep(0.05)
-            else:
-                return
+def listens(replicas: Replicas) -> bool:
+    """Whether nginx does."""
+    try:
+        with replicas.client() as client:
+            return client.get("/health").status_code == 200
+    except httpx.ConnectError:
+        return False
 
 
 @pytest.fixture
@@ -198,9 +194,12 @@ def check_problem(response: httpx.Response, status: int, code: str) -> dict[str,
 
 
 def test_one_client_cannot_take_all(client: httpx.Client) -> None:
-    responses = [client.get("/model") for _ in range(100)]
-    assert {response.status_code for response in responses} == {200, 429}
-    assert [response.status_code for response in responses[:40]] == [200] * 40
+    # many at a time: one after the other, a slow machine sends no more than it may
+    with ThreadPoolExecutor(16) as threads:
+        responses = list(threads.map(lambda _: client.get("/model"), range(200)))
+    statuses = [response.status_code for response in responses]
+    assert set(statuses) == {200, 429}
+    assert statuses.count(200) >= 40
     refused = next(response for response in responses if response.status_code == 429)
     assert check_problem(refused, 429, "overloaded")["retry_after"] == 1
     assert refused.headers["retry-after"] == "1"
