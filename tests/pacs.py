@@ -108,6 +108,13 @@ class Orthanc:
             answer = httpx.post(f"{self.url}{path}", json=content, timeout=PATIENCE_SECONDS)
         return answer.raise_for_status().json()
 
+    def put(self, image: Dataset) -> str:
+        """Give it an image; the name that it gives to it."""
+        answer = httpx.post(
+            f"{self.url}/instances", content=file_bytes(image), timeout=PATIENCE_SECONDS
+        )
+        return str(answer.raise_for_status().json()["ID"])
+
     def file(self, name: str) -> bytes:
         """One of its objects by the name that it gave."""
         answer = httpx.get(f"{self.url}/instances/{name}/file", timeout=PATIENCE_SECONDS)
@@ -181,7 +188,7 @@ class Node:
             "min_free_bytes": 0,
             "retry_seconds": 0.2,
             "retry_max_seconds": 1,
-            "network_seconds": 10,
+            "network_seconds": 60,
             **self.settings,
         }
         return {f"PNEUMONIA_PACS_{name.upper()}": str(value) for name, value in settings.items()}
@@ -226,7 +233,7 @@ class Node:
         """End it as systemd does."""
         assert self.process is not None
         self.process.terminate()
-        assert self.process.wait(60) == 0, self.errors()
+        assert self.process.wait(PATIENCE_SECONDS) == 0, self.errors()
 
     def errors(self) -> str:
         """What it wrote to its standard error since it was started last."""
@@ -245,7 +252,8 @@ class Node:
 
     def metrics(self) -> str:
         """What it counts."""
-        return httpx.get(f"http://127.0.0.1:{self.monitoring_port}/metrics").text
+        url = f"http://127.0.0.1:{self.monitoring_port}/metrics"
+        return httpx.get(url, timeout=PATIENCE_SECONDS).text
 
     def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """``pneumonia pacs`` for a person."""

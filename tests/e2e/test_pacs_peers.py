@@ -8,10 +8,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import httpx
 import pydicom
 
-from tests.dicom import file_bytes
 from tests.needs import program
 from tests.pacs import SC, SR, Node, orthanc, write_xrays, xray
 from tests.process import ServiceProcess
@@ -111,8 +109,7 @@ def test_an_archive_is_pulled_once_and_results_go_back_by_stow(
 ) -> None:
     with orthanc(tmp_path / "orthanc") as archive:
         for number in range(2010, 2013):
-            content = file_bytes(xray(number))
-            httpx.post(f"{archive.url}/instances", content=content).raise_for_status()
+            archive.put(xray(number))
         settings: dict[str, object] = {
             "service_url": tiny_service.url,
             "dicomweb_url": archive.dicomweb,

@@ -12,11 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.dicom import file_bytes
 from tests.pacs import SC, SR, Node, orthanc, write_xrays, xray
 from tests.process import ServiceProcess, free_port, service_process
 from tests.tiny_model import write_tiny_model
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 _DAY = 86400
 
@@ -53,6 +52,7 @@ def ailing(service: ServiceProcess) -> Iterator[_Ailing]:
                 service.url + self.path,
                 content=body,
                 headers={"Content-Type": self.headers.get("Content-Type", "")},
+                timeout=PATIENCE_SECONDS,
             )
             self._answer(answer.status_code, answer.headers["content-type"], answer.content)
 
@@ -151,7 +151,7 @@ def test_a_study_is_judged_again_once_the_model_has_changed(
     port = free_port()
     with orthanc(tmp_path / "orthanc") as archive:
         image = xray(3010)
-        httpx.post(f"{archive.url}/instances", content=file_bytes(image)).raise_for_status()
+        archive.put(image)
         settings: dict[str, object] = {
             "service_url": f"http://127.0.0.1:{port}",
             "pacs_port": archive.dicom_port,
@@ -166,7 +166,7 @@ def test_a_study_is_judged_again_once_the_model_has_changed(
                 # by the same model it is not
                 assert node.command(*again).returncode == 0
                 wait_until(lambda: node.states() == {"done": 1}, "dropped")
-            assert not node.kept_files()
+            wait_until(lambda: not node.kept_files(), "deleted")
             with service_process(newer, tmp_path, port=port):
                 told = node.command(*again)
                 assert "1 images are to be" in told.stdout, told.stderr
