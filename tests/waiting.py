@@ -7,7 +7,10 @@ PATIENCE_SECONDS = 120
 
 
 def wait_until(
-    holds: Callable[[], object], what: str, pause: Callable[[float], None] = time.sleep
+    holds: Callable[[], object],
+    what: str,
+    pause: Callable[[float], None] = time.sleep,
+    seconds: float = PATIENCE_SECONDS,
 ) -> None:
     """Ask again and again whether something holds.
 
@@ -15,8 +18,9 @@ def wait_until(
         holds: asks; anything true ends the waiting.
         what: does not hold, for the message of the failure.
         pause: waits for so many seconds.
+        seconds: to wait at most.
     """
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, f"after {PATIENCE_SECONDS} s still not: {what}"
+        assert time.monotonic() < end, f"after {seconds} s still not: {what}"
         pause(0.01)

@@ -83,12 +83,15 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
         patch.setenv("RAY_worker_niceness", "0")
         # neither the processes that the tests do not need
         node = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_log_monitor": False}
-        head = {**node, "include_dashboard": False, "no_monitor": True}
+        head = {**node, "include_dashboard": False, "no_monitor": True, "wait": False}
         cluster = Cluster(initialize_head=True, head_node_args=head)
-        second = cluster.add_node(**node)
-        environment = {**os.environ, "RAY_ADDRESS": cluster.address}
-        yield Ray(environment, lambda: cluster.remove_node(second, allow_graceful=False))
-        cluster.shutdown()
+        try:
+            second = cluster.add_node(wait=False, **node)
+            cluster.wait_for_nodes(_LONGEST)
+            environment = {**os.environ, "RAY_ADDRESS": cluster.address}
+            yield Ray(environment, lambda: cluster.remove_node(second, allow_graceful=False))
+        finally:
+            cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +205,7 @@ def test_a_run_that_was_killed_goes_on(
 ) -> None:
     out = tmp_path / "out"
     with ray.start(tiny_model, many, "--out", out) as process:
-        wait_until(lambda: rows(out), "the first answers")
+        wait_until(lambda: rows(out), "the first answers", seconds=_LONGEST)
         process.send_signal(signal.SIGKILL)
     begun = rows(out)
     assert 0 < len(begun) < _MANY
@@ -225,7 +228,7 @@ def test_a_lost_node_costs_time_alone(
 ) -> None:
     out = tmp_path / "out"
     with ray.start(tiny_model, many, "--out", out) as process:
-        wait_until(lambda: rows(out), "the first answers")
+        wait_until(lambda: rows(out), "the first answers", seconds=_LONGEST)
         ray.lose_a_node()
         _, error = process.communicate(timeout=_LONGEST)
         assert process.returncode == 0, error
