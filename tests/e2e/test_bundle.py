@@ -21,7 +21,8 @@ cd /mnt
 ./pneumonia serve &
 venv/bin/python - <<'END'
 import time, urllib.request
-for _ in range(600):
+end = time.monotonic() + 120
+while time.monotonic() < end:
     try:
         urllib.request.urlopen("http://127.0.0.1:8000/health")
         break

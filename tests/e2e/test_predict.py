@@ -14,7 +14,7 @@ import pytest
 from tests.dicom import file_bytes, radiograph, shadows
 from tests.images import image_bytes
 from tests.process import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_reader_that_has_enough_ends_it_in_silence(tiny_model: Path, folder: P
         assert json.loads(process.stdout.readline())["decision"] == "pneumonia"
         process.stdout.close()
         assert process.stderr.read() == ""
-        assert process.wait(60) == 141
+        assert process.wait(PATIENCE_SECONDS) == 141
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
@@ -66,7 +66,7 @@ def test_an_interrupt_leaves_whole_lines_to_go_on_from(
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
-        assert process.wait(60) == 130
+        assert process.wait(PATIENCE_SECONDS) == 130
     lines = out.read_text().splitlines()
     assert 0 < len(lines) < 400
     assert all(json.loads(line)["decision"] for line in lines)
