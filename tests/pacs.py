@@ -20,7 +20,7 @@ from pydicom.dataset import Dataset
 from tests.dicom import file_bytes, radiograph, shadows
 from tests.needs import missing, program
 from tests.process import ROOT, free_port, server_process
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.waiting import LONG_PATIENCE_SECONDS, PATIENCE_SECONDS, wait_until
 
 DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 SR = "1.2.840.10008.5.1.4.1.1.88.33"
@@ -292,7 +292,9 @@ class Node:
         """Send files by DCMTK's storescu, in one association."""
         command = [program("storescu", "dcmtk"), "-v", "-aet", calling, "-aec", called]
         command += [*options.split(), "127.0.0.1", str(self.port), *map(str, paths)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=LONG_PATIENCE_SECONDS
+        )
 
     def acknowledged(self, paths: Sequence[Path], **titles: str) -> set[Path]:
         """Send files, in small pieces, and say for which the node took the responsibility."""

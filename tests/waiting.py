@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 
 PATIENCE_SECONDS = 120
+# what takes a minute on a quiet machine: the start of Ray or of TensorFlow, hundreds of images
+LONG_PATIENCE_SECONDS = 5 * PATIENCE_SECONDS
 
 
 def wait_until(

@@ -22,7 +22,7 @@ from tests.dataset import write_dataset
 from tests.eager import WARNING, eagerly
 from tests.needs import SHARED
 from tests.process import ROOT, service_process
-from tests.waiting import wait_until
+from tests.waiting import LONG_PATIENCE_SECONDS, wait_until
 
 REAL = SHARED / "data" / "chest_xray" / "train"
 SIZES = 48, 64
@@ -252,7 +252,8 @@ def test_an_interrupted_run_goes_on_where_it_was(
         # a shell that runs the tests in the background makes its children ignore Ctrl-C
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        wait_until((cut / "state.json").exists, "the first epoch is over")
+        state = cut / "state.json"
+        wait_until(state.exists, "the first epoch is over", seconds=LONG_PATIENCE_SECONDS)
         process.send_signal(signal.SIGINT)
         out, error = process.communicate()
     assert process.returncode == 130

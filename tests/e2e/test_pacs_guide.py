@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.needs import program
 from tests.process import ROOT, free_port, server_process
-from tests.waiting import PATIENCE_SECONDS
+from tests.waiting import LONG_PATIENCE_SECONDS
 
 PORTS = ("4242", "8042", "11112", "8000", "8010")
 
@@ -36,7 +36,7 @@ def test_the_trial_ends_with_a_report_and_a_picture_beside_the_image(tmp_path: P
     bash = shutil.which("bash") or "bash"
     with server_process([bash, "-c", script], log, environment) as process:
         try:
-            assert process.wait(5 * PATIENCE_SECONDS) == 0, log.with_suffix(".err").read_text()
+            assert process.wait(LONG_PATIENCE_SECONDS) == 0, log.with_suffix(".err").read_text()
         except subprocess.TimeoutExpired as error:
             raise AssertionError(log.with_suffix(".err").read_text()) from error
     told = log.read_text().splitlines()

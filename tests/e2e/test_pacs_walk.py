@@ -9,7 +9,7 @@ import pydicom
 from tests.pacs import SC, SR, Node, orthanc, write_xrays
 from tests.pacs_node import POINTS
 from tests.process import ServiceProcess, free_port
-from tests.waiting import wait_until
+from tests.waiting import LONG_PATIENCE_SECONDS, wait_until
 
 IMAGES = 300
 PENDING = {"received", "answered", "stored"}
@@ -58,7 +58,11 @@ def test_nothing_that_was_acknowledged_is_lost(
         send(30)
         assert node.acknowledged(waiting[:3], called="ANOTHER") == set()
         assert node.acknowledged(waiting[:3], calling="STRANGER") == set()
-        wait_until(lambda: set(node.states()) <= {"answered", "refused"}, "nothing to ask")
+        wait_until(
+            lambda: set(node.states()) <= {"answered", "refused"},
+            "nothing to ask",
+            seconds=LONG_PATIENCE_SECONDS,
+        )
         node.stop()
     with orthanc(tmp_path / "orthanc", dicom_port=pacs_port, OverwriteInstances=True) as archive:
         for number, point in enumerate(AFTER_ANSWERS):

@@ -11,6 +11,7 @@ from tests.images import image_bytes
 from tests.needs import shared, shipped_model
 from tests.process import service_process
 from tests.tiny_model import write_tiny_model
+from tests.waiting import PATIENCE_SECONDS
 
 
 def test_real_x_rays_are_answered_and_a_photograph_is_not_taken_for_one(
@@ -117,7 +118,9 @@ def test_a_service_that_comes_back_is_used_again(
 
 
 def ask(url: str, image: Path) -> httpx.Response:
-    return httpx.post(f"{url}/predict", files={"file": image.read_bytes()}, timeout=60)
+    return httpx.post(
+        f"{url}/predict", files={"file": image.read_bytes()}, timeout=PATIENCE_SECONDS
+    )
 
 
 def first(folder: Path) -> Path:

@@ -21,7 +21,7 @@ from service.cli import main
 from tests.dicom_files import real_file
 from tests.images import image_bytes
 from tests.process import ROOT
-from tests.waiting import PATIENCE_SECONDS, wait_until
+from tests.waiting import LONG_PATIENCE_SECONDS, wait_until
 
 # What a fault in a codec does to the process that uses it, where an image holds these bytes.
 _KILLER = b"kills its reader"
@@ -35,8 +35,6 @@ def open(file, *args, **kwargs):
 PIL.Image.open = open
 """
 _MANY = 600
-# seconds; of a run that has to start Ray on a busy machine
-_LONGEST = 5 * PATIENCE_SECONDS
 
 
 @dataclass
@@ -65,7 +63,7 @@ class Ray:
     def predict(self, model: Path, *words: str | Path) -> tuple[int, str]:
         """Score; the exit code and what was written to standard error."""
         with self.start(model, *words) as process:
-            _, error = process.communicate(timeout=_LONGEST)
+            _, error = process.communicate(timeout=LONG_PATIENCE_SECONDS)
             return process.returncode, error
 
 
@@ -87,7 +85,7 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             second = cluster.add_node(wait=False, **node)
-            cluster.wait_for_nodes(_LONGEST)
+            cluster.wait_for_nodes(LONG_PATIENCE_SECONDS)
             environment = {**os.environ, "RAY_ADDRESS": cluster.address}
             yield Ray(environment, lambda: cluster.remove_node(second, allow_graceful=False))
         finally:
@@ -205,7 +203,7 @@ def test_a_run_that_was_killed_goes_on(
 ) -> None:
     out = tmp_path / "out"
     with ray.start(tiny_model, many, "--out", out) as process:
-        wait_until(lambda: rows(out), "the first answers", seconds=_LONGEST)
+        wait_until(lambda: rows(out), "the first answers", seconds=LONG_PATIENCE_SECONDS)
         process.send_signal(signal.SIGKILL)
     begun = rows(out)
     assert 0 < len(begun) < _MANY
@@ -228,9 +226,9 @@ def test_a_lost_node_costs_time_alone(
 ) -> None:
     out = tmp_path / "out"
     with ray.start(tiny_model, many, "--out", out) as process:
-        wait_until(lambda: rows(out), "the first answers", seconds=_LONGEST)
+        wait_until(lambda: rows(out), "the first answers", seconds=LONG_PATIENCE_SECONDS)
         ray.lose_a_node()
-        _, error = process.communicate(timeout=_LONGEST)
+        _, error = process.communicate(timeout=LONG_PATIENCE_SECONDS)
         assert process.returncode == 0, error
     report = json.loads((out / "report.json").read_text())
     assert (report["nodes"], report["scored"]) == (2, _MANY)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import ServiceFactory
 from tests.images import image_bytes
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 IMAGE = image_bytes()
 
@@ -15,12 +15,12 @@ IMAGE = image_bytes()
 def test_a_session_that_is_too_slow_is_a_504_and_keeps_its_place_until_it_ends(
     start_service: ServiceFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client = start_service(workers=1, deadline_seconds=0.3, max_wait_seconds=600)
+    client = start_service(workers=1, deadline_seconds=1, max_wait_seconds=600)
     runtime, end = client.app.state.runtime, Event()
     run = runtime.predictor.model.run
 
     def slow(images: Any) -> Any:
-        end.wait(60)
+        end.wait(PATIENCE_SECONDS)
         return run(images)
 
     monkeypatch.setattr(runtime.predictor.model, "run", slow)
