@@ -73,7 +73,10 @@ def test_a_killed_process_breaks_the_connection_and_another_takes_over(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     data = long_work()
-    with service_process(tiny_model, tmp_path, **PATIENT) as service, ExitStack() as clients:
+    with (
+        service_process(tiny_model, tmp_path, port=free_port(), **PATIENT) as service,
+        ExitStack() as clients,
+    ):
         uploads = [clients.enter_context(begin_upload(service, data)) for _ in range(12)]
         wait_for_requests(service, len(uploads))
         for upload in uploads:

@@ -9,7 +9,7 @@ from tests.browser import Reader, upload
 from tests.e2e.conftest import ReaderFactory
 from tests.images import image_bytes
 from tests.needs import shared, shipped_model
-from tests.process import service_process
+from tests.process import free_port, service_process
 from tests.tiny_model import write_tiny_model
 from tests.waiting import PATIENCE_SECONDS
 
@@ -74,7 +74,7 @@ def test_a_new_model_behind_the_page_reads_everything_again(
     contract = write_tiny_model(tmp_path / "unused.onnx")
     strict = contract.operating_points[0].model_copy(update={"threshold": 0.999})
     write_tiny_model(other, version="2.0", operating_points=(strict,), limit=0.9)
-    with service_process(tiny_model, tmp_path) as service:
+    with service_process(tiny_model, tmp_path, port=free_port()) as service:
         reader = open_reader(url=service.url)
         reader.open("point=screening")
         reader.add(upload("first.jpg", image_bytes(200)), upload("dark.jpg", image_bytes(0)))
@@ -105,7 +105,7 @@ def test_answers_of_two_models_are_never_mixed(reader: Reader) -> None:
 def test_a_service_that_comes_back_is_used_again(
     open_reader: ReaderFactory, tiny_model: Path, tmp_path: Path
 ) -> None:
-    with service_process(tiny_model, tmp_path) as service:
+    with service_process(tiny_model, tmp_path, port=free_port()) as service:
         reader = open_reader(url=service.url)
         reader.open()
     reader.add(upload("case.jpg", image_bytes(200)))
