@@ -169,7 +169,7 @@ def test_a_study_is_judged_again_once_the_model_has_changed(
             wait_until(lambda: not node.kept_files(), "deleted")
             with service_process(newer, tmp_path, port=port):
                 told = node.command(*again)
-                assert "1 images are to be" in told.stdout, told.stderr
+                assert "1 images are queued" in told.stdout, told.stderr
                 wait_until(lambda: node.states() == {"done": 2}, "done")
         results = [found for found in archive.datasets() if found.Modality in ("SR", "OT")]
         models = {(str(found.SOPClassUID), found.ManufacturerModelName) for found in results}
