@@ -89,7 +89,7 @@ def test_a_model_with_itself_changes_nothing(
 
 @pytest.mark.parametrize(
     ("point", "place", "words"),
-    [("dreamed", "", "no operating point"), ("balanced", "sub/none", "no folder with images")],
+    [("dreamed", "", "no operating point"), ("balanced", "sub/none", "not a folder with images")],
 )
 def test_what_cannot_be_compared_is_one_line(
     tiny_model: Path,

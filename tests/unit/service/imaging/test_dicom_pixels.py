@@ -215,8 +215,8 @@ def jpeg_header(process: bytes, bits: int = 8, components: int = 1) -> bytes:
 @pytest.mark.parametrize(
     ("frame", "error", "match"),
     [
-        (b"\0\0", UndecodableImage, "starts like none"),
-        (b"\0" * 64, UndecodableImage, "starts like none"),
+        (b"\0\0", UndecodableImage, "begin with no known signature"),
+        (b"\0" * 64, UndecodableImage, "begin with no known signature"),
         (b"\xff\xd8\xff\xe0", UndecodableImage, "truncated"),
         (b"\xff\xd8" + b"\0" * 20, UndecodableImage, "broken"),
         (b"\xff\xd8\xff\xda\x00\x02", UndecodableImage, "truncated or broken"),
