@@ -116,11 +116,13 @@ def make_contract(
 
 def _held_out(run: Run) -> str:
     rows = run.calibration.sources == run.source
-    count = f"{rows.sum()} images of {len(np.unique(run.calibration.groups[rows]))} patients"
+    # an image that two networks held out has two
+    patients = len(np.unique(run.calibration.groups[rows]))
+    count = f"{rows.sum()} predictions for images of {patients} patients"
     if run.out_of_fold is None or run.out_of_fold.folds is None:
-        return f"{count} of {run.source} held out of training"
+        return f"{count} of {run.source} held out of the training of what predicted them"
     return (
-        f"{count} of {run.source}, each predicted by one of "
+        f"{count} of {run.source}, each by one of "
         f"{len(np.unique(run.out_of_fold.folds))} networks that was not trained on its patient"
     )
 

@@ -3,7 +3,9 @@
     python -m export.expected MODEL.onnx RUN [SIBLING ...]
 
 For the images that each run held out, as they are, and with the conflicting ones (on which a model
-without anatomy is wrong) repeated to a fifth of each side. Held-out patients of the training
+without anatomy is wrong) repeated to a fifth of each side; those of a sibling also with the scores
+that it gives, not moved to where the shipped network is undecided: what happens where that moves
+again, as on other devices. Held-out patients of the training
 hospital share its devices with the training images, so the figures as they are promise too much;
 those with more conflicting images say what is left where the device tells less of the label.
 Writes ``expected.json``.
@@ -23,10 +25,12 @@ from export.siblings import align
 from service.inference.contract import Contract
 from training.configuration import VALIDATION_FILE, RunConfiguration
 from training.conflicting import SHARE
-from training.metrics import Scores, measure_with_intervals
+from training.metrics import Scores, measure_with_intervals, resampled
 from training.reports.files import REPORTS, write
 from training.validation import Validation
 from training.yardstick.statistics import calibration
+
+_RESAMPLES = 200  # of a calibration line, each of which is fitted
 
 
 def main() -> None:
@@ -44,8 +48,13 @@ def main() -> None:
         run = RunConfiguration.read(folder)
         fold = f"fold {run.fold} of {run.folds}" if run.block is None else f"block {run.block}"
         images = Validation.load(folder / VALIDATION_FILE)
-        told = assume(align(images, own, run.sources[0]), run.sources[0], contract)
-        assumptions += [{"held_out": fold, **assumption} for assumption in told]
+        held_out = {fold: images}
+        if folder != arguments.runs[0]:
+            aligned = align(images, own, run.sources[0])
+            held_out = {f"{fold}, scores aligned": aligned, f"{fold}, its own scores": images}
+        for name, validation in held_out.items():
+            told = assume(validation, run.sources[0], contract)
+            assumptions += [{"held_out": name, **assumption} for assumption in told]
     write(arguments.out / "expected.json", {"assumptions": assumptions}, place=False)
 
 
@@ -84,8 +93,23 @@ def _figures(pool: Pool, scaling: Scaling, contract: Contract) -> dict[str, Any]
     return {
         "figures": figures("balanced"),
         "screening": {name: screening[name] for name in ("sensitivity", "specificity")},
-        "calibration": calibration(scaling.pneumonia(pool.logits), pool.y_true),
+        "calibration": _calibration_lines(pool, scaling),
     }
+
+
+def _calibration_lines(pool: Pool, scaling: Scaling) -> dict[str, dict[str, float]]:
+    """Slope and intercept of :func:`calibration` with their 95 % intervals."""
+    probability, y_true = scaling.pneumonia(pool.logits), pool.y_true
+    value = calibration(probability, y_true)
+    drawn = [
+        calibration(probability[rows], y_true[rows])
+        for rows in resampled(pool.patients, 0, _RESAMPLES)
+    ]
+    found = {}
+    for name in ("slope", "intercept"):
+        low, high = np.percentile([one[name] for one in drawn], [2.5, 97.5])
+        found[name] = {"value": value[name], "low": float(low), "high": float(high)}
+    return found
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from training.data import DataError, Dataset
 from training.metrics import auroc, interval
 from training.shortcuts import (
     FOLDS,
+    KEPT_BY_A_CROP,
     Booleans,
     Floats,
     Integers,
@@ -54,7 +55,7 @@ def look_for_shortcuts(
         probability, fold_of = _cross_fitted(described, positive, data.groups)
         figures[name] = _auroc(probability, fold_of, positive, data.groups)
     if masks is not None:
-        figures["shape of the lung masks"] = _of_masks(data, masks)
+        figures |= _of_masks(data, masks)
     by_label = _by_label(data, seen["image and file"])
     if out is not None:
         _write(data, figures, by_label, probability, out)
@@ -85,12 +86,20 @@ def file_features(data: Dataset) -> Floats:
     return np.array(rows, np.float64)
 
 
-def _of_masks(data: Dataset, folder: Path) -> Rate:
+def _of_masks(data: Dataset, folder: Path) -> dict[str, Rate]:
     from training.lungs import find_masks  # imports TensorFlow
 
     rows, masks = find_masks(data, folder)
     positive, patients = data.is_pneumonia[rows], data.groups[rows]
-    return _auroc(*_cross_fitted(mask_geometry(masks), positive, patients), positive, patients)
+    geometry = mask_geometry(masks)
+    seen = {
+        "place and shape of the lung masks": geometry,
+        "shape of the lung masks in their box": geometry[:, KEPT_BY_A_CROP],
+    }
+    return {
+        name: _auroc(*_cross_fitted(described, positive, patients), positive, patients)
+        for name, described in seen.items()
+    }
 
 
 def _cross_fitted(

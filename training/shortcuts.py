@@ -26,6 +26,7 @@ Booleans = NDArray[np.bool_]
 Integers = NDArray[np.int64]
 
 FOLDS = 6
+KEPT_BY_A_CROP = [6, 7]  # columns of the mask geometry that a square crop to its box leaves
 _FRAME = 0.25  # of each side
 _CELLS = 12
 _SCALES = (1, 2, 4, 8)
@@ -134,9 +135,9 @@ def split_by_cluster(data: Dataset, root: str, cluster: int) -> tuple[Dataset, D
 
 
 def mask_geometry(masks: NDArray[np.bool_]) -> Floats:
-    """Describe the shape of lung masks without any grey value.
+    """Describe where lung masks lie and what shape they have, without any grey value.
 
-    Consolidation shrinks a mask, so the geometry is not free of the label; this says by how much.
+    How the field was framed is in it, and by an image that was made square the field's own shape.
 
     Args:
         masks: bool ``[N, h, w]``, true in the lungs.

@@ -16,7 +16,7 @@ ADVICE: dict[SuspectedCause, str] = {
     "upside_down": "It looks like a chest X-ray upside down. Send it with the head above.",
     "sideways": "It looks like a chest X-ray on its side. Send it with the head above.",
     "not_frontal": "Two lungs side by side were not found. Send a frontal view, not a lateral or "
-    "an oblique one.",
+    "an oblique one. If it is frontal, a lung may be opaque: have a person read it.",
     "no_lungs": "No lungs were found. Send a frontal chest X-ray that shows both lungs.",
     "lungs_cut_off": "Part of the lungs is cut off. Send the whole X-ray, with both lungs.",
 }

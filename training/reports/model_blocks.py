@@ -25,6 +25,7 @@ _RESULTS = {
     "bacterial_or_viral_auroc": "bacterial or viral, AUROC",
     "three_class_accuracy": "accuracy, three classes",
     "ece": "calibration error (ECE, 15 bins)",
+    "brier": "Brier score",
 }
 _SHIFTS = {
     "auroc": "AUROC",
@@ -113,7 +114,7 @@ def results() -> str:
     rows = []
     for name, title in _RESULTS.items():
         values = [row[name]["value"] for row in shifted.values()]
-        worst = max(values) if name == "ece" else min(values)
+        worst = max(values) if name in ("ece", "brier") else min(values)
         # the adults' kind of pneumonia is unknown
         adult = "-" if name == "three_class_accuracy" else _figure(adults, name)
         spread = f"{statistics.mean(values):.3f}, {worst:.3f}"
@@ -138,13 +139,13 @@ def expected(report: Report) -> str:
         middle = statistics.mean(rate["value"] for rate in rates)
         return [title, f"{middle:.3f}", f"{low:.3f}, {high:.3f}", before]
 
-    rows = [row(title, "figures", name, earlier[name]) for name, title in _RESULTS.items()]
+    rows = [row(title, "figures", name, earlier.get(name)) for name, title in _RESULTS.items()]
     for name in ("sensitivity", "specificity"):
         before = earlier.get(f"screening_{name}")
         rows.append(row(f"{name} at `screening`", "screening", name, before))
-    slopes = [one["calibration"]["slope"] for one in assumptions]
-    spread = f"{min(slopes):.2f}, {max(slopes):.2f}"
-    rows.append(["calibration slope", f"{statistics.mean(slopes):.2f}", spread, "-"])
+    rows += [
+        row(f"calibration {name}", "calibration", name, None) for name in ("slope", "intercept")
+    ]
     return table(["figure", "predicted", "from, to", "1.0.0, measured on 624 images"], rows)
 
 
@@ -158,6 +159,38 @@ def assumptions(report: Report) -> str:
     return table(["held out", "images", *(_RESULTS[name] for name in names)], rows)
 
 
+def elsewhere(yardstick: Report) -> str:
+    """What is known here that speaks for images from elsewhere, a table."""
+    adults, children = report_of("adults/report.json"), report_of("children/report.json")
+    unseen = yardstick["candidates"][-1]["figures"]
+    healthy, refused = adults["decisions"]["normal"], report_of("run/lungs.json")["refused"]
+    others = report_of("children/out_of_distribution.json")
+    rows = [
+        ["other adults of the NIH", "AUROC", _figure(adults, "auroc")],
+        [
+            "those of them without a finding",
+            "answered `pneumonia`",
+            f"{healthy['pneumonia']} of {healthy['images']}",
+        ],
+        *(
+            ["healthy adults of a hospital never seen", title, rounded_rate(unseen[name])]
+            for name, title in (
+                ("healthy_adults_pneumonia", "answered `pneumonia`"),
+                ("healthy_adults_uncertain", "answered `uncertain`"),
+                ("healthy_adults_refused", "refused"),
+            )
+        ),
+        [
+            "lateral views",
+            "refused, of synthetic side views and of half chests",
+            f"{refused['side_view']:.0%}, {refused['half']:.0%}",
+        ],
+        ["children's chests", "refused", f"{children['refused']} of {children['images']}"],
+        ["images of other things", "refused", rounded_rate(others["refused"])],
+    ]
+    return table(["images", "figure", "measured here"], rows)
+
+
 def sealed(report: Report) -> str:
     """What was measured outside on images that nobody here has, a table."""
     return table(["images", "answers"], report["sets"])
@@ -167,11 +200,12 @@ def sealed_line(report: Report) -> str:
     """The same in one sentence, for who reads no model card."""
     found = report["children"]
     return (
-        f"The model before this one, 1.0.0, was measured outside on {found['images']} images of "
+        f"An earlier model, 1.0.0, was measured outside on {found['images']} images of "
         f"the same children's hospital that nobody here has: AUROC {found['auroc']:.3f}, accuracy "
         f"{found['accuracy']:.3f}, sensitivity {found['sensitivity']:.3f}, specificity "
         f"{found['specificity']:.3f}, less than it had predicted: much of what held-out figures "
-        "measure is the X-ray device. The model card says what is predicted of this one."
+        "measure is the X-ray device. This one has not been measured there; the model card says "
+        "what is predicted of it."
     )
 
 
@@ -296,8 +330,11 @@ def anatomy_free(report: Report) -> str:
     return (
         "A model that sees no anatomy, only grey levels, the outer frame and sharpness, tells "
         "healthy and ill children of the training images apart with an AUROC of "
-        f"{told['image']}, across patients. One that sees only the shape of the lung masks has "
-        f"{told['shape of the lung masks']}: a crop to the lungs does not hide the label either."
+        f"{told['image']}, across patients. One that sees only where the lung masks lie in the "
+        f"square image, and their shape, has {told['place and shape of the lung masks']}: the "
+        "fields of ill children are framed and proportioned otherwise. What a square crop to the "
+        "lungs would keep of that, how full the box is and how its halves compare, gives "
+        f"{told['shape of the lung masks in their box']}."
     )
 
 

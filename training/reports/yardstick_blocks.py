@@ -59,7 +59,8 @@ def shipped(report: dict[str, Any]) -> str:
         "healthy_adults_uncertain": "healthy adults answered uncertain",
         "healthy_adults_refused": "healthy adults refused",
     }
-    rows = [
+    rows = [["score", *(rounded_rate(row["score"]) for row in candidates)]]
+    rows += [
         [title, *(rounded_rate(row["figures"][name]) for row in candidates)]
         for name, title in titles.items()
         if all(name in row["figures"] for row in candidates)

@@ -133,7 +133,7 @@ def test_the_shape_of_lung_masks_is_measured_where_there_are_some(
             save(tmp_path / "masks" / f"{label}{number}.png", Image.fromarray(mask))
     words = ["data", "shortcuts", str(tmp_path / "images"), "--masks"]
     assert main([*words, str(tmp_path / "masks")]) == 0
-    assert "sees only the shape of the lung masks: 1.000" in capsys.readouterr().out
+    assert "sees only the place and shape of the lung masks: 1.000" in capsys.readouterr().out
     assert main([*words, str(tmp_path / "images" / "none")]) == 1
     assert "name each <image's name>.png" in capsys.readouterr().err
 
