@@ -75,8 +75,8 @@ format: $(VENV)/.development ## format the code and mend what the linter can
 train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 	$(BIN)/pneumonia train $(ARGS)
 
-# one to two hours on two cores; interrupted, it goes on where it was
-model: $(VENV)/.training $(BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships, from CHILDREN=, ADULTS= and LUNG_MASKS= folders
+# interrupted, it goes on where it was
+model: $(VENV)/.training $(BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships (one to two hours on two cores; CHILDREN=, ADULTS=, LUNG_MASKS=)
 	$(TRAIN) --out $(RUN) $(if $(wildcard $(RUN)/state.json),--resume)
 	$(BIN)/pneumonia export $(RUN) --siblings $(BLOCK) --lungs $(LUNGS) --out $(MODEL) \
 		--model-version 2.1.0 --ages 1 5 --population $(POPULATION)
@@ -104,10 +104,11 @@ model-report: $(VENV)/.development ## score the shipped model anew and fill READ
 	$(BIN)/python -m training.reports.shipped $(RUN) $(CHILDREN) $(ADULTS)
 	$(BIN)/python -m benchmarks.publish
 
-yardstick: $(VENV)/.development ## measure networks by docs/yardstick.md: CANDIDATES="--candidate NAME RUN..." OUT=levers.json
+yardstick: $(VENV)/.development ## measure networks by docs/yardstick.md: CANDIDATES="--candidate NAME RUN..." OUT=NAME.json
+	@[ -n "$(OUT)" ] || { echo 'say where to: OUT=NAME.json in models/reports/yardstick'; exit 2; }
 	$(BIN)/python -m training.yardstick --children $(CHILDREN) --adults $(ADULTS) \
 		--adults-table $(ADULTS).csv --screening $(SCREENING) $(CANDIDATES) \
-		--out models/reports/yardstick/$(or $(OUT),levers.json)
+		--out models/reports/yardstick/$(OUT)
 	$(BIN)/python -m benchmarks.publish
 
 bench-startup: $(VENV)/.development ## measure start to ready

@@ -1,6 +1,6 @@
 """Measure candidates on the yardstick, and compare each with the first.
 
-python -m training.yardstick IMAGES --candidate NAME RUN [RUN ...] --candidate ... --out FILE
+`make yardstick CANDIDATES="--candidate NAME RUN [RUN ...] --candidate ..." OUT=NAME.json` calls it.
 """
 
 import argparse
