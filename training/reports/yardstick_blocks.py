@@ -51,18 +51,26 @@ def levers(report: dict[str, Any]) -> str:
 
 
 def shipped(report: dict[str, Any]) -> str:
-    """The model that ships on the yardstick, beside the one before it, a table."""
-    candidates = report["candidates"]
+    """Exported models on the yardstick, and how far the last is from the first, a table."""
+    first, last = report["candidates"][0], report["candidates"][-1]
+    candidates = sorted(report["candidates"], key=lambda row: str(row["candidate"]))
     titles = {
         **_FIGURES,
         "healthy_adults_pneumonia": "healthy adults answered pneumonia",
         "healthy_adults_uncertain": "healthy adults answered uncertain",
         "healthy_adults_refused": "healthy adults refused",
     }
-    rows = [["score", *(rounded_rate(row["score"]) for row in candidates)]]
-    rows += [
-        [title, *(rounded_rate(row["figures"][name]) for row in candidates)]
-        for name, title in titles.items()
-        if all(name in row["figures"] for row in candidates)
+    named = [(row["candidate"], row["figures"] | _score_of(row)) for row in candidates]
+    if "against_first" in last:
+        named.append((f"{last['candidate']} minus {first['candidate']}", last["against_first"]))
+    rows = [
+        [title, *(rounded_rate(figures[name]) for _, figures in named)]
+        for name, title in {"score": "score", **titles}.items()
+        if all(name in figures for _, figures in named)
     ]
-    return table(["figure", *(row["candidate"] for row in candidates)], rows)
+    return table(["figure", *(name for name, _ in named)], rows)
+
+
+def _score_of(row: dict[str, Any]) -> dict[str, Any]:
+    """A candidate's score; reports of earlier versions have none for exported models."""
+    return {"score": row["score"]} if "score" in row else {}
