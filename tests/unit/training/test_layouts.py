@@ -66,7 +66,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
     found = find(tmp_path)
     assert counts(found) == {("train", "normal"): 1, ("train", "tb"): 1}
     said = " ".join(found.notes)
-    for part in ("1 files of", "extra is no part", "TB/masks holds masks", "lung masks holds"):
+    for part in ("1 files of", "extra is not part", "TB/masks holds masks", "lung masks holds"):
         assert part in said
 
 
