@@ -307,7 +307,7 @@ def test_a_model_of_few_images_is_made_only_by_force_and_says_why(
     with service_process(model, tmp_path) as service:
         contract = service.get("/model").json()["contract"]
         assert contract["objections"][0] == reason
-        assert "54 images of 54 patients" in contract["calibration"]
+        assert "54 predictions for images of 54 patients" in contract["calibration"]
         assert contract["input_check_limit"] > 0
         assert contract["population"] == "adults here"
         assert contract["population_age_years"] == [18, 100]

@@ -28,7 +28,7 @@ def test_a_network_of_another_architecture_is_no_start(
     assert main(["train", *words, "--arch", "cnn", "--out", str(tmp_path / "first")]) == 0
     again = ["train", *words, "--start", str(tmp_path / "first"), "--out", str(tmp_path / "second")]
     assert main(again) == 1
-    assert "first is no efficientnet_lite0" in capsys.readouterr().err
+    assert "first is not of architecture efficientnet_lite0" in capsys.readouterr().err
 
 
 def test_a_student_learns_its_teachers_predictions_and_not_the_labels(
