@@ -3,11 +3,11 @@
     python -m export.expected MODEL.onnx RUN [SIBLING ...]
 
 For the images that each run held out, as they are, and with the conflicting ones (on which a model
-without anatomy is wrong) repeated to a fifth of each side; those of a sibling also with the scores
-that it gives, not moved to where the shipped network is undecided: what happens where that moves
-again, as on other devices. Held-out patients of the training
+without anatomy is wrong) repeated to a fifth of each side. Held-out patients of the training
 hospital share its devices with the training images, so the figures as they are promise too much;
-those with more conflicting images say what is left where the device tells less of the label.
+those with more conflicting images say what is left where the device tells less of the label. The
+images of a sibling count twice: with scores aligned to the shipped network's, and as they are,
+since the score at which a network is undecided moves with the device too.
 Writes ``expected.json``.
 """
 
