@@ -14,11 +14,12 @@ import keras
 import matplotlib as mpl
 
 from training.configuration import (
-    CONFIGURATION_FILE,
     HISTORY_FILE,
     STATE_FILE,
     RunConfiguration,
-    differences,
+    must_agree,
+    must_be_new,
+    read_begun,
 )
 from training.data import DataError
 from training.recipe import Recipe
@@ -93,27 +94,16 @@ def open_folder(folder: Path, configuration: RunConfiguration, resume: bool) -> 
         How far the run in it is.
 
     Raises:
-        DataError: it holds another run and ``resume`` is off, or it has none to resume.
-        ConfigurationError: its configuration cannot be read.
+        ConfigurationError: it holds another run and ``resume`` is off, it has none to resume, or
+            one that was started with other settings.
+        DataError: its state is of another version.
     """
-    started = (folder / CONFIGURATION_FILE).exists()
     if not resume:
-        if started:
-            raise DataError(
-                f"{folder} holds a run already. Continue it with --resume {folder}, or take "
-                "another --out."
-            )
+        must_be_new(folder)
         folder.mkdir(parents=True, exist_ok=True)
         configuration.write(folder)
         return State()
-    if not started:
-        raise DataError(f"{folder} holds no run to resume. Leave --resume out to start one.")
-    differing = differences(RunConfiguration.read(folder), configuration)
-    if differing:
-        raise DataError(
-            f"{folder} was started with other settings ({'; '.join(differing)}). Resume it as it "
-            "was started, or start a new run."
-        )
+    must_agree(folder, read_begun(folder), configuration)
     return _read_state(folder)
 
 

@@ -178,6 +178,46 @@ def must_be_finished(folder: Path) -> None:
         )
 
 
+def must_be_new(folder: Path) -> None:
+    """Check that no run was begun in a folder.
+
+    Raises:
+        ConfigurationError: it holds one.
+    """
+    if (folder / CONFIGURATION_FILE).exists():
+        raise ConfigurationError(
+            f"{folder} holds a run already. Continue it with --resume {folder}, or take another "
+            "--out."
+        )
+
+
+def read_begun(folder: Path) -> RunConfiguration:
+    """The configuration of a run that is to be resumed.
+
+    Raises:
+        ConfigurationError: the folder holds none, or it cannot be read.
+    """
+    if not (folder / CONFIGURATION_FILE).is_file():
+        raise ConfigurationError(
+            f"{folder} holds no run to resume. Leave --resume out to start one."
+        )
+    return RunConfiguration.read(folder)
+
+
+def must_agree(folder: Path, before: RunConfiguration, now: RunConfiguration) -> None:
+    """Check that a run is resumed as it was started.
+
+    Raises:
+        ConfigurationError: it is not; the message names what differs.
+    """
+    found = _differences(before, now)
+    if found:
+        raise ConfigurationError(
+            f"{folder} was started with other settings ({'; '.join(found)}). Leave these options "
+            "out to go on with it, or start a new run."
+        )
+
+
 _LONG = 60  # characters of a value in a message
 # what decides a run, beside its recipe and the selection's numbers
 _IDENTITY = (
@@ -189,7 +229,7 @@ _IDENTITY = (
 )
 
 
-def differences(before: RunConfiguration, now: RunConfiguration) -> list[str]:
+def _differences(before: RunConfiguration, now: RunConfiguration) -> list[str]:
     """What keeps a run from being resumed, as ``NAME: VALUE then, VALUE now``; none where nothing.
 
     Files of earlier runs count by their content, wherever they lie.

@@ -4,15 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.layouts import LAYOUTS
+
 if TYPE_CHECKING:
     from service.cli import Subparsers
     from training.data import Dataset
 
-LAYOUTS = (
-    "folders by class, such as NORMAL and PNEUMONIA, or those in each of train, val and test; a "
-    "CSV or Parquet list with the columns path and label; NIH's or RSNA's data set as published; "
-    "NAME=FOLDER gives the data set another name than its folder's"
-)
+# what FOLDER may be
+DATA_SET = f"{LAYOUTS}; NAME=FOLDER gives the data set another name than its folder's"
 _FROM = ("kaggle", "mendeley")
 
 
@@ -89,7 +88,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[Path("data")],
         metavar="FOLDER",
-        help=f"{LAYOUTS} (default: data)",
+        help=f"{DATA_SET} (default: data)",
     )
     add_labels(parser)
 

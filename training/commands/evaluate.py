@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.commands.data import LAYOUTS
+from training.commands.data import DATA_SET
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
@@ -20,7 +20,7 @@ def register(subparsers: "Subparsers") -> None:
         "evaluate", description="Score a model on labelled images and write a report."
     )
     parser.add_argument("model", type=Path, help="a .keras or .onnx file")
-    parser.add_argument("folder", type=Path, help=LAYOUTS)
+    parser.add_argument("folder", type=Path, help=DATA_SET)
     parser.add_argument("--out", type=Path, required=True, help="folder of the report")
     parser.add_argument(
         "--part",

@@ -14,9 +14,10 @@ from training.configuration import (
     CONFIGURATION_FILE,
     MODEL_FILE,
     STATE_FILE,
-    RunConfiguration,
     Selection,
-    differences,
+    must_agree,
+    must_be_new,
+    read_begun,
 )
 from training.layouts import name_and_place
 from training.recipe import ConfigurationError, Recipe
@@ -80,18 +81,22 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.resume is not None:
         # a bare --resume goes on in --out
         out = out if arguments.resume == Path() else arguments.resume
-        recorded = _recorded(out)
+        recorded = read_begun(out)
         recipe, selection, command = recorded.recipe, recorded.selection, recorded.command
-        asked = read_options(arguments, recipe, selection)
-        _refuse_differences(out, recorded, *asked)
-        recipe, selection = asked
+        recipe, selection = read_options(arguments, recipe, selection)
+        if selection is None:
+            raise ConfigurationError(
+                f"{out} was begun by an earlier version, which did not record its folders; start "
+                "it again."
+            )
+        must_agree(out, recorded, replace(recorded, recipe=recipe, selection=selection))
     else:
         recipe, selection = read_options(arguments, Recipe(), None)
         command = shlex.join(["pneumonia", "train", *sys.argv[2:]])
     assert selection is not None
     _check(recipe, selection)
     if arguments.resume is None and not arguments.preview:
-        _refuse_begun(out)
+        must_be_new(out)
     try:
         return _train(arguments, recipe, selection, out, command)
     except KeyboardInterrupt:
@@ -176,38 +181,6 @@ def _check(recipe: Recipe, selection: Selection) -> None:
         raise ConfigurationError(
             "--all trains a network for each fold, and earlier runs have seen what some of them "
             "hold out; leave --start and --teachers out."
-        )
-
-
-def _refuse_begun(out: Path) -> None:
-    if (out / CONFIGURATION_FILE).exists():
-        raise ConfigurationError(
-            f"{out} holds a run already. Continue it with --resume {out}, or take another --out."
-        )
-
-
-def _recorded(folder: Path) -> RunConfiguration:
-    if not (folder / CONFIGURATION_FILE).is_file():
-        raise ConfigurationError(
-            f"{folder} holds no run to resume. Leave --resume out to start one."
-        )
-    return RunConfiguration.read(folder)
-
-
-def _refuse_differences(
-    folder: Path, recorded: RunConfiguration, recipe: Recipe, selection: Selection | None
-) -> None:
-    if selection is None:
-        raise ConfigurationError(
-            f"{folder} was begun by an earlier version, which did not record its folders; start it "
-            "again."
-        )
-    now = replace(recorded, recipe=recipe, selection=selection)
-    found = differences(recorded, now)
-    if found:
-        raise ConfigurationError(
-            f"{folder} was started with other settings ({'; '.join(found)}). Leave these options "
-            "out to go on with it, or start a new run."
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from training.commands.data import LAYOUTS, add_labels
+from training.commands.data import DATA_SET, add_labels
 from training.configuration import BLOCKS, CLUSTERS, MODEL_FILE, Selection
 from training.recipe import (
     Architecture,
@@ -45,7 +45,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="?",
         default=None,
-        help=f"{LAYOUTS}; a part named test is never read (default: data)",
+        help=f"{DATA_SET}; a part named test is never read (default: data)",
     )
 
 
