@@ -26,7 +26,7 @@ def register(subparsers: "Subparsers") -> None:
     parser = subparsers.add_parser(
         "compare",
         description="Run two model files on every image of a folder, exactly as the service does, "
-        "and report what would change: decisions, probabilities, refusals.",
+        "and report what would change: decisions, probabilities, refusals, time.",
     )
     parser.add_argument("before", type=Path, metavar="A.onnx", help="the model that is used now")
     parser.add_argument("after", type=Path, metavar="B.onnx", help="the model that might be")
@@ -121,6 +121,8 @@ def table(report: dict[str, Any], pairs: Sequence[Pair]) -> str:
                 **spread
             ),
         ]
+    if report["time"]:
+        lines += ["", f"time to read and compute: B takes {report['time']:.2f} of A's"]
     changed = sorted(filter(_changed, pairs), key=_size, reverse=True)
     if changed:
         lines += ["", *map(_line, changed[:_MOST_LISTED])]

@@ -26,12 +26,14 @@ class Outcome:
         probability: of pneumonia, 0..1; None where refused.
         distance: of the input check; None where the model has none, or the image did not reach it.
         code: of the refusal; None where there is an answer.
+        seconds: reading the image and computing; None where refused.
     """
 
     decision: str
     probability: float | None
     distance: float | None
     code: str | None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def _ask(predictor: Predictor, path: Path, point: OperatingPoint, max_bytes: int
         return Outcome("refused", None, distance, error.code)
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}.") from error
-    return Outcome(found.decision, found.probability, found.input_check.distance, None)
+    seconds = found.decode_seconds + found.inference_seconds
+    return Outcome(found.decision, found.probability, found.input_check.distance, None, seconds)
 
 
 def summarise(pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -134,7 +137,9 @@ def summarise(pairs: Sequence[Pair]) -> dict[str, Any]:
         ``images``; ``changed``, those with another outcome; ``decisions``, how many went from which
         outcome to which; ``differences`` of the probability where both answer: their mean, the mean
         of their sizes, and the median, 95th percentile and largest of the sizes; ``refused_only``
-        by the first model and by the second, and by ``both``.
+        by the first model and by the second, and by ``both``; ``time``, the second model's as a
+        part of the first's, for reading and computing the images that both answer, None where
+        there is none.
     """
     table = Counter((pair.before.decision, pair.after.decision) for pair in pairs)
     differences = [pair.difference for pair in pairs if pair.difference is not None]
@@ -151,7 +156,18 @@ def summarise(pairs: Sequence[Pair]) -> dict[str, Any]:
             "after": refused.count((False, True)),
             "both": refused.count((True, True)),
         },
+        "time": _time(pairs),
     }
+
+
+def _time(pairs: Sequence[Pair]) -> float | None:
+    seconds = [
+        (pair.before.seconds, pair.after.seconds)
+        for pair in pairs
+        if pair.before.seconds and pair.after.seconds
+    ]
+    before, after = (sum(column) for column in zip(*seconds, strict=True)) if seconds else (0, 0)
+    return after / before if before else None
 
 
 def _spread(differences: Sequence[float]) -> dict[str, float | int]:
@@ -171,7 +187,7 @@ def _spread(differences: Sequence[float]) -> dict[str, float | int]:
 def write_csv(pairs: Sequence[Pair], path: Path) -> None:
     """One row an image: the outcomes of both models side by side."""
     names = ["file", "changed", "difference"]
-    fields = ("decision", "probability", "distance", "code")
+    fields = ("decision", "probability", "distance", "code", "seconds")
     names += [f"{field}_{which}" for field in fields for which in ("before", "after")]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)

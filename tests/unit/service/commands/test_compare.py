@@ -65,6 +65,8 @@ def test_it_says_what_changes(
     assert report["refused_only"] == {"before": 1, "after": 0, "both": 1}
     assert report["differences"]["images"] == 3
     assert report["differences"]["largest"] == 0, "the same network"
+    assert report["time"] > 0
+    assert "time to read and compute: B takes " in text
 
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert [row["file"] for row in rows] == [
