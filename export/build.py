@@ -20,7 +20,7 @@ from export.quantize import (
 from export.run import Run, find_held_out
 from export.scaling import Scaling, add_probabilities, set_scaling
 from export.to_onnx import build_graph, convert
-from training.data import at_size
+from training.data import model_inputs
 from training.validation import Validation
 
 
@@ -81,6 +81,6 @@ def _checked(
     metrics: dict[str, float],
     tolerance: float,
 ) -> CalibratedGraph:
-    images = at_size(run.validation.images, run.size)
+    images = model_inputs(run.validation.images, run.size)
     measured = parity.check_parity(open_graph(graph), run.model, images, scaling, tolerance)
     return CalibratedGraph(graph, validation, scaling, measured, metrics)

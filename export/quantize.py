@@ -25,7 +25,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from export.scaling import Scaling
 from service.errors import PneumoniaError
 from service.imaging.radiograph import Pixels
-from training.data import Dataset, Sample, at_size, load
+from training.data import Dataset, Sample, load, model_inputs
 from training.labels import LabelSet
 from training.metrics import Scores, measure
 from training.progress import progress_bar
@@ -105,7 +105,9 @@ def calibration_images(samples: Sequence[Sample], size: int, labels: LabelSet) -
         uint8 ``[N, size, size, 1]``.
     """
     step = max(1, len(samples) // _CALIBRATION_IMAGES)
-    return at_size(apply_in_turn(load(samples[::step], quiet=True, labels=labels).images), size)
+    return model_inputs(
+        apply_in_turn(load(samples[::step], quiet=True, labels=labels).images), size
+    )
 
 
 def validate(session: ort.InferenceSession, data: Dataset, known: Validation) -> Validation:
@@ -194,7 +196,7 @@ def run_graph(session: ort.InferenceSession, output: str, images: Pixels) -> NDA
     """One output for uint8 ``[N, h, w, 1]``, resized to the graph's input."""
     size = session.get_inputs()[0].shape[1]
     parts = [
-        session.run([output], {"image": at_size(images[start : start + _BATCH], size)})[0]
+        session.run([output], {"image": model_inputs(images[start : start + _BATCH], size)})[0]
         for start in range(0, len(images), _BATCH)
     ]
     return np.concatenate(parts)

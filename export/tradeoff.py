@@ -32,7 +32,7 @@ from export.run import HeldOut, Run, find_held_out
 from export.scaling import Scaling, add_probabilities
 from export.to_onnx import convert
 from training.architectures import resized
-from training.data import at_size
+from training.data import model_inputs
 from training.reports.files import REPORTS, write
 from training.shifts import apply_in_turn
 from training.validation import Validation
@@ -110,7 +110,9 @@ def _in_turns(
 ) -> dict[str, list[float]]:
     """Seconds of each model in each round."""
     few = held_out.data.images[:_IMAGES_A_TURN]
-    sized = {name: at_size(few, one.get_inputs()[0].shape[1]) for name, one in sessions.items()}
+    sized = {
+        name: model_inputs(few, one.get_inputs()[0].shape[1]) for name, one in sessions.items()
+    }
     seconds: dict[str, list[float]] = {name: [] for name in sessions}
     for turn in range(rounds + 1):
         for name, session in sessions.items():

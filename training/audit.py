@@ -22,7 +22,7 @@ from service.inference.evidence import pneumonia_evidence
 from service.inference.model import OnnxModel
 from service.inference.operating_point import Rate
 from service.inference.suspected_cause import find_suspected_cause
-from training.data import DataError, Dataset, at_size
+from training.data import DataError, Dataset, model_inputs
 from training.metrics import auroc, interval
 
 AUDIT_FILE = "audit.json"
@@ -62,7 +62,7 @@ def audit(file: Path, data: Dataset, folder: Path) -> dict[str, Rate]:
     if y_true.all() or not y_true.any():
         raise DataError("An audit needs images of both classes.")
     model = OnnxModel(file)
-    images = at_size(data.images, model.contract.input.height)
+    images = model_inputs(data.images, model.contract.input.height)
     figures: dict[str, Rate] = {}
     for name, changed in _with_parts_hidden(images).items():
         score = _probability(model, changed)

@@ -13,14 +13,23 @@ from sklearn.model_selection import StratifiedGroupKFold
 from service.errors import PneumoniaError
 from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
-from service.imaging.preprocess import DECODE_MARGIN, to_model_input
+from service.imaging.preprocess import DECODE_MARGIN, squash, to_model_input
 from service.imaging.radiograph import Limits, Pixels, Radiograph
 from training.labels import CHILDREN, LabelSet
 from training.layouts import find_samples
 from training.progress import progress_bar
 from training.samples import DataError, Sample
 
-__all__ = ["SIZE", "DataError", "Dataset", "Sample", "at_size", "find_samples", "load", "split"]
+__all__ = [
+    "SIZE",
+    "DataError",
+    "Dataset",
+    "Sample",
+    "find_samples",
+    "load",
+    "model_inputs",
+    "split",
+]
 
 SIZE = 224  # images are kept at this size in memory; augmentation crops from it
 
@@ -84,7 +93,10 @@ class Dataset:
 
 
 def load(samples: Sequence[Sample], quiet: bool = False, labels: LabelSet | None = None) -> Dataset:
-    """Decode and resize images exactly as the service does; unreadable files are left out.
+    """Decode and resize images by the service's own code; unreadable files are left out.
+
+    Plain borders stay, so that training learns to do without them; what a network is asked to
+    predict has none (:func:`model_inputs`).
 
     Args:
         samples: the files.
@@ -103,7 +115,7 @@ def load(samples: Sequence[Sample], quiet: bool = False, labels: LabelSet | None
         for number, (sample, target) in enumerate(zip(samples, wanted, strict=True), start=1):
             try:
                 radiograph = decode(sample.path.read_bytes(), Limits(), DECODE_MARGIN * SIZE, pool)
-                images.append(to_model_input(radiograph.image, SIZE, SIZE))
+                images.append(squash(radiograph.image, SIZE, SIZE))
                 kept.append(_with_header(sample, radiograph))
                 targets.append(target)
             except (PneumoniaError, OSError) as error:
@@ -123,10 +135,8 @@ def load(samples: Sequence[Sample], quiet: bool = False, labels: LabelSet | None
     )
 
 
-def at_size(images: Pixels, size: int) -> Pixels:
-    """Resize uint8 ``[N, h, w, 1]`` to ``[N, size, size, 1]`` by the service's own filter."""
-    if images.shape[1:3] == (size, size):
-        return images
+def model_inputs(images: Pixels, size: int) -> Pixels:
+    """Make model inputs, uint8 ``[N, size, size, 1]``, of ``[N, h, w, 1]`` as the service does."""
     return np.stack(
         [to_model_input(Image.fromarray(image[..., 0]), size, size) for image in images]
     )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from service.errors import NotAChestXray, PneumoniaError
 from service.imaging.decode import decode
-from service.imaging.preprocess import DECODE_MARGIN, to_model_input
+from service.imaging.preprocess import DECODE_MARGIN, squash
 from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
 from service.inference.operating_point import OperatingPoint, Rate
@@ -220,7 +220,7 @@ def _encoded(sample: Sample, number: int, shift: NamedChange | None) -> bytes:
     if shift is None:
         return data
     image = decode(data, Limits(), DECODE_MARGIN * SIZE).image
-    changed = apply(shift, to_model_input(image, SIZE, SIZE)[np.newaxis], seed=number)
+    changed = apply(shift, squash(image, SIZE, SIZE)[np.newaxis], seed=number)
     stream = BytesIO()
     Image.fromarray(changed[0, ..., 0]).save(stream, "PNG", compress_level=1)
     return stream.getvalue()

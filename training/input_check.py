@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 from service.imaging.radiograph import Pixels
 from training.architectures import stages
 from training.configuration import INPUT_CHECK_FILE
-from training.data import Dataset, at_size
+from training.data import Dataset, model_inputs
 from training.shifts import apply, apply_in_turn
 from training.synthetic_ood import SYNTHETIC_OOD
 
@@ -168,7 +168,7 @@ def prepare(model: keras.Model, training: Dataset, validation: Dataset, folder: 
     size = model.input_shape[1]
 
     def features(images: Pixels) -> Features:
-        return extract(at_size(images, size))
+        return extract(model_inputs(images, size))
 
     generator = np.random.default_rng(0)
     known = training.images[generator.permutation(len(training))[:_CHESTS]]

@@ -13,7 +13,7 @@ from training.augment import batches
 from training.averaging import WeightAverage
 from training.checkpoint import Networks, State
 from training.configuration import MODEL_FILE, RunConfiguration
-from training.data import DataError, Dataset, at_size
+from training.data import DataError, Dataset, model_inputs
 from training.distil import with_soft_targets
 from training.metrics import auroc
 from training.progress import EpochBar
@@ -76,7 +76,7 @@ def train(
 
 def predict_logits(model: keras.Model, images: np.ndarray, batch: int = 64) -> np.ndarray:
     """Logits float32 ``[N, C]`` of uint8 ``[N, 224, 224, 1]``, resized to the network's input."""
-    pixels = at_size(images, model.input_shape[1])
+    pixels = model_inputs(images, model.input_shape[1])
     return np.asarray(model.predict(pixels, batch_size=batch, verbose=0))
 
 

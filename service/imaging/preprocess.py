@@ -1,14 +1,16 @@
-"""Pixels to model input: one resize, nothing else. All scaling of values is in the model file."""
+"""Pixels to model input: plain borders cut off, one resize. The model file scales the values."""
 
 from bisect import bisect_left
+from collections.abc import Callable
 from itertools import accumulate
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 from PIL import Image
 
 from service.imaging.radiograph import Pixels, PredictionWarning, Radiograph
 
+Box: TypeAlias = tuple[int, int, int, int]
 Resampling: TypeAlias = Literal["bilinear", "bicubic", "box", "lanczos"]
 
 _FILTERS = {
@@ -28,14 +30,16 @@ DECODE_MARGIN = 4
 _TAIL = 0.005
 _NARROW = 0.5
 
+# Grey levels that a border's rows and columns may span: compression leaves a few.
+_PLAIN = 8
+
 
 def to_model_input(
     image: Image.Image, height: int, width: int, resampling: Resampling = "bilinear"
 ) -> Pixels:
-    """Squash a grey image to the model's size.
+    """Cut off plain borders and squash what is left to the model's size.
 
-    The aspect is not kept: the model was trained on squashed images, and padding would tell it the
-    original shape. Reducing averages over the whole source area (no aliasing).
+    Bars beside the chest differ between devices, archives and viewers and say nothing of the lungs.
 
     Args:
         image: grey, 8 bits (mode ``L``).
@@ -46,9 +50,66 @@ def to_model_input(
     Returns:
         uint8 ``[height, width, 1]``.
     """
+    box = content_box(image)
+    # cropped first: a filter over a part of an image would look beyond it
+    cut = image if box == (0, 0, *image.size) else image.crop(box)
+    return squash(cut, height, width, resampling)
+
+
+def squash(
+    image: Image.Image, height: int, width: int, resampling: Resampling = "bilinear"
+) -> Pixels:
+    """Resize a grey image, with its borders.
+
+    The aspect is not kept: the model was trained on squashed images, and padding would tell it the
+    original shape. Reducing averages over the whole source area (no aliasing).
+
+    Args:
+        image: as :func:`to_model_input`, like the other arguments.
+
+    Returns:
+        uint8 ``[height, width, 1]``.
+    """
     if image.size != (width, height):
         image = image.resize((width, height), _FILTERS[resampling])
     return np.asarray(image)[..., np.newaxis]
+
+
+def content_box(image: Image.Image) -> Box:
+    """What plain borders leave of an image.
+
+    A border is made of whole rows or columns in which all pixels have nearly the same grey,
+    whichever it is: bars of a viewer or an archive, collimation painted black, a white page.
+
+    Args:
+        image: grey, 8 bits (mode ``L``).
+
+    Returns:
+        Left, top, right and bottom in pixels; the whole height or width where all rows or columns
+        are plain.
+    """
+    width, height = image.size
+    # rows first: their pixels lie side by side, so that the columns, which take longer, are shorter
+    rows = _ends(height, lambda y: _is_plain(image, (0, y, width, y + 1)))
+    if rows is None:
+        return 0, 0, width, height
+    top, bottom = rows
+    columns = _ends(width, lambda x: _is_plain(image, (x, top, x + 1, bottom)))
+    left, right = columns or (0, width)
+    return left, top, right, bottom
+
+
+def _is_plain(image: Image.Image, box: Box) -> bool:
+    low, high = cast("tuple[int, int]", image.crop(box).getextrema())
+    return high - low <= _PLAIN
+
+
+def _ends(count: int, is_plain: Callable[[int], bool]) -> tuple[int, int] | None:
+    """The first row or column that is not plain and the one behind the last; None where all are."""
+    first = next((place for place in range(count) if not is_plain(place)), None)
+    if first is None:
+        return None
+    return first, next(place for place in range(count, first, -1) if not is_plain(place - 1))
 
 
 def size_warnings(radiograph: Radiograph, height: int, width: int) -> tuple[PredictionWarning, ...]:

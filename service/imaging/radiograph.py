@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels: TypeAlias = NDArray[np.uint8]
+# left, top, right and bottom, as parts of an image's width and height
+Shares: TypeAlias = tuple[float, float, float, float]
+WHOLE: Shares = (0.0, 0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Radiograph:
         height: rows of the original, after its orientation was applied.
         bit_depth: significant bits a sample in the file.
         warnings: what the decoder had to assume.
+        content: left, top, right and bottom of what plain borders leave, as shares of the original;
+            the image that a model sees shows no more.
         age_years: completed years of the patient's age; None where the file states none that can be
             read, or is of a format that states none.
         source: only of DICOM files.
@@ -76,6 +81,7 @@ class Radiograph:
     height: int
     bit_depth: int
     warnings: tuple[PredictionWarning, ...] = ()
+    content: Shares = WHOLE
     age_years: int | None = None
     source: Source | None = None
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.imaging.overlay import evidence_layer, overlay
+from service.imaging.radiograph import WHOLE, Shares
 from service.inference.contract import Contract
 
 Layer: TypeAlias = Literal["overlay", "evidence"]
@@ -30,7 +31,11 @@ def pneumonia_evidence(contract: Contract, maps: NDArray[np.float32]) -> NDArray
 
 
 def draw_evidence(
-    image: Image.Image, evidence: NDArray[np.float32], alpha: float, layer: Layer
+    image: Image.Image,
+    evidence: NDArray[np.float32],
+    alpha: float,
+    layer: Layer,
+    content: Shares = WHOLE,
 ) -> bytes:
     """The evidence over the image, or alone at its size.
 
@@ -39,6 +44,7 @@ def draw_evidence(
         evidence: float32 ``[h, w]``; its positive parts are coloured.
         alpha: opacity of the evidence, 0..1.
         layer: ``overlay`` or ``evidence``.
+        content: where in the image the evidence lies; what is beside it has none.
 
     Returns:
         PNG, RGB for ``overlay``, RGBA for ``evidence``.
@@ -48,5 +54,5 @@ def draw_evidence(
         width, height = (max(1, round(side / scale)) for side in image.size)
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     if layer == "evidence":
-        return evidence_layer(image.size, evidence, alpha)
-    return overlay(image, evidence, alpha)
+        return evidence_layer(image.size, evidence, alpha, content)
+    return overlay(image, evidence, alpha, content)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from service.errors import NoEvidence, NotAChestXray
 from service.imaging.preprocess import range_warnings, size_warnings
-from service.imaging.radiograph import Limits, PredictionWarning, Radiograph
+from service.imaging.radiograph import Limits, PredictionWarning, Radiograph, Shares
 from service.imaging.reader import ImageReader, ReadImage
 from service.inference.contract import Contract, golden_pattern
 from service.inference.evidence import DISPLAY_SIDE, Layer, draw_evidence, pneumonia_evidence
@@ -160,7 +160,7 @@ class Predictor:
         if prevalence is not None:
             figures_hold = all(warning.code != OUTSIDE_POPULATION for warning in population)
             adjusted = adjust(contract, point, probability, prevalence, figures_hold)
-        lungs = _find_lungs(contract, output)
+        lungs = _find_lungs(contract, output, radiograph.content)
         height, width, _ = image.shape
         return Prediction(
             decision=decision,
@@ -204,7 +204,8 @@ class Predictor:
         """
         contract = self.model.contract
         radiograph = self._reader.decode(data)
-        read = ReadImage(self._reader.resize(radiograph), 0.0)
+        seen = self._reader.resize(radiograph)
+        read = ReadImage(seen, 0.0)
         output = self.model.run(read.pixels[np.newaxis])
         if output.evidence is None:
             raise NoEvidence("This model has no evidence map. Use one whose network has it.")
@@ -213,7 +214,7 @@ class Predictor:
             # the decoder made it as small as the model needs it, which is less than eyes like
             radiograph = self._reader.decode(data, DISPLAY_SIDE)
         evidence = pneumonia_evidence(contract, output.evidence)[0]
-        return draw_evidence(radiograph.image, evidence, alpha, layer)
+        return draw_evidence(radiograph.image, evidence, alpha, layer, seen.content)
 
     def warm_up(self) -> None:
         """Answer once for a synthetic image, so that the first caller does not pay for loading."""
@@ -251,14 +252,17 @@ class Predictor:
         )
 
 
-def _find_lungs(contract: Contract, output: ModelOutput) -> Lungs | None:
+def _find_lungs(contract: Contract, output: ModelOutput, content: Shares) -> Lungs | None:
     if output.lungs is None:
         return None
     outside = None
     if output.evidence is not None:
         evidence = pneumonia_evidence(contract, output.evidence)[0]
         outside = evidence_outside(evidence, output.lungs[0])
-    left, top, right, bottom = output.lungs[0].tolist()
+    # the model does not see the borders that are part of the caller's image
+    start, end = np.array(content[:2]), np.array(content[2:])
+    corners = start + output.lungs[0].reshape(2, 2) * (end - start)
+    left, top, right, bottom = corners.ravel().tolist()
     return Lungs(left, top, right, bottom, outside)
 
 

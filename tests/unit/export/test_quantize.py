@@ -24,7 +24,7 @@ from export.scaling import Scaling, add_probabilities
 from export.to_onnx import convert, keras_probabilities
 from service.imaging.radiograph import Pixels
 from training.architectures import ARCHITECTURES
-from training.data import DataError, Dataset, Sample, at_size
+from training.data import DataError, Dataset, Sample, model_inputs
 from training.input_check import feature_extractor, fit
 from training.shifts import SHIFTS
 from training.validation import Validation
@@ -45,14 +45,14 @@ def network() -> keras.Model:
 @pytest.fixture(scope="module")
 def plain(network: keras.Model) -> onnx.ModelProto:
     extract = feature_extractor(network)
-    small = at_size(IMAGES, SMALL)
+    small = model_inputs(IMAGES, SMALL)
     noise = np.random.default_rng(1).integers(0, 256, (24, SMALL, SMALL, 1)).astype(np.uint8)
     return convert(network, fit(extract(small[:16]), extract(noise), extract(small[16:])))
 
 
 @pytest.fixture(scope="module")
 def graph(plain: onnx.ModelProto) -> onnx.ModelProto:
-    made = quantize(plain, at_size(IMAGES, SMALL))
+    made = quantize(plain, model_inputs(IMAGES, SMALL))
     add_probabilities(made, Scaling())
     onnx.checker.check_model(made)
     return made
@@ -61,7 +61,7 @@ def graph(plain: onnx.ModelProto) -> onnx.ModelProto:
 @pytest.fixture(scope="module")
 def known(network: keras.Model) -> Validation:
     """What the network says of the images, clean and under one shift."""
-    logits = np.asarray(network(at_size(IMAGES, SMALL).astype(np.float32), training=False))
+    logits = np.asarray(network(model_inputs(IMAGES, SMALL).astype(np.float32), training=False))
     return Validation(
         ("clean", SHIFTS[0].name),
         np.stack([logits, logits]),
@@ -82,7 +82,7 @@ def test_all_outputs_stay_and_are_close(network: keras.Model, graph: onnx.ModelP
     session = open_graph(graph)
     names = [output.name for output in session.get_outputs()]
     assert names == ["probabilities", "evidence", "distance"]
-    small = at_size(IMAGES, SMALL)
+    small = model_inputs(IMAGES, SMALL)
     probabilities, evidence = session.run(names[:2], {"image": small})
     assert np.abs(probabilities - keras_probabilities(network, small, Scaling())).max() < 0.2
     # the evidence is computed in float32, so that its mean is the logit, exactly
@@ -106,13 +106,13 @@ def test_weights_have_seven_bits_so_that_no_processor_saturates(graph: onnx.Mode
 
 def test_a_network_too_small_is_refused() -> None:
     with pytest.raises(QuantizationError, match="too small to be quantised"):
-        quantize(convert(ARCHITECTURES["cnn"](SMALL, 3, 0.2)), at_size(IMAGES, SMALL))
+        quantize(convert(ARCHITECTURES["cnn"](SMALL, 3, 0.2)), model_inputs(IMAGES, SMALL))
 
 
 def test_answers_of_the_graph_become_logits(graph: onnx.ModelProto, known: Validation) -> None:
     given = validate(open_graph(graph), dataset(), known)
     odds = np.exp(given.logits[0])
-    expected = open_graph(graph).run(["probabilities"], {"image": at_size(IMAGES, SMALL)})[0]
+    expected = open_graph(graph).run(["probabilities"], {"image": model_inputs(IMAGES, SMALL)})[0]
     assert given.logits.shape == known.logits.shape
     assert np.allclose(odds / odds.sum(axis=1, keepdims=True), expected, atol=1e-5)
     assert not np.allclose(given.logits[0], given.logits[1])

@@ -9,7 +9,7 @@ import tensorflow as tf
 from service.imaging.radiograph import Pixels
 from tests.dataset import write_dataset
 from training.augment import augment, batches, preview
-from training.data import Dataset, at_size, find_samples, load
+from training.data import Dataset, find_samples, load, model_inputs
 from training.recipe import Augmentation, Balance
 
 STILL = Augmentation(
@@ -81,7 +81,7 @@ def test_an_area_above_one_puts_the_whole_image_into_a_black_frame(data: Dataset
 def test_only_a_share_of_the_images_gets_another_texture(
     data: Dataset, share: float, fewest: int, most: int
 ) -> None:
-    images = np.repeat(at_size(data.images[:1], 64), 128, axis=0)
+    images = np.repeat(model_inputs(data.images[:1], 64), 128, axis=0)
     ranges = Augmentation(**{**vars(STILL), "noise": 0.1, "sharpness": (1, 1), "texture": share})
     changed = np.abs(_drawn(images, ranges, size=64) - images).mean(axis=(1, 2, 3)) > 0.1
     assert fewest <= changed.sum() <= most

@@ -29,3 +29,12 @@ def test_the_image_with_its_evidence_is_the_layer_laid_over_the_image() -> None:
     drawn = Image.open(BytesIO(overlay(image, evidence, 0.7)))
     assert drawn.mode == "RGB"
     assert np.abs(np.asarray(drawn, int) - np.asarray(laid, int)).max() <= 1  # rounding
+
+
+def test_evidence_lies_where_the_model_saw_something() -> None:
+    evidence = np.ones((2, 2), np.float32)
+    layer = Image.open(BytesIO(evidence_layer((40, 20), evidence, 1, (0.25, 0.0, 0.75, 0.5))))
+    opacity = np.array(layer)[..., 3]
+    assert opacity[:10, 10:30].all()
+    opacity[:10, 10:30] = 0
+    assert not opacity.any()

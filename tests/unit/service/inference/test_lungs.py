@@ -1,5 +1,7 @@
 """The shape of the lungs: a frontal chest X-ray shows two, side by side."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -69,10 +71,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> OnnxModel:
     return OnnxModel(path)
 
 
-def chest(mask: NDArray[np.float32]) -> bytes:
-    """An image that is dark where the mask is lung and mid-grey elsewhere."""
-    grey = np.where(mask > 0.5, 20, 150).astype(np.uint8)
-    return encode(Image.fromarray(grey), "PNG")
+def chest(mask: NDArray[np.float32], bar: int = 0) -> bytes:
+    """An image that is dark where the mask is lung and mid-grey elsewhere, with a black bar."""
+    grey = np.where(mask > 0.5, 20, tissue(145)).astype(np.uint8)
+    return encode(Image.fromarray(np.pad(grey, ((0, 0), (bar, 0)))), "PNG")
+
+
+def tissue(grey: int) -> NDArray[np.int64]:
+    """Nearly one grey, and yet no plain border."""
+    rows, columns = np.indices((SIZE, SIZE))
+    checked: NDArray[np.int64] = grey + 10 * ((rows + columns) % 2)
+    return checked
 
 
 def test_two_lungs_are_answered_with_their_box(model: OnnxModel) -> None:
@@ -81,6 +90,21 @@ def test_two_lungs_are_answered_with_their_box(model: OnnxModel) -> None:
     assert answer.lungs is not None
     assert (answer.lungs.left, answer.lungs.bottom) == (0.25, 0.75)
     assert answer.lungs.evidence_outside is not None
+
+
+def test_a_plain_bar_moves_the_box_and_nothing_else(model: OnnxModel) -> None:
+    lungs = draw((8, 10, 26, 50), (36, 10, 54, 50))
+    plain, barred = (Predictor(model).predict(chest(lungs, bar)) for bar in (0, SIZE))
+    assert barred.probability == plain.probability
+    assert barred.lungs is not None
+    assert (barred.lungs.left, barred.lungs.top) == (0.625, 0.25)
+    assert (barred.lungs.right, barred.lungs.bottom) == (0.875, 0.75)
+    layer = Image.open(BytesIO(Predictor(model).explain(chest(lungs, SIZE), layer="evidence")))
+    opacity = np.asarray(layer)[..., 3]
+    assert opacity.shape == (SIZE, 2 * SIZE)
+    assert not opacity[:, :SIZE].any()
+    alone = Image.open(BytesIO(Predictor(model).explain(chest(lungs), layer="evidence")))
+    assert np.array_equal(np.asarray(layer)[:, SIZE:], np.asarray(alone))
 
 
 def test_one_lung_is_refused_with_the_reason(model: OnnxModel) -> None:
@@ -97,7 +121,7 @@ def test_one_lung_is_refused_with_the_reason(model: OnnxModel) -> None:
 
 
 def test_evidence_elsewhere_is_remarked_on(model: OnnxModel) -> None:
-    bright_rim = np.full((SIZE, SIZE), 255, np.uint8)
+    bright_rim = tissue(245).astype(np.uint8)
     bright_rim[16:48, 16:48] = 150
     bright_rim[18:46, 18:28] = bright_rim[18:46, 36:46] = 20
     answer = Predictor(model).predict(encode(Image.fromarray(bright_rim), "PNG"))
