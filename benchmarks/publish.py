@@ -76,6 +76,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "results": model_blocks.results,
     "expected": told(model_blocks.expected, REPORTS / "expected.json"),
     "assumptions": told(model_blocks.assumptions, REPORTS / "expected.json"),
+    "conflicting": told(model_blocks.conflicting, REPORTS / "children/conflicting.json"),
     "elsewhere": told(model_blocks.elsewhere, REPORTS / "yardstick/shipped.json"),
     "sealed": told(model_blocks.sealed, REPORTS / "sealed.json"),
     "sealed_line": told(model_blocks.sealed_line, REPORTS / "sealed.json"),

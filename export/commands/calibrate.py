@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.commands.export import onnx_file, print_written
-from training.commands.data import LAYOUTS
+from training.commands.data import DATA_SET
 
 if TYPE_CHECKING:
     from service.cli import Subparsers
@@ -17,10 +17,11 @@ def register(subparsers: "Subparsers") -> None:
     parser = subparsers.add_parser(
         "calibrate",
         description="Propose calibration and thresholds from your own labelled images, with 95 % "
-        "intervals, and write them into a new model file.",
+        "intervals, and write them into a new model file. Images whose device points to the other "
+        "label count more often, up to a fifth of each class, so that the device counts less.",
     )
     parser.add_argument("model", type=Path, help="an .onnx file of `pneumonia export`")
-    parser.add_argument("folder", type=Path, help=LAYOUTS)
+    parser.add_argument("folder", type=Path, help=DATA_SET)
     parser.add_argument(
         "--out",
         type=onnx_file,

@@ -13,11 +13,11 @@ from export.lungs import add_lungs
 from export.pack import open_graph
 from export.scaling import Scaling
 from export.to_onnx import build_graph
+from service.cli import main
 from service.inference.lungs import find_fault, measure
 from training import lungs
 from training.architectures import ARCHITECTURES
-from training.data import DataError, load
-from training.samples import Sample
+from training.data import DataError, find_samples, load
 
 # Keras saves a model with NumPy's older protocol
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -38,31 +38,32 @@ def draw(generator: np.random.Generator, size: int = 224) -> tuple[Image.Image, 
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Sample], Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """48 images of as many patients, and the masks of all but the last."""
     root = tmp_path_factory.mktemp("lungs")
-    samples = []
-    (root / "masks").mkdir()
+    images, masks = root / "images", root / "masks"
+    masks.mkdir()
     for number in range(48):
         scene, mask = draw(np.random.default_rng(number))
         name = f"IM-{number:04}-0001"
-        scene.save(root / f"{name}.png")
+        label = images / ("NORMAL", "PNEUMONIA")[number % 2]
+        label.mkdir(parents=True, exist_ok=True)
+        scene.save(label / f"{name}.png")
         if number < 47:
-            mask.save(root / "masks" / f"{name}.png")
-        samples.append(
-            Sample(root / f"{name}.png", ("normal", "bacterial")[number % 2], f"x/{name}", "x")
-        )
-    return samples, root / "masks"
+            mask.save(masks / f"{name}.png")
+    return images, masks
 
 
 @pytest.fixture(scope="module")
 def run(
-    folders: tuple[list[Sample], Path], tmp_path_factory: pytest.TempPathFactory
+    folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, lungs.LocaliserReport]:
-    """A localiser that was trained on them."""
-    samples, masks = folders
+    """A localiser that was trained on them, by the command."""
+    images, masks = folders
     out = tmp_path_factory.mktemp("run")
-    return out, lungs.fit_localiser(load(samples, quiet=True), masks, out, epochs=40, quiet=True)
+    words = [str(images), "--masks", str(masks), "--out", str(out), "--epochs", "40"]
+    assert main(["lungs", *words]) == 0
+    return out, lungs.LocaliserReport.model_validate_json((out / lungs.REPORT_FILE).read_bytes())
 
 
 def test_lungs_of_other_patients_are_found(run: tuple[Path, lungs.LocaliserReport]) -> None:
@@ -80,17 +81,18 @@ def test_lungs_of_other_patients_are_found(run: tuple[Path, lungs.LocaliserRepor
     assert find_fault(measure(lungs.find_lungs(model, noise)[0]), rule) == "no_lungs"
 
 
-def test_only_images_with_a_mask_are_used(folders: tuple[list[Sample], Path]) -> None:
-    samples, masks = folders
-    rows, found = lungs.find_masks(load(samples, quiet=True), masks)
+def test_only_images_with_a_mask_are_used(folders: tuple[Path, Path]) -> None:
+    images, masks = folders
+    rows, found = lungs.find_masks(load(find_samples(images), quiet=True), masks)
     assert len(rows) == len(found) == 47
     assert 0.2 < found.mean() < 0.4
 
 
-def test_no_mask_and_no_localiser(folders: tuple[list[Sample], Path], tmp_path: Path) -> None:
-    samples, _ = folders
-    with pytest.raises(DataError, match="holds no mask"):
-        lungs.find_masks(load(samples[:4], quiet=True), tmp_path)
+def test_no_mask_and_no_localiser(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lungs", str(folders[0]), "--masks", str(tmp_path)]) == 1
+    assert "holds no mask" in capsys.readouterr().err
     with pytest.raises(DataError, match="pneumonia lungs"):
         lungs.load_localiser(tmp_path)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.cli import Subparsers
 
+_DEFAULT_OUT = Path("runs/lungs")
+
 
 def register(subparsers: "Subparsers") -> None:
     """Add the command."""
@@ -23,7 +25,13 @@ def register(subparsers: "Subparsers") -> None:
         metavar="FOLDER",
         help="lung masks as PNG files named as the images are, in the same frame",
     )
-    parser.add_argument("--out", type=Path, default=Path("runs/lungs"), metavar="FOLDER")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=_DEFAULT_OUT,
+        metavar="FOLDER",
+        help=f"where lungs.keras and lungs.json go (default: {_DEFAULT_OUT})",
+    )
     parser.add_argument("--epochs", type=int, default=10, help="default: 10")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.set_defaults(run=_run)

@@ -101,6 +101,12 @@ def drift(report: Report) -> str:
     for margin, found in report["margins"].items():
         ours = " (ours)" if int(margin) == report["margin"] else ""
         rows.append([margin + ours, *(cell.format(**found) for cell in cells)])
+    if "copies" in report:
+        title, figures = (
+            "a copy of 224 x 224 pixels",
+            [cell.format(**report["copies"]) for cell in cells],
+        )
+        rows.append([title, *figures[:-1], "-"])
     head = ["decoded to at least N x the input", "mean difference of probability", "largest"]
     head += ["decisions changed", "time / full decoding"]
     return f"{table(head, rows)}\n\nOver {report['images']} images, {place(report)}."
@@ -157,6 +163,22 @@ def assumptions(report: Report) -> str:
         rates = (rounded_rate(one["figures"][name]) for name in names)
         rows.append([f"{one['held_out']}, {one['mixed']}", str(one["images"]), *rates])
     return table(["held out", "images", *(_RESULTS[name] for name in names)], rows)
+
+
+def conflicting(report: Report) -> str:
+    """The figures where the device misleads, a table; `pneumonia evaluate --conflicting`."""
+    names = ("auroc", "sensitivity", "specificity", "ece")
+    ill, healthy = (report["conflicting"][side] for side in ("positive", "negative"))
+    (_, alone), (share, mixed) = report["figures"].items()
+    titles = (
+        f"the conflicting alone: {ill} with pneumonia, {healthy} without",
+        f"all {report['images']}, {share} by counting these more often",
+    )
+    rows = [
+        [title, *(rounded_rate(figures[name]) for name in names)]
+        for title, figures in zip(titles, (alone, mixed), strict=True)
+    ]
+    return table(["held-out children", *(_RESULTS[name] for name in names)], rows)
 
 
 def elsewhere(yardstick: Report) -> str:

@@ -68,7 +68,20 @@ def shipped(report: dict[str, Any]) -> str:
         for name, title in {"score": "score", **titles}.items()
         if all(name in figures for _, figures in named)
     ]
-    return table(["figure", *(name for name, _ in named)], rows)
+    head = [name for name, _ in named]
+    return f"{table(['figure', *head], rows)}\n\n{_errors(candidates)}"
+
+
+def _errors(candidates: list[dict[str, Any]]) -> str:
+    """Sensitivity and specificity of exported models at `balanced`, a table."""
+    rows = []
+    for name, title in _FIGURES.items():
+        both = (f"{name}_sensitivity", f"{name}_specificity")
+        if all(one in row["figures"] for row in candidates for one in both):
+            rates = ((row["figures"][one]["value"] for one in both) for row in candidates)
+            rows.append([title, *(" / ".join(f"{rate:.3f}" for rate in pair) for pair in rates)])
+    names = [str(row["candidate"]) for row in candidates]
+    return table(["sensitivity / specificity at `balanced`", *names], rows)
 
 
 def _score_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from export.contract import recalibrated
 from export.pack import write
@@ -14,7 +16,7 @@ from export.to_onnx import build_graph
 from service.cli import main
 from service.inference.contract import Contract, InputSpec
 from service.inference.model import OnnxModel
-from tests.dataset import write_dataset
+from tests.dataset import chest, write_dataset
 from tests.unit.export.test_calibration import make_pool
 from training.architectures import ARCHITECTURES
 from training.labels import CHILDREN
@@ -87,3 +89,21 @@ def test_too_few_images_are_not_enough(
     assert main(["calibrate", str(model), str(tmp_path / "few"), "--out", str(out)]) == 1
     assert "calibrating needs at least 30 of each" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_images_on_which_the_device_misleads_count_more_often(model: Path, tmp_path: Path) -> None:
+    """One device for the healthy, one for the ill, but for four of each of forty."""
+    generator = np.random.default_rng(0)
+    for label, ill in (("NORMAL", False), ("PNEUMONIA", True)):
+        (tmp_path / "ours" / label).mkdir(parents=True)
+        for number in range(40):
+            image = chest(generator, 45)
+            grey = 230 if ill != (number < 4) else 20
+            ImageDraw.Draw(image).rectangle((0, 0, *image.size), outline=grey, width=12)
+            image.save(tmp_path / "ours" / label / f"person{number}_{label}.png")
+    out = tmp_path / "ours.onnx"
+    assert main(["calibrate", str(model), str(tmp_path / "ours"), "--out", str(out)]) == 0
+    contract = OnnxModel(out).contract
+    assert contract.calibration.startswith("80 labelled images of 80 patients")
+    # four are a fifth of a class of 36 others when each counts twice, by rounding
+    assert sum(contract.reference_histograms["probability"].counts) == 2 * (36 + 4 * 2)
