@@ -1,8 +1,9 @@
 """How well a model that sees no anatomy tells the classes of a data set apart.
 
-Three of them: one sees tone, frame and sharpness of the image (:mod:`training.shortcuts`), one only
-the file (size, bytes, format), one both. Where there are lung masks, a fourth sees their shape.
-Each is fitted on some patients and asked about others.
+One sees tone, frame and sharpness of the image (:mod:`training.shortcuts`), one the same without
+plain borders, as a network sees it, one only the file (size, bytes, format), one image and file.
+Where there are lung masks, further ones see their place and shape. Each is fitted on some patients
+and asked about others.
 """
 
 import json
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from service.imaging.preprocess import content_box
 from service.inference.operating_point import Rate
-from training.data import DataError, Dataset
+from training.data import SIZE, DataError, Dataset, model_inputs
 from training.metrics import auroc, interval
 from training.shortcuts import (
     FOLDS,
@@ -48,8 +50,15 @@ def look_for_shortcuts(
         DataError: a class has fewer than two patients, or no image has a mask in ``masks``.
     """
     positive = data.is_pneumonia
-    seen = {"image": features(data.images), "file": file_features(data)}
-    seen["image and file"] = np.hstack(list(seen.values()))
+    whole, file = features(data.images), file_features(data)
+    cut = model_inputs(data.images, SIZE)
+    seen = {
+        "image": whole,
+        "image without plain borders": features(cut),
+        "file": file,
+        "image and file": np.hstack([whole, file]),
+    }
+    bordered = _with_borders(data)
     figures: dict[str, Rate] = {}
     for name, described in seen.items():
         probability, fold_of = _cross_fitted(described, positive, data.groups)
@@ -58,13 +67,17 @@ def look_for_shortcuts(
         figures |= _of_masks(data, masks)
     by_label = _by_label(data, seen["image and file"])
     if out is not None:
-        _write(data, figures, by_label, probability, out)
+        _write(data, figures, by_label, bordered, probability, out)
     lines = [
         f"AUROC of disease ({data.labels.finding}) by a model that sees only the {name}: "
         f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
         for name, rate in figures.items()
     ]
     lines += [f"  {label} against the rest: {rate.value:.3f}" for label, rate in by_label.items()]
+    lines.append(
+        "images with plain borders: "
+        + ", ".join(f"{share:.0%} {side}" for side, share in bordered.items())
+    )
     lines.append(_meaning(figures["image and file"]))
     if out is not None:
         names = " and ".join(f"{out / file}" for file in SHEETS.values())
@@ -84,6 +97,18 @@ def file_features(data: Dataset) -> Floats:
         suffix = [sample.path.suffix.lower() == one for one in _SUFFIXES]
         rows.append([*np.log([height, width, size + 1, (size + 1) / (height * width)]), *suffix])
     return np.array(rows, np.float64)
+
+
+def _with_borders(data: Dataset) -> dict[str, float]:
+    """The share of the images that have plain borders, by side."""
+    found = np.array(
+        [
+            content_box(Image.fromarray(image[..., 0])) != (0, 0, *image.shape[1::-1])
+            for image in data.images
+        ]
+    )
+    sides = {"with disease": data.is_pneumonia, "without": ~data.is_pneumonia}
+    return {name: float(found[side].mean()) for name, side in sides.items()}
 
 
 def _of_masks(data: Dataset, folder: Path) -> dict[str, Rate]:
@@ -158,6 +183,7 @@ def _write(
     data: Dataset,
     figures: dict[str, Rate],
     by_label: dict[str, Rate],
+    bordered: dict[str, float],
     probability: Floats,
     out: Path,
 ) -> None:
@@ -168,6 +194,7 @@ def _write(
         "finding": data.labels.finding,
         "auroc": {name: rate.model_dump() for name, rate in figures.items()},
         "auroc_by_label": {label: rate.model_dump() for label, rate in by_label.items()},
+        "plain_borders": bordered,
     }
     (out / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n")
     of_its_label = np.where(data.is_pneumonia, probability, 1 - probability)

@@ -352,9 +352,13 @@ def anatomy_free(report: Report) -> str:
     return (
         "A model that sees no anatomy, only grey levels, the outer frame and sharpness, tells "
         "healthy and ill children of the training images apart with an AUROC of "
-        f"{told['image']}, across patients. One that sees only where the lung masks lie in the "
-        f"square image, and their shape, has {told['place and shape of the lung masks']}: the "
-        "fields of ill children are framed and proportioned otherwise. What a square crop to the "
+        f"{told['image']}, across patients, and {told['image without plain borders']} without the "
+        "plain borders that are cut off before the model sees an image, which "
+        f"{report['plain_borders']['without']:.0%} of the healthy and "
+        f"{report['plain_borders']['with disease']:.0%} of the ill have. One that sees only where "
+        "the lung masks lie in the square image, and their shape, has "
+        f"{told['place and shape of the lung masks']}: the fields of ill children are framed and "
+        "proportioned otherwise. What a square crop to the "
         "lungs would keep of that, how full the box is and how its halves compare, gives "
         f"{told['shape of the lung masks in their box']}."
     )

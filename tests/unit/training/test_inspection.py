@@ -1,5 +1,6 @@
 """What `pneumonia data` says of labelled images."""
 
+import json
 from io import BytesIO
 from pathlib import Path
 
@@ -136,6 +137,21 @@ def test_the_shape_of_lung_masks_is_measured_where_there_are_some(
     assert "sees only the place and shape of the lung masks: 1.000" in capsys.readouterr().out
     assert main([*words, str(tmp_path / "images" / "none")]) == 1
     assert "name each <image's name>.png" in capsys.readouterr().err
+
+
+def test_plain_borders_are_counted_and_what_tells_without_them_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = np.random.default_rng(0)
+    for number in range(24):
+        for label, bar in (("TB", 8 * (number % 2)), ("Normal", 8)):
+            pixels = np.pad(generator.integers(0, 256, (64, 64), np.uint8), bar)
+            save(tmp_path / label / f"{label}{number}.png", Image.fromarray(pixels))
+    out = tmp_path / "out"
+    assert main(["data", "shortcuts", str(tmp_path), "--out", str(out)]) == 0
+    assert "images with plain borders: 50% with disease, 100% without" in capsys.readouterr().out
+    told = json.loads((out / "shortcuts.json").read_text())["auroc"]
+    assert told["image without plain borders"]["value"] != told["image"]["value"]
 
 
 def test_too_few_patients_for_shortcuts_is_told(
