@@ -49,8 +49,13 @@ def _collage(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
 
 
 def _screen(chest: Image.Image, generator: np.random.Generator) -> Image.Image:
-    """A photograph of a small image on a bright or dark page."""
+    """A photograph of a small image on a bright or dark page, which is lit from one side.
+
+    On a wholly plain page the image would be a chest X-ray again, once its borders are cut off.
+    """
     page = Image.new("L", chest.size, int(generator.choice([20, 200, 255])))
+    light = Image.linear_gradient("L").rotate(generator.uniform(20, 70)).resize(chest.size)
+    page = Image.blend(page, light, generator.uniform(0.15, 0.4))
     side = generator.uniform(0.25, 0.4)
     small = chest.resize((round(side * chest.width), round(side * chest.height)))
     room = np.array(chest.size) - small.size
