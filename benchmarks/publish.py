@@ -104,6 +104,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         yardstick_blocks.shipped, REPORTS / "yardstick/longer_exported.json", "yardstick"
     ),
     "smaller": told(yardstick_blocks.levers, REPORTS / "yardstick/smaller.json", "yardstick"),
+    "borders_left": told(
+        yardstick_blocks.shipped, REPORTS / "yardstick/borders_left.json", "yardstick"
+    ),
+    "borders": told(yardstick_blocks.levers, REPORTS / "yardstick/borders.json", "yardstick"),
     "yardstick": told(yardstick_blocks.shipped, REPORTS / "yardstick/shipped.json", "yardstick"),
     "dicom_syntaxes": told(dicom_matrix.syntaxes_block, dicom_matrix.REPORT, "bench-dicom"),
     "dicom_matrix": told(dicom_matrix.files_block, dicom_matrix.REPORT, "bench-dicom"),
