@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -16,22 +16,39 @@ from service.inference.model import OnnxModel
 _COPY = 224  # pixels a side, as the published copies of the training images have them
 
 
+Read: TypeAlias = Callable[[bytes], Image.Image]
+
+
 def measure(options: Options) -> dict[str, Any]:
     """The figures of ``drift.json``."""
     model, images = OnnxModel(options.model), options.images
-    margins = {str(margin): drift(model, images, margin) for margin in (1, 2, DECODE_MARGIN)}
-    copies = drift(model, images, None)
-    return {"images": len(images), "margin": DECODE_MARGIN, "margins": margins, "copies": copies}
+    margins = (1, 2, DECODE_MARGIN)
+    return {
+        "images": len(images),
+        "margin": DECODE_MARGIN,
+        "margins": {str(one): drift(model, images, scaled(model, one)) for one in margins},
+        "copies": drift(model, images, copied),
+    }
 
 
-def drift(model: OnnxModel, images: list[bytes], margin: int | None) -> dict[str, Any]:
-    """How far answers move when images are not decoded whole.
+def scaled(model: OnnxModel, margin: int) -> Read:
+    """Decodes no side larger than this many times what the model's input needs."""
+    at_least = margin * max(model.contract.input.height, model.contract.input.width)
+    return lambda data: decode(data, Limits(), at_least).image
+
+
+def copied(data: bytes) -> Image.Image:
+    """A copy of 224 x 224 pixels in place of the original."""
+    return Image.fromarray(squash(_whole(data), _COPY, _COPY)[..., 0])
+
+
+def drift(model: OnnxModel, images: list[bytes], smaller: Read) -> dict[str, Any]:
+    """How far answers move when images are not read whole.
 
     Args:
         model: answers.
         images: JPEG files.
-        margin: no side is decoded larger than this many times what the input needs; None for a
-            copy of 224 x 224 pixels in place of the original.
+        smaller: reads less of them.
 
     Returns:
         Mean and largest absolute difference of the probability of pneumonia, how many decisions at
@@ -39,31 +56,23 @@ def drift(model: OnnxModel, images: list[bytes], margin: int | None) -> dict[str
     """
     spec, columns = model.contract.input, list(model.contract.pneumonia_columns)
     point = model.contract.operating_point("balanced")
-    at_least = None if margin is None else margin * max(spec.height, spec.width)
-    ways: tuple[Callable[[bytes], Image.Image], ...] = (
-        lambda data: decode(data, Limits()).image,
-        lambda data: decode(data, Limits(), at_least).image if at_least else _copy(data),
-    )
-    answers: tuple[list[float], list[float]] = [], []
-    seconds = [0.0, 0.0]
+    answers: dict[Read, list[float]] = {_whole: [], smaller: []}
+    seconds = dict.fromkeys(answers, 0.0)
     for data in images:
-        for number, read in enumerate(ways):
+        for read, answer in answers.items():
             begun = time.thread_time()
             image = to_model_input(read(data), spec.height, spec.width, spec.resampling)
-            seconds[number] += time.thread_time() - begun
-            probabilities = model.run(image[np.newaxis]).probabilities
-            answers[number].append(float(probabilities[0, columns].sum()))
-    apart = np.abs(np.subtract(*answers))
+            seconds[read] += time.thread_time() - begun
+            answer.append(float(model.run(image[np.newaxis]).probabilities[0, columns].sum()))
+    apart = np.abs(np.subtract(answers[_whole], answers[smaller]))
+    pairs = zip(answers[_whole], answers[smaller], strict=True)
     return {
         "mean": round(float(apart.mean()), 6),
         "largest": round(float(apart.max()), 6),
-        "decisions_changed": sum(
-            point.decide(whole) != point.decide(other)
-            for whole, other in zip(*answers, strict=True)
-        ),
-        "time_to_full": round(seconds[1] / seconds[0], 3),
+        "decisions_changed": sum(point.decide(full) != point.decide(less) for full, less in pairs),
+        "time_to_full": round(seconds[smaller] / seconds[_whole], 3),
     }
 
 
-def _copy(data: bytes) -> Image.Image:
-    return Image.fromarray(squash(decode(data, Limits()).image, _COPY, _COPY)[..., 0])
+def _whole(data: bytes) -> Image.Image:
+    return decode(data, Limits()).image

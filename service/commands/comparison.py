@@ -166,8 +166,11 @@ def _time(pairs: Sequence[Pair]) -> float | None:
         for pair in pairs
         if pair.before.seconds and pair.after.seconds
     ]
-    before, after = (sum(column) for column in zip(*seconds, strict=True)) if seconds else (0, 0)
-    return after / before if before else None
+    return (
+        sum(after for _, after in seconds) / sum(before for before, _ in seconds)
+        if seconds
+        else None
+    )
 
 
 def _spread(differences: Sequence[float]) -> dict[str, float | int]:

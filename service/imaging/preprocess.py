@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 from PIL import Image
 
-from service.imaging.radiograph import Pixels, PredictionWarning, Radiograph
+from service.imaging.radiograph import WHOLE, Pixels, PredictionWarning, Radiograph
 
 Box: TypeAlias = tuple[int, int, int, int]
 Resampling: TypeAlias = Literal["bilinear", "bicubic", "box", "lanczos"]
@@ -50,10 +50,19 @@ def to_model_input(
     Returns:
         uint8 ``[height, width, 1]``.
     """
+    return squash(cut_borders(image)[0], height, width, resampling)
+
+
+def cut_borders(image: Image.Image) -> tuple[Image.Image, Box]:
+    """What plain borders leave of an image, which is the image itself where it has none.
+
+    Cut before the resize, since a filter over a part of an image would look beyond it.
+
+    Returns:
+        The part, and the box it had in the image: see :func:`content_box`.
+    """
     box = content_box(image)
-    # cropped first: a filter over a part of an image would look beyond it
-    cut = image if box == (0, 0, *image.size) else image.crop(box)
-    return squash(cut, height, width, resampling)
+    return (image if box == (0, 0, *image.size) else image.crop(box)), box
 
 
 def squash(
@@ -113,12 +122,16 @@ def _ends(count: int, is_plain: Callable[[int], bool]) -> tuple[int, int] | None
 
 
 def size_warnings(radiograph: Radiograph, height: int, width: int) -> tuple[PredictionWarning, ...]:
-    """What a reader should know about the size of the original."""
-    if radiograph.width >= width and radiograph.height >= height:
+    """What a reader should know about the size of the original, without its plain borders."""
+    left, top, right, bottom = radiograph.content
+    columns = round((right - left) * radiograph.width)
+    rows = round((bottom - top) * radiograph.height)
+    if columns >= width and rows >= height:
         return ()
+    cut = "" if radiograph.content == WHOLE else " without its plain borders"
     sentence = (
-        f"The image has {radiograph.width} x {radiograph.height} pixels and was enlarged to the "
-        f"model's {width} x {height}. Send the original if there is a larger one."
+        f"The image has {columns} x {rows} pixels{cut} and was enlarged to the model's "
+        f"{width} x {height}. Send the original if there is a larger one."
     )
     return (PredictionWarning("upscaled", sentence),)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
-from service.imaging.preprocess import DECODE_MARGIN, Resampling, content_box, squash
+from service.imaging.preprocess import DECODE_MARGIN, Resampling, cut_borders, squash
 from service.imaging.radiograph import Limits, Pixels, Radiograph
 
 
@@ -77,7 +77,7 @@ class ImageReader:
     def resize(self, radiograph: Radiograph) -> Radiograph:
         """The same with the image that the model sees."""
         image = radiograph.image
-        left, top, right, bottom = box = content_box(image)
+        part, (left, top, right, bottom) = cut_borders(image)
         content = left / image.width, top / image.height, right / image.width, bottom / image.height
-        pixels = squash(image.crop(box), self._height, self._width, self._resampling)
+        pixels = squash(part, self._height, self._width, self._resampling)
         return replace(radiograph, image=Image.fromarray(pixels[..., 0]), content=content)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.imaging.overlay import evidence_layer, overlay
-from service.imaging.radiograph import WHOLE, Shares
+from service.imaging.radiograph import Shares
 from service.inference.contract import Contract
 
 Layer: TypeAlias = Literal["overlay", "evidence"]
@@ -35,7 +35,7 @@ def draw_evidence(
     evidence: NDArray[np.float32],
     alpha: float,
     layer: Layer,
-    content: Shares = WHOLE,
+    content: Shares,
 ) -> bytes:
     """The evidence over the image, or alone at its size.
 

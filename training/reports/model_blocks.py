@@ -101,12 +101,8 @@ def drift(report: Report) -> str:
     for margin, found in report["margins"].items():
         ours = " (ours)" if int(margin) == report["margin"] else ""
         rows.append([margin + ours, *(cell.format(**found) for cell in cells)])
-    if "copies" in report:
-        title, figures = (
-            "a copy of 224 x 224 pixels",
-            [cell.format(**report["copies"]) for cell in cells],
-        )
-        rows.append([title, *figures[:-1], "-"])
+    copies = [cell.format(**report["copies"]) for cell in cells]
+    rows.append(["a copy of 224 x 224 pixels", *copies[:-1], "-"])
     head = ["decoded to at least N x the input", "mean difference of probability", "largest"]
     head += ["decisions changed", "time / full decoding"]
     return f"{table(head, rows)}\n\nOver {report['images']} images, {place(report)}."

@@ -11,7 +11,7 @@ from typing import Any
 
 from training.yardstick.choice import WEIGHTS, compare, score
 from training.yardstick.figures import measure
-from training.yardstick.images import CHILDREN, changed, read
+from training.yardstick.images import CHILDREN, read
 from training.yardstick.scores import score as answers
 from training.yardstick.statistics import Interval, calibration
 
@@ -33,13 +33,6 @@ def main() -> int:
         "first candidate is the one that the others are compared with",
     )
     parser.add_argument(
-        "--changed",
-        type=Path,
-        metavar="FOLDER",
-        help="holds changed copies of the three folders under their names, such as crops, which "
-        "the networks were trained on and answer; what is conflicting is found in the originals",
-    )
-    parser.add_argument(
         "--held-out",
         choices=("blocked", "clean", "cluster"),
         default="blocked",
@@ -47,10 +40,7 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the report")
     arguments = parser.parse_args()
-    roots = (arguments.children, arguments.adults, arguments.screening)
     images = read(arguments.children, arguments.adults, arguments.adults_table, arguments.screening)
-    if arguments.changed:
-        images = changed(images, roots, arguments.changed)
     rows: list[dict[str, Any]] = []
     first = None
     for name, *runs in arguments.candidate:

@@ -2,18 +2,15 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import PneumoniaError
-from service.imaging.decode import decode
-from service.imaging.preprocess import squash
-from service.imaging.radiograph import Limits, Pixels
-from training.data import SIZE, DataError, Dataset, Sample, find_samples, load
+from service.imaging.radiograph import Pixels
+from training.data import DataError, Dataset, Sample, find_samples, load
 from training.labels import normalised
 from training.shortcuts import Booleans, Integers, conflicting, cross_fitted, device_clusters
 from training.shortcuts import features as anatomy_free_features
@@ -112,29 +109,6 @@ def read(children: Path, adults: Path, adults_table: Path, screening: Path) -> I
             ]
         ),
     )
-
-
-def changed(images: Images, roots: Sequence[Path], folder: Path) -> Images:
-    """Changed copies of the images; what is known of each stays.
-
-    Args:
-        images: of :func:`read`.
-        roots: the folders they were read from.
-        folder: holds a folder of copies for each root, of the same name and layout.
-
-    Raises:
-        DataError: a copy is missing or cannot be read.
-    """
-    pixels, copies = [], []
-    for path in images.paths:
-        root = next(root for root in roots if path.is_relative_to(root))
-        copies.append(folder / root.name / path.relative_to(root))
-        try:
-            image = decode(copies[-1].read_bytes(), Limits()).image
-        except (PneumoniaError, OSError) as error:
-            raise DataError(f"There is no changed copy of {path}: {error}") from error
-        pixels.append(squash(image, SIZE, SIZE))
-    return replace(images, paths=tuple(copies), pixels=np.stack(pixels))
 
 
 def _find_screening(folder: Path) -> list[Sample]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from benchmarks.drift import drift
+from benchmarks.drift import drift, scaled
 from service.http.app import create_app
 from service.imaging.preprocess import DECODE_MARGIN
 from service.inference.model import OnnxModel
@@ -86,6 +86,7 @@ def test_an_inverted_x_ray_is_refused_by_name(shipped: AppClient, kind: str) -> 
 def test_scaled_decoding_changes_no_decision() -> None:
     files = sorted(shared("data", "chest_xray_native").rglob("*.jp*g"))
     images = [file.read_bytes() for file in files]
-    found = drift(OnnxModel(shipped_model()), images, DECODE_MARGIN)
+    model = OnnxModel(shipped_model())
+    found = drift(model, images, scaled(model, DECODE_MARGIN))
     assert found["mean"] <= 0.002
     assert found["decisions_changed"] == 0

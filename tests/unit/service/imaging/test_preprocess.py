@@ -1,11 +1,14 @@
 """Plain borders are no part of what the model sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging.preprocess import content_box, to_model_input
+from service.imaging.preprocess import content_box, size_warnings, to_model_input
+from service.imaging.radiograph import Radiograph
 
 
 def scene(width: int = 200, height: int = 160) -> Image.Image:
@@ -63,3 +66,11 @@ def test_dark_air_beside_a_chest_is_no_border() -> None:
 )
 def test_where_all_rows_or_columns_are_plain_none_is_a_border(grey: NDArray[np.uint8]) -> None:
     assert content_box(Image.fromarray(grey)) == (0, 0, 20, 30)
+
+
+def test_borders_do_not_count_as_size() -> None:
+    whole = Radiograph(scene(), "PNG", width=200, height=160, bit_depth=8)
+    assert size_warnings(whole, 128, 128) == ()
+    (warning,) = size_warnings(replace(whole, content=(0.25, 0.0, 0.75, 1.0)), 128, 128)
+    assert warning.code == "upscaled"
+    assert warning.detail.startswith("The image has 100 x 160 pixels without its plain borders")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
 
 from service.cli import main as main_command
 from tests.dataset import chest, write_dataset
@@ -16,7 +15,7 @@ from training.data import DataError
 from training.yardstick.__main__ import main
 from training.yardstick.choice import WEIGHTS, compare
 from training.yardstick.figures import measure
-from training.yardstick.images import ADULTS, CHILDREN, SCREENING, Images, changed, read
+from training.yardstick.images import ADULTS, CHILDREN, SCREENING, Images, read
 from training.yardstick.scores import Scores, equal_error_threshold, score
 from training.yardstick.statistics import Interval
 
@@ -66,25 +65,6 @@ def _said(images: Images, probability: np.ndarray, held_out: np.ndarray) -> Scor
 
 def _everyone(images: Images) -> np.ndarray:
     return np.ones(len(images), bool)
-
-
-def test_changed_copies_are_answered_and_nothing_else_changes(folder: Path, tmp_path: Path) -> None:
-    roots = [folder / name for name in ("children", "adults", "screening")]
-    read_ones = read(roots[0], roots[1], folder / "adults.csv", roots[2])
-    for path in read_ones.paths:
-        copy = tmp_path / path.relative_to(folder)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with Image.open(path) as image:
-            ImageOps.mirror(image).save(copy, "PNG")
-    ours = changed(read_ones, roots, tmp_path)
-    assert np.array_equal(ours.pixels, read_ones.pixels[:, :, ::-1])
-    assert [path.relative_to(tmp_path) for path in ours.paths] == [
-        path.relative_to(folder) for path in read_ones.paths
-    ]
-    assert np.array_equal(ours.conflicting, read_ones.conflicting)
-    ours.paths[0].unlink()
-    with pytest.raises(DataError, match="There is no changed copy of"):
-        changed(read_ones, roots, tmp_path)
 
 
 def test_what_is_known_of_each_image(images: Images) -> None:
