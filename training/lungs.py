@@ -80,7 +80,8 @@ def lung_localiser() -> keras.Model:
             skipped.append(x)
             x = layers.MaxPooling2D(name=f"pool{level}")(x)
     for level, channels in reversed(list(enumerate(CHANNELS[:-1]))):
-        x = layers.UpSampling2D(name=f"enlarge{level}")(x)
+        # UpSampling2D repeats, which ONNX Runtime computes more slowly than a resize
+        x = keras.ops.image.resize(x, (2 * x.shape[1], 2 * x.shape[2]), interpolation="nearest")
         x = layers.Concatenate(name=f"skip{level}")([x, skipped[level]])
         x = _convolutions(x, channels, f"up{level}")
     return keras.Model(image, layers.Conv2D(1, 1, name="lung")(x), name="lung_localiser")

@@ -101,21 +101,23 @@ def test_shrinking_averages_areas() -> None:
     image = np.zeros((1, 192, 224, 1), np.uint8)
     image[0, :96] = 200
     small = lungs.shrink(image)
-    assert small.shape == (1, 96, 96, 1)
-    assert small[0, :48].min() == pytest.approx(200, abs=1e-3)
-    assert small[0, 48:].max() == 0
+    assert small.shape == (1, lungs.SIZE, lungs.SIZE, 1)
+    assert small[0, : lungs.SIZE // 2].min() == pytest.approx(200, abs=1e-3)
+    assert small[0, lungs.SIZE // 2 :].max() == 0
 
 
 def boxes_of(mask: NDArray[np.float32]) -> list[float]:
     """The box of a mask with clear edges, and the margin that the export adds, by hand."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    left, right = columns[0] / 96, (columns[-1] + 1) / 96
-    top, bottom = rows[0] / 96, (rows[-1] + 1) / 96
+    left, right = columns[0] / lungs.SIZE, (columns[-1] + 1) / lungs.SIZE
+    top, bottom = rows[0] / lungs.SIZE, (rows[-1] + 1) / lungs.SIZE
     across, down = 0.06 * (right - left), 0.06 * (bottom - top)
     return [left - across, top - down, right + across, bottom + down]
 
 
-def test_a_model_file_with_lungs(run: tuple[Path, lungs.LocaliserReport]) -> None:
+def test_a_model_file_with_lungs(
+    run: tuple[Path, lungs.LocaliserReport], capfd: pytest.CaptureFixture[str]
+) -> None:
     localiser, _ = lungs.load_localiser(run[0])
     network = ARCHITECTURES["efficientnet_lite0"](64, 3, 0.0)
     graph = build_graph(network, Scaling())
@@ -124,7 +126,12 @@ def test_a_model_file_with_lungs(run: tuple[Path, lungs.LocaliserReport]) -> Non
     add_lungs(graph, localiser, 64)
     names = [output.name for output in graph.graph.output]
     assert names == ["probabilities", "evidence", "lungs", "lung_mask"]
-    values = dict(zip(names, open_graph(graph).run(None, {"image": image}), strict=True))
+    capfd.readouterr()
+    session = open_graph(graph)
+    assert (
+        capfd.readouterr().err == ""
+    )  # the service's log would begin with what the runtime warns of
+    values = dict(zip(names, session.run(None, {"image": image}), strict=True))
     np.testing.assert_allclose(values["probabilities"], before[0], atol=1e-6)
     expected = lungs.find_lungs(localiser, image)
     np.testing.assert_allclose(values["lung_mask"], expected, atol=0.02)
