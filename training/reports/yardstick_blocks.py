@@ -16,6 +16,8 @@ _FIGURES = {
     "healthy_adults_at_half": "the same at 0.5",
     "adults_ap": "adults, AP",
     "adults_pa": "adults, PA",
+    "unseen_ap": "adults never seen, AP",
+    "unseen_pa": "adults never seen, PA",
     "kind": "bacterial or viral",
 }
 # those that the difference of two candidates is shown of
@@ -34,13 +36,13 @@ _COMPARED = (
 def levers(report: dict[str, Any]) -> str:
     """Every candidate on the yardstick, and how far it is from the first, two tables."""
     candidates = report["candidates"]
+    shown = [name for name in _FIGURES if any(name in row["figures"] for row in candidates)]
     rows = [
         [row["candidate"], str(len(row["runs"])), rounded_rate(row["score"])]
-        + [f"{row['figures'][name]['value']:.3f}" for name in _FIGURES if name in row["figures"]]
+        + [_value(row["figures"].get(name)) for name in shown]
         for row in candidates
     ]
-    shown = [title for name, title in _FIGURES.items() if name in candidates[0]["figures"]]
-    measured = table(["candidate", "runs", "score", *shown], rows)
+    measured = table(["candidate", "runs", "score", *(_FIGURES[name] for name in shown)], rows)
     names = ["score", *(name for name in _COMPARED if name in candidates[0]["figures"])]
     rows = [
         [row["candidate"], *(rounded_rate(row["against_first"][name]) for name in names)]
@@ -82,6 +84,10 @@ def _errors(candidates: list[dict[str, Any]]) -> str:
             rows.append([title, *(" / ".join(f"{rate:.3f}" for rate in pair) for pair in rates)])
     names = [str(row["candidate"]) for row in candidates]
     return table(["sensitivity / specificity at `balanced`", *names], rows)
+
+
+def _value(figure: dict[str, float] | None) -> str:
+    return "-" if figure is None else f"{figure['value']:.3f}"
 
 
 def _score_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -41,23 +41,26 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the report")
     arguments = parser.parse_args()
     images = read(arguments.children, arguments.adults, arguments.adults_table, arguments.screening)
+    said = {
+        name: [answers(Path(run), images) for run in runs] for name, *runs in arguments.candidate
+    }
+    measured = {name: measure(images, one, arguments.held_out) for name, one in said.items()}
+    first = next(iter(measured.values()))
+    # a candidate that has seen no adults has a figure more, which the others' scores lack
+    ranked = [one for one in WEIGHTS if all(one in figures for figures in measured.values())]
     rows: list[dict[str, Any]] = []
-    first = None
     for name, *runs in arguments.candidate:
-        said = [answers(Path(run), images) for run in runs]
-        figures = measure(images, said, arguments.held_out)
-        first = first or figures
-        children = [one.held_out & (images.part == CHILDREN) for one in said]
-        ranked = [one for one in WEIGHTS if one in figures]
+        figures = measured[name]
         row = {
             "candidate": name,
             "runs": [Path(run).name for run in runs],
-            "thresholds": [one.threshold for one in said],
+            "thresholds": [one.threshold for one in said[name]],
             "score": asdict(Interval.of(score(figures, ranked))),
             "figures": {key: asdict(Interval.of(drawn)) for key, drawn in figures.items()},
             "calibration": [
                 calibration(one.probability[held], images.y_true[held])
-                for one, held in zip(said, children, strict=True)
+                for one in said[name]
+                for held in [one.held_out & (images.part == CHILDREN)]
             ],
             "against_first": {key: asdict(one) for key, one in compare(figures, first).items()},
         }

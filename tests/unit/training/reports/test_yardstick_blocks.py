@@ -41,6 +41,15 @@ def test_levers_are_compared_with_the_first() -> None:
     assert len(rows(differences)) == 3
 
 
+def test_a_figure_that_a_candidate_lacks_is_left_blank() -> None:
+    given = [candidate("with adults", 0.6), candidate("without", 0.9)]
+    given[0]["figures"]["adults_ap"] = rate(0.7)
+    given[1]["figures"]["unseen_ap"] = rate(0.5)
+    head, _, *candidates = rows(levers({"candidates": given}).split("\n\n")[0])
+    assert head[-2:] == ["adults, AP", "adults never seen, AP"]
+    assert [row[-2:] for row in candidates] == [["0.700", "-"], ["-", "0.500"]]
+
+
 def test_exported_models_have_sensitivity_and_specificity_beside_each_figure() -> None:
     figures, errors = shipped(REPORT).split("\n\n")
     assert rows(figures)[0] == ["figure", "plain", "tone", "tone minus plain"]

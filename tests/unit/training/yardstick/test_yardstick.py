@@ -190,27 +190,34 @@ def test_an_adult_without_a_row_in_the_table_is_refused(folder: Path, tmp_path: 
 def test_the_command_measures_a_model_file_and_writes_a_report(
     folder: Path, images: Images, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = tmp_path / "run"
-    run.mkdir()
-    (run / "model.onnx").write_bytes(tiny_model.read_bytes())
-    held_out = [
-        name for name, part in zip(images.names, images.part, strict=True) if part != SCREENING
-    ]
-    (run / "validation.txt").write_text("\n".join(held_out) + "\n")
+    parts = [*zip(images.names, images.part, strict=True)]
+    adults = [name for name, part in parts if part == ADULTS]
+    held_out = [name for name, part in parts if part != SCREENING]
+    runs = {"all": held_out, "some": [name for name in held_out if name not in adults[::2]]}
+    for name, names in runs.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.onnx").write_bytes(tiny_model.read_bytes())
+        (tmp_path / name / "validation.txt").write_text("\n".join(names) + "\n")
+    run = tmp_path / "all"
     out = tmp_path / "report" / "yardstick.json"
     words: Sequence[Path | str] = (
         "yardstick",
         *("--children", folder / "children", "--adults", folder / "adults"),
         *("--adults-table", folder / "adults.csv", "--screening", folder / "screening"),
-        *("--candidate", "one", run, "--candidate", "again", run, "--out", out),
+        *("--candidate", "one", run, "--candidate", "again", run),
+        *("--candidate", "has learnt from adults", tmp_path / "some", "--out", out),
     )
     monkeypatch.setattr("sys.argv", [str(word) for word in words])
     assert main() == 0
-    one, again = json.loads(out.read_text())["candidates"]
+    one, again, knows_adults = json.loads(out.read_text())["candidates"]
     assert one["candidate"] == "one"
     assert one["figures"] == again["figures"]
     assert again["against_first"]["score"] == {"value": 0, "low": 0, "high": 0}
     assert 0 <= one["figures"]["healthy_adults_refused"]["value"] <= 1
+    # adults that one of them has learnt from count in no score
+    assert "unseen" in one["figures"]
+    assert "unseen" not in knows_adults["figures"]
+    assert knows_adults["score"] == one["score"]
 
 
 def test_the_page_states_the_weights_of_the_score() -> None:
