@@ -14,7 +14,7 @@ from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
 
 _COPY = 224  # pixels a side, as the published copies of the training images have them
-
+_MARGINS = (1, 2, DECODE_MARGIN, 4)
 
 Read: TypeAlias = Callable[[bytes], Image.Image]
 
@@ -25,9 +25,7 @@ def measure(options: Options) -> dict[str, Any]:
     return {
         "images": len(images),
         "margin": DECODE_MARGIN,
-        "margins": {
-            str(one): drift(model, images, scaled(model, one)) for one in (1, DECODE_MARGIN, 4)
-        },
+        "margins": {str(one): drift(model, images, scaled(model, one)) for one in _MARGINS},
         "copies": drift(model, images, copied),
     }
 
