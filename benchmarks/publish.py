@@ -104,6 +104,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
         yardstick_blocks.shipped, REPORTS / "yardstick/longer_exported.json", "yardstick"
     ),
     "smaller": told(yardstick_blocks.levers, REPORTS / "yardstick/smaller.json", "yardstick"),
+    "seeds": told(yardstick_blocks.levers, REPORTS / "yardstick/seeds.json", "yardstick"),
+    "crop": told(yardstick_blocks.levers, REPORTS / "yardstick/crop.json", "yardstick"),
     "borders_left": told(
         yardstick_blocks.shipped, REPORTS / "yardstick/borders_left.json", "yardstick"
     ),

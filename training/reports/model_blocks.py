@@ -193,11 +193,13 @@ def elsewhere(yardstick: Report) -> str:
         *(
             ["healthy adults of a hospital never seen", title, rounded_rate(unseen[name])]
             for name, title in (
+                ("healthy_adults", "below the threshold"),
                 ("healthy_adults_pneumonia", "answered `pneumonia`"),
                 ("healthy_adults_uncertain", "answered `uncertain`"),
                 ("healthy_adults_refused", "refused"),
             )
         ),
+        *_other_trainings(report_of("yardstick/seeds.json")["candidates"]),
         [
             "lateral views",
             "refused, of synthetic side views and of half chests",
@@ -207,6 +209,32 @@ def elsewhere(yardstick: Report) -> str:
         ["images of other things", "refused", rounded_rate(others["refused"])],
     ]
     return table(["images", "figure", "measured here"], rows)
+
+
+def _other_trainings(candidates: list[Report]) -> list[list[str]]:
+    """What other trainings of the recipe say: with other seeds, and without the adults."""
+    several = max(candidates, key=lambda row: len(row["runs"]))
+    each = [
+        row for row in candidates if len(row["runs"]) == 1 and row["runs"][0] in several["runs"]
+    ]
+    below = [row["figures"]["healthy_adults"]["value"] for row in each]
+    (without,) = (row["figures"] for row in candidates if "unseen_ap" in row["figures"])
+    return [
+        [
+            f"the same, of {len(each)} trainings that differ in the seed alone",
+            "below the threshold",
+            f"{min(below):.3f} to {max(below):.3f}",
+        ],
+        *(
+            [
+                f"adults of a source never seen: those of the NIH, {view} views, by a training "
+                "without them",
+                "AUROC",
+                rounded_rate(without[f"unseen_{view.lower()}"]),
+            ]
+            for view in ("AP", "PA")
+        ),
+    ]
 
 
 def sealed(report: Report) -> str:
