@@ -221,14 +221,13 @@ def _other_trainings(candidates: list[Report]) -> list[list[str]]:
     (without,) = (row["figures"] for row in candidates if "unseen_ap" in row["figures"])
     return [
         [
-            f"the same, of {len(each)} trainings that differ in the seed alone",
+            f"the same healthy adults, by {len(each)} trainings that differ in the seed alone",
             "below the threshold",
             f"{min(below):.3f} to {max(below):.3f}",
         ],
         *(
             [
-                f"adults of a source never seen: those of the NIH, {view} views, by a training "
-                "without them",
+                f"adults of the NIH by a training without them, {view} views",
                 "AUROC",
                 rounded_rate(without[f"unseen_{view.lower()}"]),
             ]
