@@ -126,10 +126,11 @@ def _interpreter(name: str) -> str:
     """That of a peer's environment, made if it is not there."""
     folder = ENVIRONMENTS / name
     python, installed = folder / "bin" / "python", folder / ".installed"
-    if not installed.exists():
-        uv, pins = str(Path(sys.executable).with_name("uv")), str(_REQUIREMENTS / f"{name}.txt")
+    pins = _REQUIREMENTS / f"{name}.txt"
+    if not installed.exists() or installed.stat().st_mtime < pins.stat().st_mtime:
+        uv = str(Path(sys.executable).with_name("uv"))
         subprocess.run([uv, "venv", "--quiet", "--clear", str(folder)], check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", str(python), "-r", pins]
+        install = [uv, "pip", "install", "--quiet", "--python", str(python), "-r", str(pins)]
         subprocess.run(install, check=True)
         installed.touch()
     return str(python)
