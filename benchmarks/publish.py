@@ -105,7 +105,6 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     ),
     "smaller": told(yardstick_blocks.levers, REPORTS / "yardstick/smaller.json", "yardstick"),
     "seeds": told(yardstick_blocks.levers, REPORTS / "yardstick/seeds.json", "yardstick"),
-    "crop": told(yardstick_blocks.levers, REPORTS / "yardstick/crop.json", "yardstick"),
     "borders_left": told(
         yardstick_blocks.shipped, REPORTS / "yardstick/borders_left.json", "yardstick"
     ),

@@ -102,8 +102,8 @@ def _without_evidence(model: keras.Model):  # type: ignore[no-untyped-def]
 def widen_scalars(graph: onnx.ModelProto) -> None:
     """Give a scalar that scales images as many dimensions as they have.
 
-    ONNX Runtime walks through images whose last dimension is their one channel pixel by pixel where
-    the other factor has fewer dimensions, which takes ten times as long (measured with 1.32).
+    ONNX Runtime (1.32) walks through images whose last dimension is their one channel pixel by
+    pixel where the other factor has fewer dimensions, which takes far longer.
     """
     inferred = onnx.shape_inference.infer_shapes(graph).graph.value_info
     images = {one.name for one in inferred if len(one.type.tensor_type.shape.dim) == 4}

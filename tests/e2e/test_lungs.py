@@ -128,9 +128,8 @@ def test_a_model_file_with_lungs(
     assert names == ["probabilities", "evidence", "lungs", "lung_mask"]
     capfd.readouterr()
     session = open_graph(graph)
-    assert (
-        capfd.readouterr().err == ""
-    )  # the service's log would begin with what the runtime warns of
+    # what the runtime warns of would stand in the service's log
+    assert capfd.readouterr().err == ""
     values = dict(zip(names, session.run(None, {"image": image}), strict=True))
     np.testing.assert_allclose(values["probabilities"], before[0], atol=1e-6)
     expected = lungs.find_lungs(localiser, image)

@@ -43,7 +43,9 @@ def levers(report: dict[str, Any]) -> str:
         for row in candidates
     ]
     measured = table(["candidate", "runs", "score", *(_FIGURES[name] for name in shown)], rows)
-    names = ["score", *(name for name in _COMPARED if name in candidates[0]["figures"])]
+    differences = [row["against_first"] for row in candidates[1:]]
+    compared = (name for name in _COMPARED if all(name in one for one in differences))
+    names = ["score", *compared]
     rows = [
         [row["candidate"], *(rounded_rate(row["against_first"][name]) for name in names)]
         for row in candidates[1:]

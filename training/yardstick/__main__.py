@@ -41,28 +41,27 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the report")
     arguments = parser.parse_args()
     images = read(arguments.children, arguments.adults, arguments.adults_table, arguments.screening)
-    said = {
-        name: [answers(Path(run), images) for run in runs] for name, *runs in arguments.candidate
-    }
-    measured = {name: measure(images, one, arguments.held_out) for name, one in said.items()}
-    first = next(iter(measured.values()))
+    said = [[answers(Path(run), images) for run in runs] for _, *runs in arguments.candidate]
+    measured = [measure(images, scores, arguments.held_out) for scores in said]
     # a candidate that has seen no adults has a figure more, which the others' scores lack
-    ranked = [one for one in WEIGHTS if all(one in figures for figures in measured.values())]
+    ranked = [one for one in WEIGHTS if all(one in figures for figures in measured)]
+    children = images.part == CHILDREN
     rows: list[dict[str, Any]] = []
-    for name, *runs in arguments.candidate:
-        figures = measured[name]
+    for (name, *runs), scores, figures in zip(arguments.candidate, said, measured, strict=True):
+        held_out = [one.held_out & children for one in scores]
         row = {
             "candidate": name,
             "runs": [Path(run).name for run in runs],
-            "thresholds": [one.threshold for one in said[name]],
+            "thresholds": [one.threshold for one in scores],
             "score": asdict(Interval.of(score(figures, ranked))),
             "figures": {key: asdict(Interval.of(drawn)) for key, drawn in figures.items()},
             "calibration": [
                 calibration(one.probability[held], images.y_true[held])
-                for one in said[name]
-                for held in [one.held_out & (images.part == CHILDREN)]
+                for one, held in zip(scores, held_out, strict=True)
             ],
-            "against_first": {key: asdict(one) for key, one in compare(figures, first).items()},
+            "against_first": {
+                key: asdict(one) for key, one in compare(figures, measured[0]).items()
+            },
         }
         rows.append(row)
         print(name, *(f"{key} {figures[key][0]:.3f}" for key in ranked))
