@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from service.errors import PneumoniaError
 from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
-from service.imaging.preprocess import DECODE_MARGIN, squash, to_model_input
+from service.imaging.preprocess import COPY_SIZE, decoded_side, squash, to_model_input
 from service.imaging.radiograph import Limits, Pixels, Radiograph
 from training.labels import CHILDREN, LabelSet
 from training.layouts import find_samples
@@ -31,7 +31,7 @@ __all__ = [
     "split",
 ]
 
-SIZE = 224  # images are kept at this size in memory; augmentation crops from it
+SIZE = COPY_SIZE  # images are kept at this size in memory; augmentation crops from it
 
 Targets: TypeAlias = NDArray[np.float32]
 
@@ -114,7 +114,8 @@ def load(samples: Sequence[Sample], quiet: bool = False, labels: LabelSet | None
     with DicomPool() as pool:
         for number, (sample, target) in enumerate(zip(samples, wanted, strict=True), start=1):
             try:
-                radiograph = decode(sample.path.read_bytes(), Limits(), DECODE_MARGIN * SIZE, pool)
+                data = sample.path.read_bytes()
+                radiograph = decode(data, Limits(), decoded_side(SIZE, SIZE), pool)
                 images.append(squash(radiograph.image, SIZE, SIZE))
                 kept.append(_with_header(sample, radiograph))
                 targets.append(target)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from service.errors import NotAChestXray, PneumoniaError
 from service.imaging.decode import decode
-from service.imaging.preprocess import DECODE_MARGIN, squash
+from service.imaging.preprocess import decoded_side, squash
 from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
 from service.inference.operating_point import OperatingPoint, Rate
@@ -219,7 +219,7 @@ def _encoded(sample: Sample, number: int, shift: NamedChange | None) -> bytes:
     data = sample.path.read_bytes()
     if shift is None:
         return data
-    image = decode(data, Limits(), DECODE_MARGIN * SIZE).image
+    image = decode(data, Limits(), decoded_side(SIZE, SIZE)).image
     changed = apply(shift, squash(image, SIZE, SIZE)[np.newaxis], seed=number)
     stream = BytesIO()
     Image.fromarray(changed[0, ..., 0]).save(stream, "PNG", compress_level=1)

@@ -1,4 +1,4 @@
-"""Pixels to model input: plain borders cut off, one resize. The model file scales the values."""
+"""Pixels to model input: reduced, plain borders cut off, resized; the file scales the values."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, cast
 import numpy as np
 from PIL import Image
 
-from service.imaging.radiograph import WHOLE, Pixels, PredictionWarning, Radiograph
+from service.imaging.radiograph import WHOLE, Pixels, PredictionWarning, Radiograph, Shares
 
 Box: TypeAlias = tuple[int, int, int, int]
 Resampling: TypeAlias = Literal["bilinear", "bicubic", "box", "lanczos"]
@@ -20,10 +20,14 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
-# Decoders that scale while decoding stop at this multiple of the input size: the resize that
-# follows then still averages, so the result hardly depends on the decoder's own filter. What more
-# would cost and less would change: `make bench-drift`.
-DECODE_MARGIN = 3
+# Training keeps its images at so many pixels a side. The service reduces every image to as many
+# first, so that it sees an original as the network learnt to, and as it sees a reduced copy of it.
+COPY_SIZE = 224
+
+# Decoders that scale while decoding stop at this multiple of that size: the resize that follows
+# then still averages, so the result hardly depends on the decoder's own filter. What more would
+# cost and less would change: `make bench-drift`.
+DECODE_MARGIN = 2.5
 
 
 # Chest X-rays use more than half of the range when this part of the pixels is left out at each end;
@@ -35,10 +39,26 @@ _NARROW = 0.5
 _PLAIN = 8
 
 
+def decoded_side(height: int, width: int, margin: float = DECODE_MARGIN) -> int:
+    """The fewest pixels a side to which a decoder may scale an image for a model of this input."""
+    return round(margin * max(COPY_SIZE, height, width))
+
+
 def to_model_input(
     image: Image.Image, height: int, width: int, resampling: Resampling = "bilinear"
 ) -> Pixels:
-    """Cut off plain borders and squash what is left to the model's size.
+    """What the model sees of an image: :func:`fit` without the place of it.
+
+    Returns:
+        uint8 ``[height, width, 1]``.
+    """
+    return fit(image, height, width, resampling)[0]
+
+
+def fit(
+    image: Image.Image, height: int, width: int, resampling: Resampling = "bilinear"
+) -> tuple[Pixels, Shares]:
+    """Reduce to the size of the training images, cut off plain borders, squash to the model's size.
 
     Bars beside the chest differ between devices, archives and viewers and say nothing of the lungs.
 
@@ -49,21 +69,19 @@ def to_model_input(
         resampling: Pillow's filter.
 
     Returns:
-        uint8 ``[height, width, 1]``.
+        uint8 ``[height, width, 1]``, and the left, top, right and bottom of what it shows as shares
+        of the image.
     """
-    return squash(cut_borders(image)[0], height, width, resampling)
-
-
-def cut_borders(image: Image.Image) -> tuple[Image.Image, Box]:
-    """What plain borders leave of an image, which is the image itself where it has none.
-
-    Cut before the resize, since a filter over a part of an image would look beyond it.
-
-    Returns:
-        The part, and the box it had in the image: see :func:`content_box`.
-    """
-    box = content_box(image)
-    return (image if box == (0, 0, *image.size) else image.crop(box)), box
+    rows, columns = max(COPY_SIZE, height), max(COPY_SIZE, width)
+    copy = Image.fromarray(squash(image, rows, columns, resampling)[..., 0])
+    box = content_box(copy)
+    if box[2] - box[0] < width or box[3] - box[1] < height:
+        # wide borders leave too little of the copy
+        copy, box = image, content_box(image)
+    part = copy if box == (0, 0, *copy.size) else copy.crop(box)
+    left, top, right, bottom = box
+    content = left / copy.width, top / copy.height, right / copy.width, bottom / copy.height
+    return squash(part, height, width, resampling), content
 
 
 def squash(
@@ -75,7 +93,7 @@ def squash(
     original shape. Reducing averages over the whole source area (no aliasing).
 
     Args:
-        image: as :func:`to_model_input`, like the other arguments.
+        image: as :func:`fit`, like the other arguments.
 
     Returns:
         uint8 ``[height, width, 1]``.

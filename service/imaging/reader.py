@@ -8,7 +8,7 @@ from PIL import Image
 
 from service.imaging.decode import decode
 from service.imaging.dicom_pool import DicomPool
-from service.imaging.preprocess import DECODE_MARGIN, Resampling, cut_borders, squash
+from service.imaging.preprocess import Resampling, decoded_side, fit
 from service.imaging.radiograph import Limits, Pixels, Radiograph
 
 
@@ -71,13 +71,10 @@ class ImageReader:
         Raises:
             PneumoniaError: as :meth:`read`.
         """
-        at_least = at_least or DECODE_MARGIN * max(self._height, self._width)
+        at_least = at_least or decoded_side(self._height, self._width)
         return decode(data, self._limits, at_least, self._dicom_pool)
 
     def resize(self, radiograph: Radiograph) -> Radiograph:
         """The same with the image that the model sees."""
-        image = radiograph.image
-        part, (left, top, right, bottom) = cut_borders(image)
-        content = left / image.width, top / image.height, right / image.width, bottom / image.height
-        pixels = squash(part, self._height, self._width, self._resampling)
+        pixels, content = fit(radiograph.image, self._height, self._width, self._resampling)
         return replace(radiograph, image=Image.fromarray(pixels[..., 0]), content=content)

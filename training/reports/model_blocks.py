@@ -99,11 +99,11 @@ def drift(report: Report) -> str:
     cells = "{mean:.5f}", "{largest:.4f}", "{decisions_changed}", "{time_to_full:.2f}"
     rows = []
     for margin, found in report["margins"].items():
-        ours = " (ours)" if int(margin) == report["margin"] else ""
+        ours = " (ours)" if float(margin) == report["margin"] else ""
         rows.append([margin + ours, *(cell.format(**found) for cell in cells)])
     copies = [cell.format(**report["copies"]) for cell in cells]
-    rows.append(["a copy of 224 x 224 pixels", *copies[:-1], "-"])
-    head = ["decoded to at least N x the input", "mean difference of probability", "largest"]
+    rows.append(["2.5 (ours), against a copy of 224 x 224 pixels", *copies[:-1], "-"])
+    head = ["decoded to at least N x 224 pixels", "mean difference of probability", "largest"]
     head += ["decisions changed", "time / full decoding"]
     return f"{table(head, rows)}\n\nOver {report['images']} images, {place(report)}."
 

@@ -7,8 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging.preprocess import content_box, size_warnings, to_model_input
-from service.imaging.radiograph import Radiograph
+from service.imaging.preprocess import (
+    COPY_SIZE,
+    content_box,
+    fit,
+    size_warnings,
+    to_model_input,
+)
+from service.imaging.radiograph import WHOLE, Radiograph
 
 
 def scene(width: int = 200, height: int = 160) -> Image.Image:
@@ -25,13 +31,51 @@ def framed(image: Image.Image, sides: tuple[int, int, int, int], grey: int) -> I
     return frame
 
 
+def smooth(width: int = 600, height: int = 480) -> Image.Image:
+    """Waves without detail, which survive any resize, and no row or column of which is plain."""
+    y, x = np.mgrid[0:height, 0:width]
+    waves = np.sin(5 * x / width + 7 * y / height) + np.cos(6 * y / height - 4 * x / width)
+    return Image.fromarray((127 + 60 * waves).astype(np.uint8))
+
+
 @pytest.mark.parametrize("grey", [0, 128, 255])
 @pytest.mark.parametrize("sides", [(40, 0, 25, 0), (0, 30, 0, 0), (10, 10, 10, 10), (0, 0, 0, 1)])
-def test_a_plain_border_changes_nothing(sides: tuple[int, int, int, int], grey: int) -> None:
-    image, bordered = scene(), framed(scene(), sides, grey)
+def test_a_plain_border_ends_where_the_image_begins(
+    sides: tuple[int, int, int, int], grey: int
+) -> None:
     left, top, *_ = sides
-    assert content_box(bordered) == (left, top, left + 200, top + 160)
-    assert np.array_equal(to_model_input(bordered, 64, 64), to_model_input(image, 64, 64))
+    assert content_box(framed(scene(), sides, grey)) == (left, top, left + 200, top + 160)
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+@pytest.mark.parametrize(
+    "sides", [(200, 0, 100, 0), (0, 90, 0, 0), (50, 50, 50, 50), (2000, 900, 2000, 900)]
+)
+def test_a_plain_border_is_not_seen(sides: tuple[int, int, int, int], grey: int) -> None:
+    bordered, content = fit(framed(smooth(), sides, grey), 64, 64)
+    alone, whole = fit(smooth(), 64, 64)
+    # a pixel of the reduced image at the edge may lie half in the border
+    inside = np.abs(bordered[2:-2, 2:-2].astype(int) - alone[2:-2, 2:-2])
+    assert inside.max() <= 6
+    left, top, right, bottom = sides
+    width, height = 600 + left + right, 480 + top + bottom
+    exact = left / width, top / height, 1 - right / width, 1 - bottom / height
+    assert whole == WHOLE
+    assert content == pytest.approx(exact, abs=1.5 / COPY_SIZE)
+
+
+@pytest.mark.parametrize("sides", [(0, 0, 0, 0), (9, 0, 0, 0), (300, 0, 250, 40)])
+def test_an_original_is_seen_as_its_copy_is(sides: tuple[int, int, int, int]) -> None:
+    """Copies of the size of the training images, which many archives hold."""
+    original = framed(scene(1500, 1200), sides, 0)
+    copy = original.resize((COPY_SIZE, COPY_SIZE), Image.Resampling.BILINEAR)
+    assert np.array_equal(to_model_input(original, 128, 128), to_model_input(copy, 128, 128))
+
+
+def test_a_small_x_ray_on_a_large_page_keeps_its_detail() -> None:
+    squares = np.kron(np.indices((50, 50)).sum(axis=0) % 2 * 255, np.ones((6, 6)))
+    page = framed(Image.fromarray(squares.astype(np.uint8)), (900, 900, 900, 900), 255)
+    assert to_model_input(page, 128, 128).std() > 60
 
 
 def test_a_border_that_was_compressed_is_still_plain() -> None:
