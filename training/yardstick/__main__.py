@@ -13,6 +13,7 @@ from training.yardstick.choice import WEIGHTS, compare, score
 from training.yardstick.figures import measure
 from training.yardstick.images import CHILDREN, read
 from training.yardstick.scores import score as answers
+from training.yardstick.scores import together
 from training.yardstick.statistics import Interval, calibration
 
 
@@ -33,6 +34,14 @@ def main() -> int:
         "first candidate is the one that the others are compared with",
     )
     parser.add_argument(
+        "--together",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="candidates whose runs, of the same held-out images, answer as one by the mean of "
+        "their log odds, instead of their figures being averaged",
+    )
+    parser.add_argument(
         "--held-out",
         choices=("blocked", "clean", "cluster"),
         default="blocked",
@@ -41,7 +50,11 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the report")
     arguments = parser.parse_args()
     images = read(arguments.children, arguments.adults, arguments.adults_table, arguments.screening)
-    said = [[answers(Path(run), images) for run in runs] for _, *runs in arguments.candidate]
+    known = {run: answers(Path(run), images) for _, *runs in arguments.candidate for run in runs}
+    said = [[known[run] for run in runs] for _, *runs in arguments.candidate]
+    for place, (name, *_) in enumerate(arguments.candidate):
+        if name in arguments.together:
+            said[place] = [together(said[place], images)]
     measured = [measure(images, scores, arguments.held_out) for scores in said]
     # a candidate that has seen no adults has a figure more, which the others' scores lack
     ranked = [one for one in WEIGHTS if all(one in figures for figures in measured)]

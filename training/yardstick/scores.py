@@ -1,5 +1,6 @@
 """What one network says of the yardstick's images it never learnt from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,10 +78,34 @@ def score(run: Path, images: Images) -> Scores:
     probability[rows] = 1 - answers[:, 0]
     viral[rows] = answers[:, 2] / np.maximum(answers[:, 1:].sum(axis=1), 1e-12)
     if models[0].suffix != ".onnx":
-        # the half that reports has no say in it
-        known = held_out & (images.part == CHILDREN) & (images.choosing | ~images.conflicting)
-        threshold = equal_error_threshold(probability[known], images.y_true[known])
+        threshold = _threshold(probability, images)
     return Scores(probability, viral, refused, uncertain, threshold)
+
+
+def together(runs: Sequence[Scores], images: Images) -> Scores:
+    """Several networks as one that answers with the mean of their log odds, as an ensemble does.
+
+    Args:
+        runs: of networks that held out the same images.
+        images: of the yardstick.
+
+    Raises:
+        DataError: they held out others.
+    """
+    if any((one.held_out != runs[0].held_out).any() for one in runs):
+        raise DataError("Only runs that held out the same images can answer together.")
+    each = np.clip([one.probability for one in runs], 1e-12, 1 - 1e-12)
+    probability: Floats = 1 / (1 + np.exp(-np.mean(np.log(each) - np.log(1 - each), axis=0)))
+    viral: Floats = np.mean([one.viral for one in runs], axis=0)
+    unknown = np.full(len(images), np.nan)
+    return Scores(probability, viral, unknown, unknown, _threshold(probability, images))
+
+
+def _threshold(probability: Floats, images: Images) -> float:
+    """That of a network without calibration; the half that reports has no say in it."""
+    known = ~np.isnan(probability) & (images.part == CHILDREN)
+    known &= images.choosing | ~images.conflicting
+    return equal_error_threshold(probability[known], images.y_true[known])
 
 
 def equal_error_threshold(probability: Floats, y_true: Booleans) -> float:

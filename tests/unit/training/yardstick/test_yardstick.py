@@ -16,7 +16,7 @@ from training.yardstick.__main__ import main
 from training.yardstick.choice import WEIGHTS, compare
 from training.yardstick.figures import measure
 from training.yardstick.images import ADULTS, CHILDREN, SCREENING, Images, read
-from training.yardstick.scores import Scores, equal_error_threshold, score
+from training.yardstick.scores import Scores, equal_error_threshold, score, together
 from training.yardstick.statistics import Interval
 
 
@@ -130,6 +130,19 @@ def test_folds_are_averaged_and_their_scores_never_pooled(images: Images) -> Non
         _said(images, 0.8 + 0.1 * images.y_true, ~first | (images.part != CHILDREN)),
     ]
     assert measure(images, runs, "blocked")["blocked"][0] == 1
+
+
+def test_networks_that_err_on_different_images_are_right_together(images: Images) -> None:
+    everyone = _everyone(images)
+    truth = np.where(images.y_true, 0.8, 0.2)
+    errs = np.random.default_rng(0).permutation(len(images)).argsort() % 3
+    each = [_said(images, np.where(errs == one, 1 - truth, truth), everyone) for one in range(3)]
+    both = together(each, images)
+    assert measure(images, [both], "blocked")["blocked"][0] == 1
+    assert measure(images, each, "blocked")["blocked"][0] < 0.9
+    other = _said(images, truth, everyone & (np.arange(len(images)) > 0))
+    with pytest.raises(DataError, match="held out the same images"):
+        together([each[0], other], images)
 
 
 def test_a_better_network_is_told_from_a_worse_one_and_an_equal_one_is_not(images: Images) -> None:
