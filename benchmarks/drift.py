@@ -36,7 +36,7 @@ def measure(options: Options) -> dict[str, Any]:
 
 
 def scaled(model: OnnxModel, margin: float) -> Read:
-    """Decodes no side larger than this many times the size to which images are reduced."""
+    """Decodes to at least this many times the size to which images are reduced."""
     at_least = decoded_side(model.contract.input.height, model.contract.input.width, margin)
     return lambda data: decode(data, Limits(), at_least).image
 

@@ -47,7 +47,7 @@ def decoded_side(height: int, width: int, margin: float = DECODE_MARGIN) -> int:
 def to_model_input(
     image: Image.Image, height: int, width: int, resampling: Resampling = "bilinear"
 ) -> Pixels:
-    """What the model sees of an image: :func:`fit` without the place of it.
+    """The pixels that :func:`fit` gives.
 
     Returns:
         uint8 ``[height, width, 1]``.
@@ -73,14 +73,14 @@ def fit(
         of the image.
     """
     rows, columns = max(COPY_SIZE, height), max(COPY_SIZE, width)
-    copy = Image.fromarray(squash(image, rows, columns, resampling)[..., 0])
-    box = content_box(copy)
-    if box[2] - box[0] < width or box[3] - box[1] < height:
-        # wide borders leave too little of the copy
-        copy, box = image, content_box(image)
-    part = copy if box == (0, 0, *copy.size) else copy.crop(box)
-    left, top, right, bottom = box
-    content = left / copy.width, top / copy.height, right / copy.width, bottom / copy.height
+    seen = _resize(image, rows, columns, resampling)
+    left, top, right, bottom = content_box(seen)
+    if right - left < width or bottom - top < height:
+        # wide borders leave too little of the reduced image
+        seen = image
+        left, top, right, bottom = content_box(seen)
+    part = seen.crop((left, top, right, bottom))
+    content = left / seen.width, top / seen.height, right / seen.width, bottom / seen.height
     return squash(part, height, width, resampling), content
 
 
@@ -98,9 +98,13 @@ def squash(
     Returns:
         uint8 ``[height, width, 1]``.
     """
-    if image.size != (width, height):
-        image = image.resize((width, height), _FILTERS[resampling])
-    return np.asarray(image)[..., np.newaxis]
+    return np.asarray(_resize(image, height, width, resampling))[..., np.newaxis]
+
+
+def _resize(image: Image.Image, height: int, width: int, resampling: Resampling) -> Image.Image:
+    if image.size == (width, height):
+        return image
+    return image.resize((width, height), _FILTERS[resampling])
 
 
 def content_box(image: Image.Image) -> Box:

@@ -102,7 +102,9 @@ def drift(report: Report) -> str:
         ours = " (ours)" if float(margin) == report["margin"] else ""
         rows.append([margin + ours, *(cell.format(**found) for cell in cells)])
     copies = [cell.format(**report["copies"]) for cell in cells]
-    rows.append(["2.5 (ours), against a copy of 224 x 224 pixels", *copies[:-1], "-"])
+    rows.append(
+        [f"{report['margin']} (ours), against a copy of 224 x 224 pixels", *copies[:-1], "-"]
+    )
     head = ["decoded to at least N x 224 pixels", "mean difference of probability", "largest"]
     head += ["decisions changed", "time / full decoding"]
     return f"{table(head, rows)}\n\nOver {report['images']} images, {place(report)}."

@@ -49,10 +49,14 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the report")
     arguments = parser.parse_args()
+    names = [name for name, *_ in arguments.candidate]
+    for name in arguments.together:
+        if name not in names:
+            parser.error(f"--together: {name!r} is no candidate; there are {', '.join(names)}")
     images = read(arguments.children, arguments.adults, arguments.adults_table, arguments.screening)
     known = {run: answers(Path(run), images) for _, *runs in arguments.candidate for run in runs}
     said = [[known[run] for run in runs] for _, *runs in arguments.candidate]
-    for place, (name, *_) in enumerate(arguments.candidate):
+    for place, name in enumerate(names):
         if name in arguments.together:
             said[place] = [together(said[place], images)]
     measured = [measure(images, scores, arguments.held_out) for scores in said]

@@ -85,6 +85,8 @@ def score(run: Path, images: Images) -> Scores:
 def together(runs: Sequence[Scores], images: Images) -> Scores:
     """Several networks as one that answers with the mean of their log odds, as an ensemble does.
 
+    It has no calibration and no input check, whatever its members have.
+
     Args:
         runs: of networks that held out the same images.
         images: of the yardstick.

@@ -233,6 +233,18 @@ def test_the_command_measures_a_model_file_and_writes_a_report(
     assert knows_adults["score"] == one["score"]
 
 
+def test_only_candidates_can_answer_together(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["yardstick", "--candidate", "one", "run", "--together", "on", "--out", "report.json"]
+    for option in ("children", "adults", "adults-table", "screening"):
+        words += [f"--{option}", str(folder)]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit):
+        main()
+    assert "'on' is no candidate; there are one" in capsys.readouterr().err
+
+
 def test_the_page_states_the_weights_of_the_score() -> None:
     """`unseen` is written as the two views that it is the mean of."""
     text = (ROOT / "docs" / "yardstick.md").read_text()
