@@ -79,7 +79,7 @@ train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 model: $(VENV)/.training $(BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships (one to two hours on two cores; CHILDREN=, ADULTS=, LUNG_MASKS=)
 	$(TRAIN) --out $(RUN) $(if $(wildcard $(RUN)/state.json),--resume)
 	$(BIN)/pneumonia export $(RUN) --siblings $(BLOCK) --lungs $(LUNGS) --out $(MODEL) \
-		--model-version 2.1.2 --ages 1 5 --population $(POPULATION)
+		--model-version 2.1.3 --ages 1 5 --population $(POPULATION)
 	$(MAKE) model-report
 
 $(BLOCK)/validation.npz: | $(VENV)/.training

@@ -19,7 +19,7 @@ from service.imaging.preprocess import (
 from service.imaging.radiograph import Limits
 from service.inference.model import OnnxModel
 
-_MARGINS = (1, 1.5, 2, DECODE_MARGIN, 3)
+_MARGINS = (1, 1.25, 1.5, 2, DECODE_MARGIN, 3)
 
 Read: TypeAlias = Callable[[bytes], Image.Image]
 

@@ -58,8 +58,25 @@ class ImageReader:
             PneumoniaError: see :func:`service.imaging.decode.decode`.
         """
         start = perf_counter()
-        seen = self.resize(self.decode(data))
+        _, seen = self.read_both(data)
         return ReadImage(seen, perf_counter() - start)
+
+    def read_both(self, data: bytes) -> tuple[Radiograph, Radiograph]:
+        """The image before it is resized, and the same with the image that the model sees.
+
+        Raises:
+            PneumoniaError: as :meth:`read`.
+        """
+        decoded = self.decode(data)
+        seen = self._resize(decoded)
+        left, top, right, bottom = seen.content
+        columns, rows = (right - left) * decoded.image.width, (bottom - top) * decoded.image.height
+        scaled = decoded.image.size != (decoded.width, decoded.height)
+        if scaled and (columns < self._width or rows < self._height):
+            # wide borders leave too few of the scaled pixels
+            decoded = self.decode(data, max(decoded.width, decoded.height))
+            seen = self._resize(decoded)
+        return decoded, seen
 
     def decode(self, data: bytes, at_least: int | None = None) -> Radiograph:
         """The image before it is resized.
@@ -74,7 +91,6 @@ class ImageReader:
         at_least = at_least or decoded_side(self._height, self._width)
         return decode(data, self._limits, at_least, self._dicom_pool)
 
-    def resize(self, radiograph: Radiograph) -> Radiograph:
-        """The same with the image that the model sees."""
+    def _resize(self, radiograph: Radiograph) -> Radiograph:
         pixels, content = fit(radiograph.image, self._height, self._width, self._resampling)
         return replace(radiograph, image=Image.fromarray(pixels[..., 0]), content=content)

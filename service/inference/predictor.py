@@ -203,8 +203,7 @@ class Predictor:
             PneumoniaError: as :meth:`predict`.
         """
         contract = self.model.contract
-        radiograph = self._reader.decode(data)
-        seen = self._reader.resize(radiograph)
+        radiograph, seen = self._reader.read_both(data)
         read = ReadImage(seen, 0.0)
         output = self.model.run(read.pixels[np.newaxis])
         if output.evidence is None:

@@ -89,4 +89,5 @@ def test_scaled_decoding_changes_no_decision() -> None:
     model = OnnxModel(shipped_model())
     found = drift(model, images, scaled(model, DECODE_MARGIN))
     assert found["mean"] <= 0.003
+    assert found["largest"] <= 0.05
     assert found["decisions_changed"] == 0

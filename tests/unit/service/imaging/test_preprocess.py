@@ -1,6 +1,7 @@
 """Plain borders are no part of what the model sees."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from service.imaging.preprocess import (
     size_warnings,
     to_model_input,
 )
-from service.imaging.radiograph import WHOLE, Radiograph
+from service.imaging.radiograph import WHOLE, Limits, Radiograph
+from service.imaging.reader import ImageReader
 
 
 def scene(width: int = 200, height: int = 160) -> Image.Image:
@@ -118,3 +120,15 @@ def test_borders_do_not_count_as_size() -> None:
     (warning,) = size_warnings(replace(whole, content=(0.25, 0.0, 0.75, 1.0)), 128, 128)
     assert warning.code == "upscaled"
     assert warning.detail.startswith("The image has 100 x 160 pixels without its plain borders")
+
+
+def test_a_small_x_ray_on_a_large_jpeg_page_is_not_scaled_away() -> None:
+    """Decoders may scale a page down, not below what the model needs of the X-ray on it."""
+    page = framed(scene(300, 300), (1900, 1900, 1900, 1900), 255)
+    stream = BytesIO()
+    page.save(stream, "JPEG", quality=95)
+    reader = ImageReader(128, 128, "bilinear", Limits())
+    seen = reader.read(stream.getvalue())
+    expected = to_model_input(Image.open(stream), 128, 128)
+    assert np.abs(seen.pixels.astype(int) - expected).max() <= 2
+    assert seen.radiograph.content == pytest.approx((19 / 41, 19 / 41, 22 / 41, 22 / 41), abs=0.01)
