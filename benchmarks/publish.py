@@ -106,6 +106,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "smaller": told(yardstick_blocks.levers, REPORTS / "yardstick/smaller.json", "yardstick"),
     "seeds": told(yardstick_blocks.levers, REPORTS / "yardstick/seeds.json", "yardstick"),
     "confirmed": told(yardstick_blocks.levers, REPORTS / "yardstick/confirmed.json", "yardstick"),
+    "folds": told(yardstick_blocks.levers, REPORTS / "yardstick/folds.json", "yardstick"),
     "borders_left": told(
         yardstick_blocks.shipped, REPORTS / "yardstick/borders_left.json", "yardstick"
     ),
