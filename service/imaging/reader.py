@@ -73,7 +73,7 @@ class ImageReader:
         columns, rows = (right - left) * decoded.image.width, (bottom - top) * decoded.image.height
         scaled = decoded.image.size != (decoded.width, decoded.height)
         if scaled and (columns < self._width or rows < self._height):
-            # wide borders leave too few of the scaled pixels
+            # wide borders leave fewer of the scaled pixels than the model takes in
             decoded = self.decode(data, max(decoded.width, decoded.height))
             seen = self._resize(decoded)
         return decoded, seen
