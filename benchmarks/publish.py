@@ -107,6 +107,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "seeds": told(yardstick_blocks.levers, REPORTS / "yardstick/seeds.json", "yardstick"),
     "confirmed": told(yardstick_blocks.levers, REPORTS / "yardstick/confirmed.json", "yardstick"),
     "folds": told(yardstick_blocks.levers, REPORTS / "yardstick/folds.json", "yardstick"),
+    "clusters": told(yardstick_blocks.levers, REPORTS / "yardstick/clusters.json", "yardstick"),
+    "without_nih": told(
+        yardstick_blocks.levers, REPORTS / "yardstick/without_nih.json", "yardstick"
+    ),
     "borders_left": told(
         yardstick_blocks.shipped, REPORTS / "yardstick/borders_left.json", "yardstick"
     ),

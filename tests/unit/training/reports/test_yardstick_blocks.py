@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from training.reports.model_blocks import assumptions, expected
 from training.reports.yardstick_blocks import levers, shipped
 
@@ -48,6 +50,14 @@ def test_a_figure_that_a_candidate_lacks_is_left_blank() -> None:
     head, _, *candidates = rows(levers({"candidates": given}).split("\n\n")[0])
     assert head[-2:] == ["adults, AP", "adults never seen, AP"]
     assert [row[-2:] for row in candidates] == [["0.700", "-"], ["-", "0.500"]]
+
+
+@pytest.mark.parametrize("held_out", ["blocked", "clean", "cluster"])
+def test_whoever_was_held_out_has_a_column(held_out: str) -> None:
+    given = candidate("tone", 0.9)
+    given["figures"][held_out] = rate(0.7)
+    _, _, tone = rows(levers({"candidates": [given]}).split("\n\n")[0])
+    assert "0.700" in tone
 
 
 def test_exported_models_have_sensitivity_and_specificity_beside_each_figure() -> None:
