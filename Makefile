@@ -37,8 +37,9 @@ SCREENING ?= data/montgomery
 # lung masks of the children, in the frame of their images
 LUNG_MASKS ?= data/lung_masks/chest_xray
 RUN := runs/model
-# the same recipe with a block of patient numbers held out, for calibration and the predictions
-BLOCK := runs/block
+# the same recipe with each block of patient numbers held out, for the predictions; one serves calibration too
+BLOCKS := runs/block0 runs/block1 runs/block2
+CALIBRATION_BLOCK := runs/block2
 LUNGS := runs/lungs
 TRAIN := $(BIN)/pneumonia train $(CHILDREN) --also $(ADULTS) --also-times 3 --area 0.1 1 --tone 0.7 \
 	--phase 128:0.18:8:0.0007:norms
@@ -76,31 +77,32 @@ train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 	$(BIN)/pneumonia train $(ARGS)
 
 # interrupted, it goes on where it was
-model: $(VENV)/.training $(BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships (one to two hours on two cores; CHILDREN=, ADULTS=, LUNG_MASKS=)
+model: $(VENV)/.training $(CALIBRATION_BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships (some three hours on two cores; CHILDREN=, ADULTS=, LUNG_MASKS=)
 	$(TRAIN) --out $(RUN) $(if $(wildcard $(RUN)/state.json),--resume)
-	$(BIN)/pneumonia export $(RUN) --siblings $(BLOCK) --lungs $(LUNGS) --out $(MODEL) \
+	$(BIN)/pneumonia export $(RUN) --siblings $(CALIBRATION_BLOCK) --lungs $(LUNGS) --out $(MODEL) \
 		--model-version 2.1.3 --ages 1 5 --population $(POPULATION)
 	$(MAKE) model-report
 
-$(BLOCK)/validation.npz: | $(VENV)/.training
-	$(TRAIN) --block 2 --screen --out $(@D) $(if $(wildcard $(BLOCK)/state.json),--resume)
+runs/block%/validation.npz: | $(VENV)/.training
+	$(TRAIN) --block $* --screen --out $(@D) $(if $(wildcard $(@D)/state.json),--resume)
 
 $(LUNGS)/lungs.json: | $(VENV)/.training
 	$(BIN)/pneumonia lungs $(CHILDREN) --masks $(LUNG_MASKS) --out $(@D)
 
-model-report: $(VENV)/.development ## score the shipped model anew and fill README and model card
+model-report: $(VENV)/.development $(BLOCKS:=/validation.npz) ## score the shipped model anew and fill README and model card
 	rm -f models/reports/children/out_of_distribution.json
 	$(BIN)/pneumonia evaluate $(MODEL) $(CHILDREN) --only $(RUN)/validation.txt --shifts --audit --conflicting \
 		$(if $(wildcard $(OUT_OF_DISTRIBUTION)),--out-of-distribution $(OUT_OF_DISTRIBUTION)) --out models/reports/children
 	$(BIN)/pneumonia evaluate $(MODEL) $(ADULTS) --only $(RUN)/validation.txt \
 		--out models/reports/adults
-	mkdir -p models/reports/run models/reports/block
+	mkdir -p models/reports/run
 	cp $(addprefix $(RUN)/,configuration.json history.csv curves.png input_check.json) \
 		$(LUNGS)/lungs.json models/reports/run
-	cp $(addprefix $(BLOCK)/,configuration.json history.csv) models/reports/block
+	for block in $(notdir $(BLOCKS)); do mkdir -p models/reports/$$block \
+		&& cp runs/$$block/configuration.json runs/$$block/history.csv models/reports/$$block || exit; done
 	$(BIN)/pneumonia data shortcuts $(CHILDREN) --out $(RUN)/shortcuts --masks $(LUNG_MASKS)
 	cp $(RUN)/shortcuts/shortcuts.json models/reports
-	$(BIN)/python -m export.expected $(MODEL) $(RUN) $(BLOCK)
+	$(BIN)/python -m export.expected $(MODEL) $(RUN) $(BLOCKS)
 	$(BIN)/python -m training.reports.shipped $(RUN) $(CHILDREN) $(ADULTS)
 	$(BIN)/python -m benchmarks.publish
 

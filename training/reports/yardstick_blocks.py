@@ -32,6 +32,8 @@ _COMPARED = (
     "tuberculosis",
     "healthy_adults",
     "healthy_adults_at_half",
+    "unseen_ap",
+    "unseen_pa",
 )
 
 
