@@ -77,7 +77,7 @@ train: $(VENV)/.training ## train on data/; ARGS="--help" lists what can be set
 	$(BIN)/pneumonia train $(ARGS)
 
 # interrupted, it goes on where it was
-model: $(VENV)/.training $(CALIBRATION_BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships (some three hours on two cores; CHILDREN=, ADULTS=, LUNG_MASKS=)
+model: $(VENV)/.training $(CALIBRATION_BLOCK)/validation.npz $(LUNGS)/lungs.json ## train, export and score what ships (two to three hours on two cores; CHILDREN=, ADULTS=, LUNG_MASKS=)
 	$(TRAIN) --out $(RUN) $(if $(wildcard $(RUN)/state.json),--resume)
 	$(BIN)/pneumonia export $(RUN) --siblings $(CALIBRATION_BLOCK) --lungs $(LUNGS) --out $(MODEL) \
 		--model-version 2.1.3 --ages 1 5 --population $(POPULATION)
